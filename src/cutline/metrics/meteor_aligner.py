@@ -1,14 +1,15 @@
 """METEOR's alignment of two texts: which words of one stand for which of the other, in how many chunks.
 
-A beam search over the positions of the reference, with all that METEOR 1.5 does, also where that is odd: what a
-match adds to a sum is cut to a whole number, so that stems, synonyms and single paraphrases add nothing; the
-distance of a match is added to the alignment without it; a paraphrase found in both directions counts twice.
-These decide which alignment wins, and so the score.
+A beam search over the positions of the reference, with all that METEOR 1.5 does, also where that is odd:
+what a match adds to a sum is cut to a whole number, so that stems, synonyms and single paraphrases add
+nothing; the distance of a match is added to the alignment without it; a paraphrase found in both
+directions counts twice. These decide which alignment wins, and so the score.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -22,53 +23,54 @@ Match: TypeAlias = tuple[int, int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Text:
-    """What is known of a text before it is aligned: the positions of words, stems, synonyms and phrases.
+class Vocabulary:
+    """For each word, by its number, those of other words with its stem, and with a meaning of it."""
 
-    ``words`` and ``stems`` are numbers. ``phrases`` has the positions of each phrase of several words or one,
-    ``paraphrases`` a list of ``(first word, words, phrase, words of the phrase)``.
+    same_stem: Sequence[frozenset[int]]
+    synonyms: Sequence[frozenset[int]]
+    is_function: Sequence[bool]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Text:
+    """What is known of a text before it is aligned.
+
+    ``words`` are numbers of the vocabulary, ``places`` their positions, ``phrases`` those of phrases
+    that stand for another one; ``paraphrases`` is a list of ``(first word, words, phrase, words of the
+    phrase)``.
     """
 
     words: Sequence[int]
-    stems: Sequence[int]
-    synsets: Sequence[frozenset[int]]
-    is_function: Sequence[bool]
     places: Mapping[int, Sequence[int]]
-    stem_places: Mapping[int, Sequence[int]]
-    synset_places: Mapping[int, Sequence[int]]
     phrases: Mapping[int, Sequence[int]]
     paraphrases: Sequence[tuple[int, int, int, int]]
 
 
-def align(caption: Text, reference: Text) -> tuple[list[Match], int]:
+def align(vocabulary: Vocabulary, caption: Text, reference: Text) -> tuple[list[Match], int]:
     """The matches of the best alignment in the order of the reference, and their number of chunks."""
-    matches = _matches(caption, reference)
+    matches = _matches(vocabulary, caption, reference)
     fixed, used, reference_used = _fixed(matches, len(caption.words), len(reference.words))
     if any(found and fixed[place] is None for place, found in enumerate(matches)):
-        fixed = _search(matches, fixed, used, reference_used)
+        fixed = _search(matches, fixed, used, reference_used, len(caption.words))
     return [match for match in fixed if match is not None], _chunks(fixed)
 
 
-def _matches(caption: Text, reference: Text) -> list[list[Match]]:
+def _matches(vocabulary: Vocabulary, caption: Text, reference: Text) -> list[list[Match]]:
     """All matches by the position of their first word in the reference."""
-    found: list[list[Match]] = []
-    if caption.words == reference.words:
-        for place, word in enumerate(reference.words):
-            found.append([(0, place, 1, at, 1) for at in caption.places[word]])
-        return found
-    words = caption.words
     nothing: tuple[int, ...] = ()
-    synset_places = caption.synset_places
-    for place, word in enumerate(reference.words):
-        here: list[Match] = [(0, place, 1, at, 1) for at in caption.places.get(word, nothing)]
-        for at in caption.stem_places.get(reference.stems[place], nothing):
-            if words[at] != word:
-                here.append((1, place, 1, at, 1))
-        common = reference.synsets[place] & synset_places.keys()
-        if common:
-            alike = {at for one in common for at in synset_places[one] if words[at] != word}
-            here += [(2, place, 1, at, 1) for at in sorted(alike)]
-        found.append(here)
+    places = caption.places
+    found = [
+        [(0, place, 1, at, 1) for at in places.get(word, nothing)]
+        for place, word in enumerate(reference.words)
+    ]
+    if caption.words == reference.words:
+        return found
+    known = places.keys()
+    for kind, others in ((1, vocabulary.same_stem), (2, vocabulary.synonyms)):
+        for place, word in enumerate(reference.words):
+            if others[word] and (common := others[word] & known):
+                alike = sorted(at for other in common for at in places[other])
+                found[place] += [(kind, place, 1, at, 1) for at in alike]
     phrases = caption.phrases
     for place, length, phrase, size in reference.paraphrases:
         for at in phrases.get(phrase, nothing):
@@ -107,95 +109,100 @@ def _fixed(
     return fixed, used, reference_used
 
 
-def _added(total: int, words: int, kind: int) -> int:
-    return int(total + words * WEIGHTS[kind])
-
-
 class _Path:
-    """An alignment of the first words of the reference."""
+    """An alignment of the first words of the reference; of several, the one of the lowest ``rank`` is best.
 
-    __slots__ = ("chunks", "distance", "end", "found", "next", "ours", "theirs", "used", "used_there")
+    The rank has more matched words first, then fewer chunks, then smaller distances. ``used`` has a bit
+    for each word that is taken, of the caption, then of the reference. ``found`` are the matches, the
+    last one first. ``next`` is the word after the last match or gap, ``end`` the caption's word after
+    the last match, -1 after a gap.
+    """
 
-    def __init__(self, used: int, used_there: int, found: tuple[Match | None, ...]) -> None:
+    __slots__ = ("end", "found", "next", "rank", "used")
+
+    def __init__(self, used: int, rank: int, found: _Found, following: int, end: int) -> None:
         self.used = used
-        self.used_there = used_there
+        self.rank = rank
         self.found = found
-        self.ours = self.theirs = self.chunks = self.distance = self.next = 0
-        self.end = -1
+        self.next = following
+        self.end = end
 
-    def copy(self) -> _Path:
-        other = _Path(self.used, self.used_there, self.found)
-        other.ours, other.theirs, other.chunks = self.ours, self.theirs, self.chunks
-        other.distance, other.next, other.end = self.distance, self.next, self.end
-        return other
 
-    def add(self, match: Match) -> None:
-        kind, place, length, at, other = match
-        self.ours = _added(self.ours, other, kind)
-        self.theirs = _added(self.theirs, length, kind)
-        if self.end not in {-1, at}:
-            self.chunks += 1
-        self.next = place + length
-        self.end = at + other
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        return (-self.ours - self.theirs, self.chunks, self.distance)
+_Found: TypeAlias = "tuple[_Found, Match] | None"
+_CHUNK: Final = 1 << 24  # in a rank; distances lie below
+_WORD: Final = 1 << 48
+_ADDED: Final = tuple(tuple(int(words * weight) * _WORD for words in range(9)) for weight in WEIGHTS)
+_BY_RANK: Final = operator.attrgetter("rank")
 
 
 def _search(
-    matches: Sequence[Sequence[Match]], fixed: Sequence[Match | None], used: int, reference_used: int
+    matches: Sequence[Sequence[Match]],
+    fixed: Sequence[Match | None],
+    used: int,
+    reference_used: int,
+    size: int,
 ) -> list[Match | None]:
     """The matches of the best alignment by the position in the reference."""
-    paths = [_Path(used, reference_used, tuple(fixed))]
+    paths = [_Path(used | reference_used << size, 0, None, 0, -1)]
     for place, here in enumerate(matches):
-        paths.sort(key=_rank)
-        before, paths = paths, []
-        for path in before[:_BEAM]:
-            if path.used_there >> place & 1:
-                match = path.found[path.next] if place >= path.next else None
-                if place < path.next:
-                    paths.append(path)
-                elif match is not None:
-                    path.add(match)
-                    path.distance += abs(match[1] - match[3])
-                    paths.append(path)
+        choices = [(match, _mask(match, size), _gain(match), match[3]) for match in here]
+        # With a number, so that of equal ranks the earlier one comes first.
+        found: list[tuple[int, int, _Path, Match | None, int]] = []
+        bit = 1 << (size + place)
+        for before in paths:
+            path = before
+            if path.used & bit:
+                if place >= path.next:
+                    match = fixed[place]
+                    if match is None:
+                        continue
+                    broken = path.end not in {-1, match[3]}
+                    rank = path.rank - _gain(match) + _CHUNK * broken + abs(place - match[3])
+                    path = _Path(path.used, rank, (path.found, match), place + match[2], match[3] + match[4])
+                found.append((path.rank, len(found), path, None, 0))
                 continue
-            for match in here:
-                _extend(path, match, place, paths)
-            if path.end != -1:
-                path.chunks += 1
-                path.end = -1
-            path.next += 1
-            paths.append(path)
-        if not paths:
-            paths = before[:1]
-    paths.sort(key=_rank)
-    for path in paths[:_BEAM]:
-        if path.end != -1:
-            path.chunks += 1
-    paths = paths[:_BEAM]
-    paths.sort(key=_rank)
-    return list(paths[0].found)
+            end, taken, cost = path.end, path.used, _CHUNK * (path.end != -1)
+            for match, mask, gain, at in choices:
+                if not taken & mask:
+                    rank = path.rank - gain + (cost if end != at else 0)
+                    found.append((rank, len(found), path, match, mask))
+                    path.rank += abs(place - at)
+            path.rank += cost
+            path.end, path.next = -1, place + 1
+            found.append((path.rank, len(found), path, None, 0))
+        found.sort()
+        paths = [_followed(*one, place) for one in found[:_BEAM]] or paths[:1]
+    return _best(paths, fixed)
 
 
-def _rank(path: _Path) -> tuple[int, int, int]:
-    return path.rank
+def _mask(match: Match, size: int) -> int:
+    """A bit for each word of a match, of a caption of ``size`` words, then of the reference."""
+    _, place, length, at, other = match
+    return ((1 << length) - 1) << (size + place) | ((1 << other) - 1) << at
 
 
-def _extend(path: _Path, match: Match, place: int, paths: list[_Path]) -> None:
-    """Add the path with a match to the paths, unless its words are taken."""
-    _, _, length, at, other = match
-    there, ours = ((1 << length) - 1) << place, ((1 << other) - 1) << at
-    if path.used_there & there or path.used & ours:
-        return
-    longer = path.copy()
-    longer.used |= ours
-    longer.used_there |= there
-    longer.found = (*path.found[:place], match, *path.found[place + 1 :])
-    longer.add(match)
-    paths.append(longer)
-    path.distance += abs(place - at)
+def _gain(match: Match) -> int:
+    """How much better a match makes a rank."""
+    return _ADDED[match[0]][match[2]] + _ADDED[match[0]][match[4]]
+
+
+def _followed(rank: int, _: int, path: _Path, match: Match | None, mask: int, place: int) -> _Path:
+    """The path with the match, or with a gap."""
+    if match is not None:
+        following, end = place + match[2], match[3] + match[4]
+        return _Path(path.used | mask, rank, (path.found, match), following, end)
+    return path
+
+
+def _best(paths: list[_Path], fixed: Sequence[Match | None]) -> list[Match | None]:
+    for path in paths:
+        path.rank += _CHUNK * (path.end != -1)
+    result: list[Match | None] = [None] * len(fixed)
+    found = min(paths, key=_BY_RANK).found
+    while found is not None:
+        found, match = found
+        result[match[1]] = match
+    return result
 
 
 def _chunks(found: Sequence[Match | None]) -> int:

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import importlib.util
 import io
-import os
 import tempfile
 import zipfile
 import zlib
@@ -119,30 +118,27 @@ class Paraphrases:
         self._starts = starts
         self._others = others
 
-    def among(self, phrases: Sequence[str]) -> dict[int, list[int]]:
-        """For each of several phrases those of the others that stand for it, all by their numbers."""
+    def among(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of some phrases stand for which: the places of both in ``hashes``, all different.
+
+        In the order of the first ones; for each of them in that of the table.
+        """
         import numpy as np
 
-        if not phrases:
-            return {}
-        hashes = phrase_hashes("\n".join([*phrases, ""]).encode(errors="replace"))
         at = np.searchsorted(self._phrases, hashes)
         at[at == len(self._phrases)] = 0
         known = np.flatnonzero(self._phrases[at] == hashes)
-        counts = (self._starts[at[known] + 1] - self._starts[at[known]]).astype(np.int64)
-        first = np.repeat(self._starts[at[known]], counts).astype(np.int64)
-        inner = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-        others = self._others[first + inner]
+        first = self._starts[at[known]].astype(np.int64)
+        counts = self._starts[at[known] + 1] - first
+        inner = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        others = self._others[np.repeat(first, counts) + inner]
         short = (hashes >> np.uint64(32)).astype(np.uint32)
         order = np.argsort(short)
-        place = np.searchsorted(short[order], others)
+        short = short[order]
+        place = np.searchsorted(short, others)
         place[place == len(order)] = 0
-        hit = np.flatnonzero(short[order][place] == others)
-        result: dict[int, list[int]] = {}
-        owners = np.repeat(known, counts)[hit].tolist()
-        for owner, other in zip(owners, order[place[hit]].tolist(), strict=True):
-            result.setdefault(owner, []).append(other)
-        return result
+        hit = np.flatnonzero(short[place] == others) if len(short) else place
+        return np.repeat(known, counts)[hit], order[place[hit]]
 
 
 @functools.cache
@@ -182,7 +178,7 @@ def _keep(path: Path, packed: np.ndarray) -> None:
         Path(part).replace(path)
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(part)
+            Path(part).unlink()
         raise
 
 
@@ -202,10 +198,10 @@ def _opened(packed: np.ndarray) -> Paraphrases:
 
 
 def _packed(table: Path) -> np.ndarray:
-    """The table as bytes: see ``Paraphrases``. It has three lines for each pair: probability and two phrases."""
+    """The table as bytes; it has three lines for each pair, probability and two phrases."""
     import numpy as np
 
-    hashes = np.concatenate([phrase_hashes(block) for block in _blocks(table)])
+    hashes = np.concatenate([mixed(line_sums(block)[0]) for block in _blocks(table)])
     if len(hashes) % 3:
         raise ConfigError("METEOR's paraphrases are damaged: install pycocoevalcap again")
     phrases, others = hashes[1::3], (hashes[2::3] >> np.uint64(32)).astype(np.uint32)
@@ -244,23 +240,40 @@ def _powers(length: int) -> tuple[np.ndarray, np.ndarray]:
     return powers(_BASE), powers(pow(_BASE, -1, 1 << 64))
 
 
-def phrase_hashes(lines: bytes) -> np.ndarray:
-    """A 64-bit hash of each line, all of them computed at once; each ends in a line feed.
+def line_sums(lines: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """A number for each line, and how many bytes it has; all computed at once. Each line ends in a line feed.
 
-    The polynomial of the bytes, modulo 2 to the 64 (Karp and Rabin, 1987), with its bits mixed.
+    The polynomial of the bytes, modulo 2 to the 64 (Karp and Rabin, 1987).
     """
     import numpy as np
 
-    size = 1 << max(16, len(lines).bit_length())
-    powers, inverses = _powers(size)
+    powers, inverses = _powers(1 << max(16, len(lines).bit_length()))
     signs = np.frombuffer(lines, np.uint8)
-    ends = np.flatnonzero(signs == 10)
+    ends = np.flatnonzero(signs == ord("\n"))
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
     sums = np.zeros(len(signs) + 1, np.uint64)
     np.cumsum((signs + np.uint64(1)) * powers[: len(signs)], out=sums[1:])
-    mixed = (sums[ends] - sums[starts]) * inverses[starts]
+    return (sums[ends] - sums[starts]) * inverses[starts], ends - starts
+
+
+def joined_sums(
+    sums: np.ndarray, sizes: np.ndarray, more: np.ndarray, more_sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``line_sums`` of lines with a blank and others behind them."""
+    import numpy as np
+
+    powers, _ = _powers(1 << 16)
+    behind = powers[sizes] * np.uint64(ord(" ") + 1) + powers[sizes + 1] * more
+    return sums + behind, sizes + 1 + more_sizes
+
+
+def mixed(sums: np.ndarray) -> np.ndarray:
+    """Hashes made of ``line_sums``, each bit of which depends on all of theirs."""
+    import numpy as np
+
+    hashes = sums.copy()
     for shift in (32, 29):
-        mixed ^= mixed >> np.uint64(shift)
-        mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    result: np.ndarray = mixed ^ (mixed >> np.uint64(32))
+        hashes ^= hashes >> np.uint64(shift)
+        hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    result: np.ndarray = hashes ^ (hashes >> np.uint64(32))
     return result
