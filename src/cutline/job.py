@@ -192,6 +192,7 @@ class Job(StrictOptions):
         if self.input.image_limit < -1 or self.input.image_limit == 0:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
         self.checks.validate()
+        self.filters.check()
         self.input.check()
         self.model.check()
         self.server.check()

@@ -238,6 +238,17 @@ class FilterOptions(StrictOptions):
     aesthetic_head: str | None = None
     """Weights of that score: .safetensors file or hub name. [default: ttj/sac-logos-ava1-l14-linearMSE]"""
 
+    def check(self) -> None:
+        """Raises ConfigError for a model that no rule uses."""
+        for option, value, measure in (
+            ("--classifier", self.classifier, "class."),
+            ("--aesthetic-model", self.aesthetic_model, "aesthetic"),
+            ("--aesthetic-head", self.aesthetic_head, "aesthetic"),
+        ):
+            if value is not None and not any(rule.strip().startswith(measure) for rule in self.keep):
+                example = "class.LABEL<=0.5" if measure == "class." else "aesthetic>=5"
+                raise ConfigError(f"{option} does nothing alone: add a rule, such as --keep '{example}'")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOptions(StrictOptions):

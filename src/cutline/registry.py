@@ -77,6 +77,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "contrast": "cutline.measures.light:Contrast",
         "entropy": "cutline.measures.light:Entropy",
         "chroma": "cutline.measures.colour:Chroma",
+        "text": "cutline.measures.text:Text",
+        "nsfw": "cutline.measures.nsfw:Nsfw",
+        "aesthetic": "cutline.measures.aesthetic:Aesthetic",
+        "class": "cutline.measures.classes:ClassProbability",
     },
     "checks": {
         "similarity": "cutline.checks.similarity:Similarity",

@@ -243,7 +243,7 @@ def test_the_prompt_ocr_gets_the_text_and_nothing_else() -> None:
 @pytest.mark.parametrize("size", [(940, 2), (2, 940)])
 def test_reading_a_strip_takes_no_more_memory_than_a_picture(size) -> None:
     code = (
-        "from PIL import Image; from peak_memory import peak_mb; from cutline.captioners.pixels.ocr import TextReader;"
+        "from PIL import Image; from peak_memory import peak_mb; from cutline.measures.ocr import TextReader;"
         f"TextReader().read(Image.new('RGB', {size}, 'white')); print(peak_mb())"
     )
     ran = subprocess.run([sys.executable, "-c", code], env=importable(), capture_output=True, check=True)

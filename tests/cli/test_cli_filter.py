@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from program import rows
@@ -114,7 +115,8 @@ def test_a_mistake_is_a_line_with_its_cure(cutline, photos, rules, message):
 def test_the_measures_are_listed(cutline):
     found = cutline("filter", "--list")
     assert found.code == 0
-    assert "sharpness  0 to 4" in found.out
+    assert re.search(r"^sharpness +0 to 4 +1\.2 +0\.4 ", found.out, re.MULTILINE)
+    assert re.search(r"^class\.LABEL ", found.out, re.MULTILINE)
 
 
 def test_a_file_of_someone_else_is_not_replaced(cutline, photos, tmp_path):

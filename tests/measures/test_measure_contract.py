@@ -29,9 +29,17 @@ CASES = {
 }
 """By the measure's name a picture that is worse than ``GOOD``."""
 
+MODELS = {"text", "nsfw", "aesthetic", "class"}
+"""Those with tests of their own, in ``test_models.py``."""
+
 
 def test_every_measure_has_a_row():
-    assert set(CASES) == set(registry.names("measures"))
+    assert {*CASES, *MODELS} == set(registry.names("measures"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_cheap(name):
+    assert not make_measure(name, MeasureOptions()).is_slow
 
 
 @pytest.mark.parametrize("name", CASES)

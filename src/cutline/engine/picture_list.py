@@ -101,7 +101,7 @@ def _write_text(part: Path, places: _Places, rows: Iterable[Row], names: list[st
 def _write_csv(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "text", *names])
+        writer.writerow(["image", "caption", *names])
         for sample, values in rows:
             writer.writerow([places.path(sample), sample.text or "", *(values.get(name) for name in names)])
 
@@ -109,7 +109,7 @@ def _write_csv(part: Path, places: _Places, rows: Iterable[Row], names: list[str
 def _write_json(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
     with part.open("wb") as file:
         for sample, values in rows:
-            row = {"image": places.path(sample), "text": sample.text}
+            row = {"image": places.path(sample), "caption": sample.text}
             file.write(encode_json(row | {name: values.get(name) for name in names}) + b"\n")
 
 
@@ -118,7 +118,7 @@ def _write_parquet(part: Path, places: _Places, rows: Iterable[Row], names: list
     import pyarrow.parquet as pq
 
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [("image", image), ("text", pa.string()), *((name, pa.float64()) for name in names)]
+    fields = [("image", image), ("caption", pa.string()), *((name, pa.float64()) for name in names)]
     schema = pa.schema(fields)
     with pq.ParquetWriter(part, schema) as writer:
         for group in _groups(places, rows, names):
@@ -135,7 +135,7 @@ def _groups(places: _Places, rows: Iterable[Row], names: list[str]) -> Iterator[
             data = sample.location.read()
             size += len(data)
         image = {"bytes": data, "path": valid_unicode(place or sample.key)}
-        group.append({"image": image, "text": sample.text} | {name: values.get(name) for name in names})
+        group.append({"image": image, "caption": sample.text} | {name: values.get(name) for name in names})
         if len(group) == _ROWS or size > _GROUP_BYTES:
             yield group
             group, size = [], 0

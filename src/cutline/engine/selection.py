@@ -325,7 +325,7 @@ class _Measurement:
             return
         self._reported = now
         rate, of = self._rate.update(self._fresh), f"/{self._total:,}" if self._total else ""
-        left = ""
+        left, speed = "", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
         if self._total and rate:
             left = f", {duration((self._total - self._done) / rate)} left"
-        self._progress(Progress(waiting_for=f"measuring pictures: {self._done:,}{of}, {rate:,.0f}/s{left}"))
+        self._progress(Progress(waiting_for=f"measuring pictures: {self._done:,}{of}, {speed}{left}"))

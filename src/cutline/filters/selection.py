@@ -22,6 +22,8 @@ KEPT: Final = -1
 EXACT: Final = -2
 NEAR: Final = -3
 
+_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRules:
@@ -168,10 +170,11 @@ def _reject_duplicates(
 
 
 def _first_of_equal(words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each row the first row that is equal to it."""
-    if not len(words):
-        return np.zeros(0, dtype=np.int64)
-    rows = np.ascontiguousarray(words).view([("", np.uint64)] * words.shape[1]).ravel()
-    _, first, groups = np.unique(rows, return_index=True, return_inverse=True)
-    leaders: NDArray[np.int64] = first[groups.ravel()]
+    """For each row the first row that is equal to it, by 64 bits of a product over its words."""
+    mixed = np.zeros(len(words), dtype=np.uint64)
+    for column in range(words.shape[1]):
+        mixed = (mixed ^ words[:, column]) * _FACTOR
+        mixed ^= mixed >> np.uint64(29)
+    _, first, groups = np.unique(mixed, return_index=True, return_inverse=True)
+    leaders: NDArray[np.int64] = first[groups]
     return leaders

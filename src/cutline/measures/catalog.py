@@ -18,7 +18,9 @@ def make_measure(name: str, options: MeasureOptions) -> Measure:
         ConfigError: there is none, or it cannot run; MissingExtra: it needs an extra.
     """
     kind, _, label = name.partition(".")
-    if kind == _CLASS and label:
+    if kind == _CLASS and not label:
+        raise ConfigError("class needs a label of the classifier: write class.LABEL, such as class.watermark")
+    if kind == _CLASS:
         measure: Measure = registry.load("measures", _CLASS)(options, label)
         return measure
     made = registry.load("measures", name)

@@ -15,12 +15,12 @@ import orjson
 from cutline.captioners.pixels.grammar import join
 from cutline.captioners.pixels.measurements import Measurements, measure
 from cutline.captioners.pixels.objects import OBJECT_SIDE, ObjectRecognizer, RecognizedObject, sure_object
-from cutline.captioners.pixels.ocr import TextReader, one_line
 from cutline.captioners.pixels.sentences import long_caption, short_caption, tags
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
+from cutline.measures.ocr import TextReader, one_line
 from cutline.prompts import Prompt
 from cutline.records import Reply
 

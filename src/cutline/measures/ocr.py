@@ -40,6 +40,10 @@ class TextReader:
 
     def read(self, image: Image.Image) -> list[str]:
         """The lines recognised with confidence, from top to bottom."""
+        return [text for text, _ in self.read_places(image)]
+
+    def read_places(self, image: Image.Image) -> list[tuple[str, float]]:
+        """As ``read``, each line with the share of the picture's area that it covers."""
         with self._lock:
             if self._engine is None:
                 # Otherwise onnxruntime reports usage to its makers, and keeps an id in the home folder.
@@ -50,9 +54,19 @@ class TextReader:
             found = self._engine(np.asarray(_limit_aspect(image))[..., ::-1].copy())
         if found.txts is None:
             return []
-        scored = zip(found.txts, found.scores, strict=True)
-        lines = [re.sub(r"\s+", " ", text).strip() for text, score in scored if score >= _MIN_CONFIDENCE]
-        return [line for line in lines if sum(char.isalnum() for char in line) >= 2]  # the rest is specks
+        lines = []
+        area = image.width * image.height
+        for text, score, corners in zip(found.txts, found.scores, found.boxes, strict=True):
+            line = re.sub(r"\s+", " ", text).strip()
+            if score >= _MIN_CONFIDENCE and sum(char.isalnum() for char in line) >= 2:  # the rest is specks
+                lines.append((line, _area(corners) / area))
+        return lines
+
+
+def _area(corners: Any) -> float:
+    """The area of a polygon, by Gauss's formula."""
+    x, y = np.asarray(corners, dtype=np.float64).T
+    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
 
 
 def one_line(lines: list[str]) -> str:
