@@ -287,7 +287,7 @@ def test_captions_of_other_versions_of_a_picture_are_left_out(
         assert processes.cutline_here("caption", folder, name, *options).returncode == 0
     judge.post("/configure", {})
     ran = judged(judge, "a.jsonl", "b.jsonl")
-    assert "1 pair is about different versions of a picture, and left out" in ran.stderr
+    assert "1 caption is about another version of the picture, and left out" in ran.stderr
     assert judge.get("/stats")["requests"] == 2 * 3
 
 

@@ -19,8 +19,9 @@ from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.results import Ranking
+from cutline.judgment.rubric import CRITERIA, Rubric
 from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
-from cutline.judgment.summary import limits, lines, people_lines, wins
+from cutline.judgment.summary import limits, lines, people_lines, rubric_lines, wins
 from cutline.options import (
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
@@ -80,6 +81,7 @@ def judge(
     *outputs: str,
     model: Annotated[str | None, Parameter(name="--judge")] = None,
     images: str | None = None,
+    rubric: bool = False,
     people: str | None = None,
     votes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
@@ -99,6 +101,8 @@ def judge(
         Outputs of earlier runs; `name=…` before one names it.
     model
         The model that judges, `provider:name`; not one that wrote the captions.
+    rubric
+        Rate captions one by one instead: accuracy, coverage, invention and fluency, from 1 to 5.
     people
         Write a page, `.html`, on which people judge: blind, offline, its votes saved as a file.
     votes
@@ -117,6 +121,7 @@ def judge(
         job=job,
         key=service.key,
         judges=model is not None,
+        rubric=rubric,
         people=people or "",
         votes=votes,
     )
@@ -131,7 +136,7 @@ def _estimate(plan: Plan) -> int:
     from cutline.cli.preview import print_estimate, say
 
     runner = JudgmentRunner(plan, Hooks(message=say))
-    print_estimate(plan.job, asyncio.run(runner.estimate()), "game")
+    print_estimate(plan.job, asyncio.run(runner.estimate()), "caption" if plan.rubric else "game")
     return 0
 
 
@@ -177,15 +182,20 @@ def _print_figures(judgment: Judgment) -> None:
     if not out.is_terminal:
         out.width = max(out.width, PIPED_WIDTH)
     ranking, people = judgment.ranking, judgment.people
-    if judgment.judge and ranking is None:
-        out.print("no game has a verdict", markup=False)
+    if judgment.judge and ranking is None and judgment.rubric is None:
+        out.print("there is no verdict", markup=False)
+    if judgment.rubric is not None:
+        out.print(_ratings(judgment.rubric))
+        out.print()
+        for line in rubric_lines(judgment.rubric):
+            out.print(printable(line), markup=False)
     for title, found, more in (
         ("", ranking, [] if ranking is None else lines(ranking)),
         ("by people", None if people is None else people.ranking, people_lines(people) if people else []),
     ):
         if found is None:
             continue
-        if title and ranking is not None:
+        if title and judgment.judge:
             out.print()
             out.print(Text(title, style="bold"))
         out.print(_strengths(found))
@@ -206,6 +216,20 @@ def _strengths(ranking: Ranking) -> Table:
             limits(one.strength),
             _NOTHING if share is None else f"{share:.0%}",
             *(f"{count:,}" for count in (one.wins, one.ties, one.losses)),
+        )
+    return table
+
+
+def _ratings(rubric: Rubric) -> Table:
+    table = _table("contestant", "overall", "95 % interval", *CRITERIA, "captions")
+    for one in rubric.contestants:
+        low, high = one.overall.low, one.overall.high
+        table.add_row(
+            Text(printable(one.name)),
+            f"{one.overall.value:.2f}",
+            _NOTHING if low is None or high is None else f"{low:.2f} to {high:.2f}",
+            *(f"{one.criteria[name].value:.2f}" for name in CRITERIA),
+            f"{one.captions:,}",
         )
     return table
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from cutline.engine import assembly
 from cutline.engine.recorded_captions import Answers, read_answers, samples_in
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, PictureError
+from cutline.files import content_digest
 from cutline.formatting import plural, printable, stored_key
 from cutline.job import Job
 from cutline.prompts import parse_prompt_option
@@ -47,10 +48,14 @@ class Contestant:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """At least two contestants, and the ``samples`` of their pictures by stored key, in order."""
+    """At least two contestants, and the ``samples`` of their pictures by stored key, in order.
+
+    ``changed`` counts the captions that are about another version of their picture: they are left out.
+    """
 
     contestants: tuple[Contestant, ...]
     samples: Mapping[str, Sample]
+    changed: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -89,7 +94,8 @@ def parse_outputs(values: Sequence[str]) -> dict[str, str]:
 def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
     """The contest of the outputs by name, with the pictures of the job's input, if it has one.
 
-    Without one the pictures are where the outputs say. ``job`` limits their number.
+    Without one the pictures are where the outputs say. ``job`` limits their number. Reads the pictures on
+    this machine whose state at the time of their captions is recorded.
 
     Raises:
         ConfigError: an output cannot be read, or two have no picture in common.
@@ -109,7 +115,40 @@ def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
     _check_connected(contestants)
     if not job.input_path:
         _check_there(list(by_key.values()))
-    return Contest(contestants=contestants, samples=by_key)
+    return _current(Contest(contestants=contestants, samples=by_key))
+
+
+def _current(contest: Contest) -> Contest:
+    """The contest without captions about another version of the picture than there is, or others have."""
+    changed: dict[str, set[str]] = {}
+    for key, sample in contest.samples.items():
+        recorded = {one.name: one.digests[key] for one in contest.contestants if key in one.digests}
+        if recorded:
+            digest = _digest(sample) or next(iter(recorded.values()))
+            for name in (name for name, other in recorded.items() if other != digest):
+                changed.setdefault(name, set()).add(key)
+    contestants = (
+        dataclasses.replace(
+            one,
+            captions={
+                key: text for key, text in one.captions.items() if key not in changed.get(one.name, ())
+            },
+        )
+        for one in contest.contestants
+    )
+    return dataclasses.replace(
+        contest, contestants=tuple(contestants), changed=sum(map(len, changed.values()))
+    )
+
+
+def _digest(sample: Sample) -> str:
+    """That of the picture's bytes; empty where they are elsewhere, or cannot be read."""
+    if sample.location is None or sample.location.url() is not None:
+        return ""
+    try:
+        return content_digest(sample.location.read())
+    except PictureError:
+        return ""
 
 
 def _without_captions(name: str, output: str, job: Job, samples: Mapping[str, Sample]) -> str:

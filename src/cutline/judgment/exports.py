@@ -1,4 +1,4 @@
-"""A judgment as JSON with everything, or as CSV with a row for each game."""
+"""A judgment as JSON with everything, or as CSV with a row for each game or rating."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from cutline.judgment.bradley_terry import Interval
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.people import Agreement, People
 from cutline.judgment.results import PlayedGame, Ranking, win_share
+from cutline.judgment.rubric import CRITERIA, Rating, Rubric
 from cutline.records import JSON
 from cutline.serialization import encode_json
 
 COLUMNS = ("image_id", "first", "second", "verdict", "reason", "problem")
+RATING_COLUMNS = ("image_id", "contestant", *CRITERIA, "reason", "problem")
 
 
 def as_json(judgment: Judgment) -> bytes:
     data: JSON = {
         "judge": judgment.judge or None,
         **({} if judgment.ranking is None else ranking_json(judgment.ranking)),
+        "rubric": None if judgment.rubric is None else _rubric(judgment.rubric),
         "people": None if judgment.people is None else _people(judgment.people),
         "without_caption": dict(judgment.missing),
         "warnings": list(judgment.warnings),
         "cost_usd": judgment.cost,
         "games": [_game(one) for one in judgment.played],
+        "ratings": [_rating(one) for one in judgment.ratings],
     }
     return encode_json(data, indent=True) + b"\n"
 
@@ -67,9 +71,10 @@ def ranking_json(ranking: Ranking) -> JSON:
 
 def as_csv(judgment: Judgment) -> bytes:
     buffer = io.StringIO()
-    rows = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore")
+    rated = bool(judgment.ratings)
+    rows = csv.DictWriter(buffer, RATING_COLUMNS if rated else COLUMNS, extrasaction="ignore")
     rows.writeheader()
-    rows.writerows(_game(one) for one in judgment.played)
+    rows.writerows(map(_rating, judgment.ratings) if rated else map(_game, judgment.played))
     return buffer.getvalue().encode()
 
 
@@ -89,6 +94,36 @@ def _game(one: PlayedGame) -> JSON:
         "verdict": one.winner,
         "reason": one.reason or ("equal captions" if one.equal else None),
         "problem": f"{one.kind}: {one.problem}" if one.kind else None,
+    }
+
+
+def _rating(one: Rating) -> JSON:
+    return {
+        "image_id": one.picture,
+        "contestant": one.contestant,
+        **{name: one.values.get(name) for name in CRITERIA},
+        "reason": one.reason or None,
+        "problem": f"{one.kind}: {one.problem}" if one.kind else None,
+    }
+
+
+def _rubric(rubric: Rubric) -> JSON:
+    return {
+        "contestants": [
+            {
+                "name": one.name,
+                "captions": one.captions,
+                **{name: interval_json(interval) for name, interval in one.criteria.items()},
+                "overall": interval_json(one.overall),
+            }
+            for one in rubric.contestants
+        ],
+        "pairs": [
+            {"first": first, "second": second, "difference": interval_json(difference)}
+            for (first, second), difference in rubric.differences.items()
+        ],
+        "pictures": rubric.pictures,
+        "captions_without_rating": dict(rubric.unanswered),
     }
 
 

@@ -10,10 +10,8 @@ from typing import Literal, TypeAlias
 
 import orjson
 
-from cutline.errors import PictureError
-from cutline.files import content_digest
 from cutline.interfaces import Source
-from cutline.judgment.contest import Contest, Contestant
+from cutline.judgment.contest import Contest
 from cutline.records import Sample
 
 Winner: TypeAlias = Literal["first", "second", "tie"]
@@ -43,47 +41,25 @@ class Game:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The ``games`` to play, those ``equal`` that need no question, each in one order.
-
-    ``changed`` counts pairs of captions about different versions of a picture: they are not compared.
-    """
+    """The ``games`` to play, and those ``equal`` that need no question, each in one order."""
 
     games: Sequence[Game]
     equal: Sequence[Game]
-    changed: int = 0
 
 
 def schedule(contest: Contest) -> Schedule:
-    """Every pair of contestants that have a caption, for each picture. Reads the pictures on this machine."""
+    """Every pair of contestants that have a caption, for each picture."""
     games: list[Game] = []
     equal: list[Game] = []
-    changed = 0
-    for key, sample in contest.samples.items():
+    for key in contest.samples:
         shown = [one for one in contest.contestants if key in one.captions]
-        digest = _digest(sample) if any(key in one.digests for one in shown) else ""
         for one, other in itertools.combinations(shown, 2):
             game = Game(picture=key, first=one.name, second=other.name)
-            if not _about_one_picture(key, digest, one, other):
-                changed += 1
-            elif one.captions[key] == other.captions[key]:
+            if one.captions[key] == other.captions[key]:
                 equal.append(game)
             else:
                 games += [game, game.reversed]
-    return Schedule(games=games, equal=equal, changed=changed)
-
-
-def _about_one_picture(key: str, digest: str, *contestants: Contestant) -> bool:
-    return len({digest, *(one.digests.get(key, "") for one in contestants)} - {""}) < 2
-
-
-def _digest(sample: Sample) -> str:
-    """That of the picture's bytes; empty where they are elsewhere, or cannot be read."""
-    if sample.location is None or sample.location.url() is not None:
-        return ""
-    try:
-        return content_digest(sample.location.read())
-    except PictureError:
-        return ""
+    return Schedule(games=games, equal=equal)
 
 
 class GameSource(Source):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from cutline.engine.report import EXIT_OK, Report
+from cutline.formatting import plural
+from cutline.judgment.contest import Contest
 from cutline.judgment.people import People
-from cutline.judgment.results import PlayedGame, Ranking
+from cutline.judgment.results import PlayedGame, Ranking, few_pictures, rank, self_judged
+from cutline.judgment.rubric import Rating, Rubric, summarize
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Judgment:
     """The ``ranking`` of a contest by a ``judge``, None where no game has a verdict, and all games.
 
-    ``people`` is the result of their votes. ``missing`` counts the pictures without a caption by contestant.
+    ``rubric`` and ``ratings`` are there in place of games where captions were rated one by one. ``people`` is
+    the result of their votes. ``missing`` counts the pictures without a caption by contestant.
     ``stopped`` is the reason why the games are not all played; ``cost`` in US dollars, None without a known
     price. ``output`` is where the result was written, ``ballot`` the number of games on the page for people.
     """
@@ -21,6 +26,8 @@ class Judgment:
     judge: str = ""
     ranking: Ranking | None = None
     played: Sequence[PlayedGame] = ()
+    rubric: Rubric | None = None
+    ratings: Sequence[Rating] = ()
     people: People | None = None
     warnings: tuple[str, ...] = ()
     missing: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -30,3 +37,44 @@ class Judgment:
     tokens: int = 0
     output: str = ""
     ballot: int = 0
+
+
+def judgment_of(
+    contest: Contest,
+    *,
+    played: Sequence[PlayedGame] = (),
+    ratings: Sequence[Rating] = (),
+    people: People | None = None,
+    judge: str = "",
+    report: Report | None = None,
+    warnings: Sequence[str] = (),
+) -> Judgment:
+    """The figures of games or ratings by a ``judge``, whose run has the ``report``, and of votes."""
+    ranking = rank(contest.names, played) if played else None
+    models = {one.model for one in played} | {one.model for one in ratings} - {""}
+    rubric = summarize(contest.names, ratings) if ratings else None
+    found = [*(ranking.warnings() if ranking is not None else ()), *warnings]
+    found += few_pictures(rubric.pictures) if rubric is not None else []
+    if judge:
+        found += self_judged({one.name: one.models for one in contest.contestants}, {judge, *models})
+    if contest.changed:
+        found.append(
+            f"{plural(contest.changed, 'caption is', 'captions are')} about another version of the picture, "
+            "and left out: caption the pictures that are there again"
+        )
+    return Judgment(
+        judge=judge,
+        ranking=ranking,
+        played=played,
+        rubric=rubric,
+        ratings=ratings,
+        people=people,
+        warnings=tuple(found),
+        missing={
+            one.name: sum(key not in one.captions for key in contest.samples) for one in contest.contestants
+        },
+        exit_code=EXIT_OK if report is None else report.exit_code,
+        stopped="" if report is None or report.stopped is None else str(report.stopped),
+        cost=None if report is None else report.cost,
+        tokens=0 if report is None else report.spent.total,
+    )

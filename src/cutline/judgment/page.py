@@ -12,7 +12,16 @@ from cutline.imaging.thumbnails import Thumbnail
 from cutline.judgment.contest import Contest
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.results import PlayedGame, Ranking
-from cutline.judgment.summary import MEANINGS, limits, lines, people_lines, wins
+from cutline.judgment.rubric import Rating
+from cutline.judgment.summary import (
+    MEANINGS,
+    RUBRIC_MEANINGS,
+    limits,
+    lines,
+    people_lines,
+    rubric_lines,
+    wins,
+)
 from cutline.web.html import render, style
 
 POLICY: Final = (
@@ -48,6 +57,9 @@ def as_html(
     by_picture: dict[str, list[PlayedGame]] = {}
     for one in judgment.played:
         by_picture.setdefault(one.game.picture, []).append(one)
+    ratings: dict[str, list[Rating]] = {}
+    for rating in judgment.ratings:
+        ratings.setdefault(rating.picture, []).append(rating)
     judge = f" by {judgment.judge}" if judgment.judge else " by people"
     names, people = contest.names, judgment.people
     return render(
@@ -65,26 +77,47 @@ def as_html(
         people=people,
         people_scale=None if people is None else Scale.of(people.ranking),
         people_lines=[] if people is None else people_lines(people),
-        meanings=MEANINGS.items(),
+        rubric=judgment.rubric,
+        rubric_lines=[] if judgment.rubric is None else rubric_lines(judgment.rubric),
+        meanings=(RUBRIC_MEANINGS if judgment.rubric is not None else MEANINGS).items(),
         colors={name: place % 8 for place, name in enumerate(names)},
-        pictures=[_picture(key, contest, by_picture.get(key, []), thumbnails) for key in thumbnails],
+        pictures=[
+            _picture(key, contest, by_picture.get(key, []), ratings.get(key, []), found)
+            for key, found in thumbnails.items()
+        ],
     )
 
 
 def _picture(
-    key: str, contest: Contest, played: Sequence[PlayedGame], thumbnails: Mapping[str, Thumbnail | str]
+    key: str,
+    contest: Contest,
+    played: Sequence[PlayedGame],
+    ratings: Sequence[Rating],
+    found: Thumbnail | str,
 ) -> dict[str, Any]:
-    found = thumbnails[key]
+    rated = {one.contestant: one for one in ratings}
     return {
         "key": key,
         "thumbnail": found if isinstance(found, Thumbnail) else None,
         "problem": found if isinstance(found, str) else "",
         "captions": [
-            {"name": one.name, "text": one.captions[key]}
+            {"name": one.name, "text": one.captions[key], "rating": _rating(rated.get(one.name))}
             for one in contest.contestants
             if key in one.captions
         ],
         "verdicts": _verdicts(played),
+    }
+
+
+def _rating(rating: Rating | None) -> dict[str, str]:
+    """The ratings of a caption in a line, and the reason."""
+    if rating is None:
+        return {}
+    if rating.kind:
+        return {"text": f"not rated ({rating.kind}: {rating.problem})", "reason": ""}
+    return {
+        "text": " · ".join(f"{name} {value}" for name, value in rating.values.items()),
+        "reason": rating.reason,
     }
 
 

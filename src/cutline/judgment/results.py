@@ -106,12 +106,15 @@ class Ranking:
                 f"{unanswered:,} of {plural(self.games, 'game')} have no verdict "
                 f"({most_common(self.unanswered)}): the numbers are those of the others"
             )
-        if self.pictures < FEW_PICTURES:
-            found.append(
-                f"{plural(self.pictures, 'picture')} only: "
-                + ("there are no intervals" if self.pictures == 1 else "the intervals are rough")
-            )
-        return found
+        return [*found, *few_pictures(self.pictures)]
+
+
+def few_pictures(pictures: int) -> list[str]:
+    """A warning where there are too few for intervals that can be relied on."""
+    if pictures >= FEW_PICTURES:
+        return []
+    trust = "there are no intervals" if pictures == 1 else "the intervals are rough"
+    return [f"{plural(pictures, 'picture')} only: {trust}"]
 
 
 def win_share(log_odds: float) -> float:

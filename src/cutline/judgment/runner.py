@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cutline.credentials import Secret
@@ -13,24 +13,25 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.overlap import output_paths, refuse_overlap
 from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
-from cutline.engine.report import EXIT_OK, Report
+from cutline.engine.report import Report
 from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError
 from cutline.formatting import plural
 from cutline.imaging.thumbnails import side_for
+from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.judgment import rubric
 from cutline.judgment.ballot import ballot_side, check_ballot, write_ballot
 from cutline.judgment.contest import Contest, parse_outputs, read_contest
 from cutline.judgment.exports import as_csv, as_json
 from cutline.judgment.games import GameSource, Schedule, schedule
-from cutline.judgment.judge_job import check_judge, judge_job, replies_to
-from cutline.judgment.judgment import Judgment
+from cutline.judgment.judge_job import PROMPT, check_judge, judge_job, replies_to
+from cutline.judgment.judgment import Judgment, judgment_of
 from cutline.judgment.page import as_html
 from cutline.judgment.people import people_of
-from cutline.judgment.results import PlayedGame, rank, self_judged
 from cutline.judgment.thumbnails import load_thumbnails
-from cutline.judgment.verdicts import played_games
+from cutline.judgment.verdicts import JudgeReply, played_games
 from cutline.judgment.votes import Votes, read_votes
 from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
@@ -43,14 +44,15 @@ class Plan:
     """What is judged: ``outputs`` as on the command line, ``job`` with the judge as its model.
 
     The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
-    ``judges`` is False where no model judges. ``people`` is the file of the page for people, ``votes`` are
-    the files that it saved.
+    ``judges`` is False where no model judges; with ``rubric`` it rates single captions. ``people`` is the
+    file of the page for people, ``votes`` are the files that it saved.
     """
 
     outputs: Sequence[str]
     job: Job
     key: Secret | None = None
     judges: bool = True
+    rubric: bool = False
     people: str = ""
     votes: Sequence[str] = ()
 
@@ -78,6 +80,8 @@ class JudgmentRunner:
             raise ConfigError(
                 "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"
             )
+        if plan.rubric and not plan.judges:
+            raise ConfigError("--rubric is what a model rates by: add --judge MODEL")
         if plan.people:
             check_ballot(plan.people)
         self._output = local_path(job.output_path or DEFAULT_OUTPUT)
@@ -95,19 +99,18 @@ class JudgmentRunner:
         refuse_overlap(job.input_path, paths, "", list(self._outputs.values()))
 
     async def estimate(self) -> Estimate:
-        """Play a few games, and scale up; raises as ``cutline.engine.preview.estimate``."""
-        job = judge_job(self._plan.job)
+        """Judge a few games or captions, and scale up; raises as ``cutline.engine.preview.estimate``."""
+        job = self._judge_job()
         await check_judge(job, self._plan.key)
         contest, games = await asyncio.to_thread(self._contest)
-        if not games.games:
+        source = self._source(contest, games)
+        if not source.count():
             raise ConfigError("all captions are equal: there is nothing to ask, and nothing to pay")
-        return await estimate(
-            job, key=self._plan.key, say=self._hooks.message, source=GameSource(contest, games.games)
-        )
+        return await estimate(job, key=self._plan.key, say=self._hooks.message, source=source)
 
     async def run(self, stop: Stop | None = None) -> Judgment:
         """Raises as ``run_job``."""
-        plan, job = self._plan, judge_job(self._plan.job)
+        plan, job = self._plan, self._judge_job()
         if plan.judges:
             await check_judge(job, plan.key)
         contest, games = await asyncio.to_thread(self._contest)
@@ -117,16 +120,45 @@ class JudgmentRunner:
             return Judgment(ballot=ballot)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a judgment")
-            source = GameSource(contest, games.games if plan.judges else ())
             hook = self._hooks.progress
+            source = self._source(contest, games)
             replies, ran = await replies_to(
                 source, job, folder=self._folder, key=plan.key, progress=hook, stop=stop
             )
-            played = played_games(games, replies) if plan.judges else []
-            judgment = judgment_of(contest, games, played, ran, votes)
+            judgment = self._judgment(contest, games, replies, votes, ran)
             if ran is None or ran.stopped is None:
                 report.write(await self._rendered(judgment, contest, games))
         return dataclasses.replace(judgment, output=self._output, ballot=ballot)
+
+    def _judge_job(self) -> Job:
+        return judge_job(self._plan.job, rubric.PROMPT if self._plan.rubric else PROMPT)
+
+    def _source(self, contest: Contest, games: Schedule) -> Source:
+        if not self._plan.judges:
+            return GameSource(contest, ())
+        return rubric.RubricSource(contest) if self._plan.rubric else GameSource(contest, games.games)
+
+    def _judgment(
+        self,
+        contest: Contest,
+        games: Schedule,
+        replies: Mapping[str, JudgeReply],
+        votes: Votes | None,
+        report: Report | None,
+    ) -> Judgment:
+        plan = self._plan
+        plays, rates = plan.judges and not plan.rubric, plan.judges and plan.rubric
+        played = played_games(games, replies) if plays else []
+        ratings = rubric.ratings_of(contest, replies) if rates else []
+        return judgment_of(
+            contest,
+            played=played,
+            ratings=ratings,
+            people=None if votes is None else people_of(votes, contest.names, games.equal, played),
+            judge=plan.job.model.model if plan.judges else "",
+            report=report,
+            warnings=() if votes is None else votes.warnings,
+        )
 
     async def _write_ballot(self, contest: Contest, games: Schedule) -> int:
         pictures = {one.picture: contest.samples[one.picture] for one in games.games}
@@ -146,46 +178,9 @@ class JudgmentRunner:
             return as_csv(judgment)
         if suffix == ".json":
             return as_json(judgment)
-        keys = dict.fromkeys(one.picture for one in (*games.equal, *games.games))
+        keys = {one.picture for one in (*games.equal, *games.games)}
+        keys |= {one.picture for one in judgment.ratings}
         pictures = {key: sample for key, sample in contest.samples.items() if key in keys}
         thumbnails = await load_thumbnails(pictures, side_for(len(pictures)), self._plan.job)
         made = dt.datetime.now().astimezone()
         return (await asyncio.to_thread(as_html, judgment, contest, thumbnails, made=made)).encode()
-
-
-def judgment_of(
-    contest: Contest,
-    games: Schedule,
-    played: Sequence[PlayedGame],
-    report: Report | None,
-    votes: Votes | None = None,
-) -> Judgment:
-    """The figures of the games and votes."""
-    ranking = rank(contest.names, played) if played else None
-    people = None if votes is None else people_of(votes, contest.names, games.equal, played)
-    judge = report.job.model.model if report is not None else ""
-    models = {one.model for one in played} - {""}
-    warnings = [
-        *(ranking.warnings() if ranking is not None else ()),
-        *(votes.warnings if votes is not None else ()),
-        *self_judged({one.name: one.models for one in contest.contestants}, {judge, *models}),
-    ]
-    if games.changed:
-        warnings.append(
-            f"{plural(games.changed, 'pair is', 'pairs are')} about different versions of a picture, and "
-            "left out: caption the pictures that are there with both"
-        )
-    return Judgment(
-        judge=judge,
-        ranking=ranking,
-        played=played,
-        people=people,
-        warnings=tuple(warnings),
-        missing={
-            one.name: sum(key not in one.captions for key in contest.samples) for one in contest.contestants
-        },
-        exit_code=EXIT_OK if report is None else report.exit_code,
-        stopped="" if report is None or report.stopped is None else str(report.stopped),
-        cost=None if report is None else report.cost,
-        tokens=0 if report is None else report.spent.total,
-    )

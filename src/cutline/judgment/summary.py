@@ -9,6 +9,7 @@ from cutline.formatting import most_common, plural
 from cutline.judgment.bradley_terry import Interval
 from cutline.judgment.people import Agreement, People
 from cutline.judgment.results import PairResult, Ranking, win_share
+from cutline.judgment.rubric import Rubric
 
 MEANINGS: Final = {
     "Strength": "How often a captioner is preferred, over all opponents: of two captioners, one with 1 more "
@@ -22,6 +23,15 @@ MEANINGS: Final = {
     "that guesses agrees in half.",
 }
 """What each figure says, by its title."""
+
+RUBRIC_MEANINGS: Final = {
+    "Accuracy": "Is what the caption states right? 5: everything, 1: hardly anything.",
+    "Coverage": "Does it name what matters? 5: all of it, 1: hardly anything.",
+    "Invention": "Does it keep to what can be seen? 5: nothing is invented, 1: most is.",
+    "Fluency": "Does it read well? 5: like a careful writer's text, 1: hard to understand.",
+    "Overall": "The mean of the four. Small print: 95 % intervals, as with other pictures of the same kind.",
+}
+"""What each criterion says, by its title."""
 
 
 def limits(interval: Interval) -> str:
@@ -62,6 +72,28 @@ def people_lines(people: People) -> list[str]:
         found.append(f"people agree with each other in {_agreement(people.among, 'pair', ' of votes')}")
     if people.with_judge is not None:
         found.append(f"people agree with the judge in {_agreement(people.with_judge, 'vote')}")
+    return found
+
+
+def rubric_lines(rubric: Rubric) -> list[str]:
+    """What the table of ratings does not show: clear differences, and captions without ratings."""
+    better: dict[str, list[str]] = {one.name: [] for one in rubric.contestants}
+    for (first, second), difference in rubric.differences.items():
+        if difference.excludes_zero:
+            ahead = difference.value > 0
+            better[first if ahead else second].append(second if ahead else first)
+    found = [
+        f"{name} is rated clearly higher than {' and '.join(others)}"
+        for name, others in better.items()
+        if others
+    ]
+    rated = sum(one.captions for one in rubric.contestants)
+    unanswered = rubric.unanswered.total()
+    kinds = f" ({most_common(rubric.unanswered)})" if unanswered else ""
+    found.append(
+        f"{plural(rated, 'caption')} of {plural(rubric.pictures, 'picture')} rated, {unanswered:,} without "
+        f"rating{kinds}"
+    )
     return found
 
 
