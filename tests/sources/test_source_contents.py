@@ -245,3 +245,44 @@ def found(path, **options):
     source = open_source(path, SourceOptions(**options))
     keys = [sample.key for sample in source.samples()]
     return keys, {each.kind: (each.count, each.examples) for each in source.left_over}
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "first"),
+    [("parquet", ""), ("parquet", "<html>429</html>"), ("parquet", POINTER), ("csv", ""), ("csv", POINTER)],
+)
+def test_a_damaged_first_table_costs_only_itself(tmp_path, jpeg, form, first):
+    if form == "parquet":
+        put_parquet(tmp_path, "1.parquet", {"image": [jpeg()]})
+    else:
+        put(tmp_path, "sub/a.jpg", jpeg())
+        put(tmp_path, "1.csv", "image\nsub/a.jpg\n")
+    put(tmp_path, f"0.{form}", first)
+    source = open_source(tmp_path, SourceOptions(source_type="table"))
+    problems = [sample.problem and sample.problem.kind for sample in source.samples()]
+    assert problems == ["damaged-shard", None]
+
+
+def test_a_metadata_table_that_is_not_there_yet_is_named(tmp_path, jpeg):
+    put(tmp_path, "a.jpg", jpeg())
+    put(tmp_path, "metadata.csv", POINTER)
+    source = open_source(tmp_path)
+    assert len(list(source.samples())) == 1
+    assert [(each.kind, each.count) for each in source.left_over] == [("unread-metadata", 1)]
+
+
+@pytest.mark.parametrize("policy", ["append", "prepend"])
+def test_a_text_that_git_lfs_has_not_downloaded_is_no_caption(tmp_path, jpeg, policy):
+    put(tmp_path, "a.jpg", jpeg())
+    put(tmp_path, "a.txt", POINTER)
+    sidecars = (tmp_path, tmp_path, "--output-format", "txt")
+    code, said = captioned(*sidecars, "--existing", policy)
+    assert code == 1
+    assert "a.txt is a Git LFS pointer instead of the text; get the files with `git lfs pull`" in said
+    code, said = captioned(tmp_path, tmp_path / "out.jsonl", "--prompt", "Improve: {text}")
+    assert code == 1
+    assert "git lfs pull" in said
+    assert (tmp_path / "a.txt").read_text() == POINTER

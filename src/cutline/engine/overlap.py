@@ -118,8 +118,11 @@ def _check_file(
 
 
 def _refuse_input(written: str, what: str) -> NoReturn:
-    stem, dot, ending = written.rpartition(".")
-    example = f", such as {shown(stem)}-captions.{ending}" if dot and "/" not in ending else ""
+    stem, _, ending = written.rpartition(".")
+    example = ""
+    if "/" not in ending:
+        ending = ending if ending in _ONE_FILE else "jsonl"
+        example = f", such as {shown(stem or written)}-captions.{ending}"
     raise ConfigError(
         f"{shown(written)} belongs to the input, which {what} would replace: write to another output{example}"
     )

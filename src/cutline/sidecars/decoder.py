@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cutline.errors import ConfigError, SampleError
+from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sidecars.detection import decodes, detect
 from cutline.sidecars.encoding import SidecarText, decode, form_of, read
 from cutline.sidecars.names import ENDING
@@ -117,11 +118,18 @@ def text_encoding(name: str) -> str:
 
 def check_joinable(file: object, text: SidecarText) -> None:
     """Raise SampleError ``sidecar`` where a text cannot be extended without a loss."""
+    if text.text.encode(errors="replace").startswith(LFS_MAGIC):
+        raise SampleError("sidecar", not_downloaded(str(file)))
     if text.unsure:
         raise SampleError("sidecar", unknown_encoding(str(file)))
     if text.damaged:
         message = f"{file} is not valid {text.encoding}, so it is not extended: save it as UTF-8"
         raise SampleError("sidecar", message)
+
+
+def not_downloaded(file: str) -> str:
+    """Why the text in a file of Git LFS is not used."""
+    return f"{file} is a Git LFS pointer instead of the text; {LFS_CURE}"
 
 
 def unknown_encoding(file: str) -> str:

@@ -7,7 +7,8 @@ from typing import Final
 
 from cutline.files import name_to_text
 from cutline.formatting import plural
-from cutline.sidecars.decoder import TextDecoder, unknown_encoding
+from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
+from cutline.sidecars.decoder import TextDecoder, not_downloaded, unknown_encoding
 from cutline.sidecars.encoding import SidecarText, decode
 
 _NAMED: Final = 3
@@ -15,6 +16,7 @@ _REMARKS: Final = {
     "edited": "edited by hand: kept, whatever --existing says (delete or empty one to caption it again)",
     "unsure": "in an unknown encoding, not read (name it with --text-encoding, or save them as UTF-8)",
     "damaged": "damaged, read with U+FFFD for what cannot be decoded",
+    "pointer": f"that Git LFS has not downloaded, not read ({LFS_CURE})",
     "converted": "rewritten as UTF-8, as the new caption has characters that their encoding lacks",
 }
 
@@ -33,6 +35,9 @@ class EncodingReport:
 
     def read(self, name: str, data: bytes, folder: str = "") -> tuple[str | None, str]:
         """The caption in a text file, which is noted, and why it cannot be used; neither in an empty one."""
+        if data.startswith(LFS_MAGIC):
+            self._note("pointer", name)
+            return None, not_downloaded(name_to_text(name))
         text = self.decoder.decode(data, folder)
         if not text.caption:
             return None, ""

@@ -58,7 +58,7 @@ class TableSource(RowSource):
         """Raises ConfigError when there is no such table, or no column of pictures in it."""
         super().__init__(path, options)
         self._folder, self._files = self._list_files(path)
-        table = open_table(self._files[0], self._options)
+        self._first, table = self._first_table()
         columns = find_columns(table, self._options)
         named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
@@ -86,6 +86,17 @@ class TableSource(RowSource):
         files = [file for file in files if not is_table_extra(file[len(folder) :])] or files
         columnar = [file for file in files if file.lower().endswith(_COLUMNAR_ENDINGS)]
         return folder, columnar or files
+
+    def _first_table(self) -> tuple[str, Table]:
+        """The first file that can be opened, as the others have its columns; ConfigError: none can."""
+        refused: ConfigError | None = None
+        for file in self._files:
+            try:
+                return file, open_table(file, self._options)
+            except ConfigError as error:
+                refused = refused or error
+        assert refused is not None
+        raise refused
 
     def _no_rows(self) -> str:
         return f"{self._files[0]} holds no rows"
@@ -198,7 +209,7 @@ class TableSource(RowSource):
         table = open_table(file, self._options)
         for column in filter(None, (self._column, self._options.key_column)):
             if column not in table.columns:
-                raise ConfigError(f"{file} has no column {column!r}, which {self._files[0]} has")
+                raise ConfigError(f"{file} has no column {column!r}, which {self._first} has")
         return table
 
     def _key(self, row: Row, place: str, where: str, file: str) -> str:

@@ -17,7 +17,8 @@ from cutline.locations.stored import PACKINGS
 from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, picture_ending
+from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, is_metadata_file, picture_ending
+from cutline.sources.options import SourceOptions
 from cutline.sources.patterns import Pattern
 from cutline.sources.unknown_files import is_picture, sniff_file
 
@@ -215,9 +216,21 @@ def _other_kind(name: str, ending: str, entry: os.DirEntry[str]) -> str:
     """The kind of a file without a picture's ending, empty for what is none."""
     if ending not in OTHER_EXTENSIONS:
         return _UNKNOWN if entry.is_file() else ""
+    if is_metadata_file(name):
+        return "" if _names_pictures(entry.path) else "unread-metadata"
     if ending in PACKINGS and picture_ending(name):
         return "packed-picture"
     return "archive" if is_archive(name) else ""
+
+
+def _names_pictures(file: str) -> bool:
+    """Whether a metadata file can be read as one: then its pictures are read without it on purpose."""
+    from cutline.sources.table_files import open_table
+
+    try:
+        return "file_name" in open_table(file, SourceOptions()).columns
+    except ConfigError:
+        return False
 
 
 def _unknown(name: str, file: str, index: SidecarIndex, kind: str) -> Iterator[tuple[str, Found]]:
