@@ -65,7 +65,9 @@ def _cosines(corpus: Corpus, grams: NGrams) -> np.ndarray:
     size, texts = len(corpus), len(corpus.lengths)
     split = np.searchsorted(grams.text, size)
     known = corpus.owner[grams.text[split:]] * grams.distinct + grams.gram[split:]
-    pictures = np.bincount(np.unique(known) % grams.distinct, minlength=grams.distinct)
+    ordered = np.sort(known)  # many times as fast as np.unique
+    ordered = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    pictures = np.bincount(ordered % grams.distinct, minlength=grams.distinct)
     rarity = math.log(max(size, 1)) - np.log(np.maximum(pictures, 1))
     weight = grams.count * rarity[grams.gram]
     norm = np.sqrt(np.bincount(grams.text, weights=weight**2, minlength=texts))
