@@ -1,8 +1,8 @@
 """Measures `cutline eval`'s metrics beside pycocoevalcap, on the same captions.
 
-Without Java, or without pycocoevalcap, only cutline is measured, and that is printed. Captions and references are
-put together from those of COCO's published example (`shared/data/caption-metrics`, beside the project), so that
-40,000 pictures have 240,000 different texts.
+Without Java, or without pycocoevalcap, only cutline is measured, and that is printed. Captions and
+references are put together from those of COCO's published example (`shared/data/caption-metrics`, beside
+the project), so that 40,000 pictures have 240,000 different texts.
 """
 
 from __future__ import annotations
