@@ -31,6 +31,7 @@ from cutline.options import (
 )
 from cutline.terminal import Console, print_error
 
+_FEWER = ("BLEU-1", "BLEU-2", "BLEU-3")  # in the report only
 PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
@@ -87,6 +88,8 @@ class ReportOptions(Verbosity):
 
     blind: bool = False
     """Call the models A, B … in the report, and show their names at a click."""
+    references: str | None = None
+    """What people wrote of the pictures, as for `cutline eval`: adds BLEU, ROUGE-L, METEOR and CIDEr-D."""
 
 
 def compare(
@@ -114,7 +117,14 @@ def compare(
     """
     report.check()
     job = groups.job(input_path or "", output_path)
-    return _execute(Plan(candidates=candidates, job=job, key=service.key, blind=report.blind), report)
+    plan = Plan(
+        candidates=candidates,
+        job=job,
+        key=service.key,
+        blind=report.blind,
+        references=report.references,
+    )
+    return _execute(plan, report)
 
 
 def _execute(plan: Plan, report: ReportOptions) -> int:
@@ -171,6 +181,10 @@ def _table(comparison: Comparison) -> Table:
     priced = any(candidate.figures.cost for candidate in comparison.candidates)
     for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
         table.add_column(title, justify="right")
+    scores = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
+    shown = [name for name in scores if name not in _FEWER]
+    for name in shown:
+        table.add_column(name, justify="right")
     for candidate in comparison.candidates:
         figures = candidate.figures
         table.add_row(
@@ -180,5 +194,6 @@ def _table(comparison: Comparison) -> Table:
             f"{figures.words:.1f}",
             f"{figures.pace:,.2f}" if figures.pace else "",
             *([money(1000 * figures.cost) if figures.cost else ""] if priced else []),
+            *(f"{figures.scores[name]:.3f}" if name in figures.scores else "" for name in shown),
         )
     return table

@@ -26,6 +26,7 @@ def compare(
     prompt: PromptInput = (),
     output: str | Path = DEFAULT_OUTPUT,
     blind: bool = False,
+    references: str | Path | None = None,
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
@@ -41,6 +42,7 @@ def compare(
         prompt: as for ``caption``; each is used with every model.
         output: ``.html`` for people, ``.json`` or ``.csv`` for programs.
         blind: call the captioners A, B … in the page, and show their names at a click.
+        references: what people wrote of the pictures, as for ``cutline eval``.
         api_key: the key of the only service among the models, if its environment variable is not set.
         progress: as for ``caption``.
         **options: see ``CallOptions``; a budget is that of all candidates together.
@@ -56,7 +58,13 @@ def compare(
     path = "" if source is None or listed is not None else str(source)
     data = _options(options, prompt, listed)
     job = Job.from_dict({**data, "input_path": path, "output_path": str(output)}, origin="compare()")
-    plan = Plan(candidates=tuple(candidates), job=job, key=given_key(api_key), blind=blind)
+    plan = Plan(
+        candidates=tuple(candidates),
+        job=job,
+        key=given_key(api_key),
+        blind=blind,
+        references=None if references is None else str(references),
+    )
 
     async def run() -> ComparisonRun:
         if not isinstance(progress, bool):

@@ -31,6 +31,7 @@ from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError
+from cutline.evaluation.reference_scores import ReferenceScorer, ReferenceScores
 from cutline.formatting import stored_key, without_signatures
 from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
@@ -51,14 +52,16 @@ DEFAULT_OUTPUT = "comparison.html"
 class Plan:
     """What is compared: ``candidates`` as on the command line, ``job`` with the options of all of them.
 
-    ``blind`` hides the names behind a click. The job's ``output_path`` is the report's, and the
-    similarity model of its checks measures every candidate, whether or not they drop anything.
+    ``blind`` hides the names behind a click, ``references`` is a file of what people wrote. The job's
+    ``output_path`` is the report's, and the similarity model of its checks measures every candidate,
+    whether or not they drop anything.
     """
 
     candidates: Sequence[str]
     job: Job
     key: Secret | None = None
     blind: bool = False
+    references: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,8 @@ class ComparisonRunner:
         if measured_by is not None:
             metric = registry.load("metrics", "similarity")
             self._metrics.append(metric(measured_by, device=job.local.device))
+        path = self.plan.references
+        self._references = None if path is None else ReferenceScorer(path, self.hooks.message)
         self._folder = state_folder(self._output, job.run.state)
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
@@ -129,6 +134,8 @@ class ComparisonRunner:
             await metric.open(self.hooks.message)
         samples = await asyncio.to_thread(self._samples)
         keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
+        if self._references is not None:
+            self._references.match(keys, self.plan.job.input_path or self._candidates[0].output)
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a comparison")
@@ -145,15 +152,29 @@ class ComparisonRunner:
                 return self._ended(None)
             answers = [_about(one, scored) for one in answers]
             scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
+            found = await asyncio.to_thread(self._against_references, answers)
             comparison = Comparison(
                 input=without_signatures(self.plan.job.input_path),
                 total=await asyncio.to_thread(self._count, len(samples)),
-                candidates=tuple(map(_result, self._candidates, runs, answers, scores)),
+                candidates=tuple(map(_result, self._candidates, runs, answers, scores, found)),
                 pictures=tuple(one.picture for one in scored),
-                metrics={metric.name: metric.meaning for metric in self._metrics},
+                metrics=self._meanings(),
             )
             report.write(await asyncio.to_thread(self._rendered, comparison))
         return self._ended(comparison, max((run.exit_code for run in runs), default=EXIT_OK))
+
+    def _against_references(self, answers: Sequence[Answers]) -> list[ReferenceScores]:
+        if self._references is None:
+            return [ReferenceScores() for _ in answers]
+        captions = [
+            {key: answer.text for key, answer in one.by_key.items() if not answer.problem} for one in answers
+        ]
+        self.hooks.message("measuring captions against references")
+        return self._references.score(captions)
+
+    def _meanings(self) -> dict[str, str]:
+        own = {metric.name: metric.meaning for metric in self._metrics}
+        return own if self._references is None else own | self._references.meanings
 
     def _is_cancelled(self) -> bool:
         return self.cancellation.reason is not None
@@ -248,7 +269,11 @@ def _about(answers: Answers, scored: Sequence[ScoredPicture]) -> Answers:
 
 
 def _result(
-    candidate: Candidate, run: CandidateRun, answers: Answers, scores: Mapping[str, Mapping[str, float]]
+    candidate: Candidate,
+    run: CandidateRun,
+    answers: Answers,
+    scores: Mapping[str, Mapping[str, float]],
+    found: ReferenceScores,
 ) -> CandidateResult:
     names = sorted({name for scored in scores.values() for name in scored})
     means = {name: fmean(scored[name] for scored in scores.values() if name in scored) for name in names}
@@ -258,7 +283,13 @@ def _result(
         model=run.model or answers.model,
         prompt=answers.prompt,
         answers=answers.by_key,
-        figures=compute_figures(answers.by_key.values(), cost=cost, pace=run.pace, scores=means),
-        scores=scores,
+        figures=compute_figures(
+            answers.by_key.values(),
+            cost=cost,
+            pace=run.pace,
+            scores={**means, **found.totals},
+            marks=found.marks,
+        ),
+        scores={key: {**one, **found.by_picture.get(key, {})} for key, one in scores.items()},
         stopped=run.stopped,
     )

@@ -22,7 +22,8 @@ class Figures:
     ``opening`` is the share of captions whose first three words begin another one too, ``opener`` the
     commonest such words. ``cost`` is that of one picture in US dollars, failed requests included, None
     without a known price; ``seconds`` are those of the requests for one picture, ``pace`` the pictures
-    a second of the whole run; both 0 if not measured. ``scores`` are the means of the metrics.
+    a second of the whole run; both 0 if not measured. ``scores`` are the means of the metrics, ``marks``
+    what to know of them, such as that lengths differ.
     """
 
     captions: int
@@ -36,6 +37,7 @@ class Figures:
     seconds: float
     pace: float
     scores: Mapping[str, float]
+    marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> JSON:
         return {
@@ -51,11 +53,17 @@ class Figures:
             "seconds_per_picture": round(self.seconds, 4) or None,
             "pictures_per_second": round(self.pace, 4) or None,
             **{name: round(value, 4) for name, value in self.scores.items()},
+            **({"marks": dict(self.marks)} if self.marks else {}),
         }
 
 
 def compute_figures(
-    answers: Collection[Answer], *, cost: float | None, pace: float, scores: Mapping[str, float]
+    answers: Collection[Answer],
+    *,
+    cost: float | None,
+    pace: float,
+    scores: Mapping[str, float],
+    marks: Mapping[str, str],
 ) -> Figures:
     """The figures of one candidate's answers, the failed ones among them."""
     captions = [answer for answer in answers if not answer.problem]
@@ -74,4 +82,5 @@ def compute_figures(
         seconds=fmean([answer.seconds for answer in captions] or [0]),
         pace=pace,
         scores=scores,
+        marks=marks,
     )

@@ -151,10 +151,11 @@ def _metrics(comparison: Comparison) -> list[_Column]:
     names = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
     return [
         _Column(
-            name.capitalize(),
+            name.capitalize() if name.islower() else name,
             comparison.metrics.get(name, "Mean over the captions here."),
             lambda figures, name=name: figures.scores.get(name),  # type: ignore[misc]
             "{:.3f}".format,
+            small=lambda figures, name=name: figures.marks.get(name, ""),  # type: ignore[misc]
             bar=True,
         )
         for name in names

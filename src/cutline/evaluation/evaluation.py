@@ -10,6 +10,7 @@ from cutline import registry
 from cutline.errors import ConfigError, MissingExtra
 from cutline.evaluation.picture_texts import Pairing, pair_texts
 from cutline.evaluation.results import (
+    BY_NGRAMS,
     LENGTHS_DIFFER,
     NAMED,
     Evaluation,
@@ -24,7 +25,6 @@ from cutline.metrics.intervals import intervals, paired_tests
 from cutline.text.corpus import Corpus, CorpusScore
 
 _RATIO: Final = 1.5  # of mean lengths, beyond which scores of shared n-grams say little
-_BY_NGRAMS: Final = ("BLEU", "CIDEr")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +53,16 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
     message(f"measuring {len(pairing.ids):,} captions")
     corpus = corpus_of(pairing.captions, pairing.references)
     other = None if pairing.others is None else corpus_of(pairing.others, pairing.references)
-    ours = _scores(metrics, corpus, left_out, named=bool(plan.metrics))
-    theirs = None if other is None else _scores(metrics, other, {}, named=False)
+    ours = compute_scores(metrics, corpus, left_out)
+    named = next((left_out[name] for name in map(str.lower, plan.metrics) if name in left_out), None)
+    if named is not None:
+        raise ConfigError(named)
+    theirs = None if other is None else compute_scores(metrics, other, {})
     return Evaluation(
         captions=plan.captions,
         references=plan.references,
         against=plan.against,
-        scores=_figures(ours, theirs, _marks(corpus)),
+        scores=_figures(ours, theirs, length_mark(corpus)),
         pictures=_pictures(pairing, ours, theirs),
         problems=[*pairing.problems, *_empty(pairing, corpus)],
         left_out=left_out,
@@ -87,16 +90,21 @@ def _is_of_corpus(name: str) -> bool:
     return hasattr(registry.load("metrics", name), "needs_references")
 
 
-def _scores(
-    metrics: Sequence[CorpusMetric], corpus: Corpus, left_out: dict[str, str], *, named: bool
+def reference_metrics() -> list[CorpusMetric]:
+    """All metrics that compare captions with references."""
+    made = (registry.load("metrics", name) for name in registry.names("metrics"))
+    return [metric() for metric in made if getattr(metric, "needs_references", False)]
+
+
+def compute_scores(
+    metrics: Sequence[CorpusMetric], corpus: Corpus, left_out: dict[str, str]
 ) -> list[CorpusScore]:
+    """The scores of all metrics; those whose extra is missing are added to ``left_out`` with the reason."""
     scores: list[CorpusScore] = []
     for metric in metrics:
         try:
             scores += metric.scores(corpus)
         except MissingExtra as error:
-            if named:
-                raise
             left_out[metric.name] = str(error)
     return scores
 
@@ -114,14 +122,14 @@ def _figures(
             reason=score.reason,
             low=low,
             high=high,
-            mark=mark if score.name.startswith(_BY_NGRAMS) else "",
+            mark=mark if score.name.startswith(BY_NGRAMS) else "",
             other=None if theirs is None else theirs[place].value,
             difference=test,
         )
     return figures
 
 
-def _marks(corpus: Corpus) -> str:
+def length_mark(corpus: Corpus) -> str:
     """``lengths differ`` where captions and references differ much in their mean length."""
     size = len(corpus)
     if len(corpus.lengths) == size:

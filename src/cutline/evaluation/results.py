@@ -11,6 +11,8 @@ from cutline.metrics.intervals import PairedTest
 from cutline.records import JSON
 
 LENGTHS_DIFFER: Final = "lengths differ"
+BY_NGRAMS: Final = ("BLEU", "CIDEr")
+"""Beginnings of the names of scores that say little where lengths differ."""
 NAMED: Final = 3
 _LONGEST: Final = 60
 

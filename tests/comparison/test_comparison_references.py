@@ -1,0 +1,105 @@
+"""References given to a comparison: their metrics stand in its table, report and exports."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+import cutline
+from cutline.cli import main
+
+KEYS = ("a.jpg", "b.jpg", "c.jpg")
+REFERENCES = {
+    "a.jpg": ["a red bus on a road", "the bus is red"],
+    "b.jpg": ["two dogs run on green grass"],
+    "c.jpg": ["a black cat on a mat"],
+}
+GOOD = {"a.jpg": "a red bus on a road", "b.jpg": "two dogs run on grass", "c.jpg": "a black cat on a mat"}
+BAD = {"a.jpg": "a photo of a street", "b.jpg": "an animal", "c.jpg": "a cat"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for key in KEYS:
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30), "crimson").save(tmp_path / "photos" / key)
+    for name, captions in (("good", GOOD), ("bad", BAD)):
+        rows = ({"image_id": key, "caption": text} for key, text in captions.items())
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "refs.json").write_text(json.dumps(REFERENCES))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def compared(*more, output="c.json"):
+    return main(
+        ["compare", "good.jsonl", "bad.jsonl", "--input-path", "photos", "--output-path", output, *more]
+    )
+
+
+def test_the_scores_are_those_of_eval(folder, capsys):
+    assert compared("--references", "refs.json") == 0
+    table = capsys.readouterr().out
+    assert "CIDEr-D" in table
+    assert "ROUGE-L" in table
+    good, bad = json.loads((folder / "c.json").read_text())["contestants"]
+    assert good["CIDEr-D"] > bad["CIDEr-D"]
+    assert bad["marks"]["CIDEr-D"] == "lengths differ"
+    main(["eval", "good.jsonl", "--references", "refs.json", "--json"])
+    expected = json.loads(capsys.readouterr().out)["metrics"]
+    for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr-D"):
+        assert good[name] == pytest.approx(expected[name], abs=1e-4)
+    assert "length" not in good
+
+
+def test_they_stand_in_the_report_and_the_rows(folder):
+    assert compared("--references", "refs.json", output="c.html") == 0
+    page = (folder / "c.html").read_text()
+    assert "CIDEr-D" in page
+    assert "lengths differ" in page
+    assert compared("--references", "refs.json", output="c.csv") == 0
+    with (folder / "c.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["ROUGE-L"] for row in rows if row["contestant"] == "good.jsonl"} >= {"1.0"}
+
+
+def test_only_pictures_that_all_have_a_caption_for_count(folder):
+    rows = (folder / "bad.jsonl").read_text().splitlines()[:2]
+    (folder / "bad.jsonl").write_text("\n".join(rows))
+    comparison = cutline.compare(
+        "photos", ["good.jsonl", "bad.jsonl"], output="c.json", references="refs.json"
+    )
+    good, bad = comparison.candidates
+    assert set(good.scores["a.jpg"]) == set(bad.scores["a.jpg"]) >= {"BLEU-1", "ROUGE-L", "CIDEr-D"}
+    assert good.scores["c.jpg"] == {}
+    assert "over the 2 pictures" in comparison.metrics["ROUGE-L"]
+
+
+def test_references_of_other_pictures_are_refused_before_anything_is_captioned(folder, capsys):
+    (folder / "other.json").write_text(json.dumps({"zebra.png": ["a zebra"]}))
+    code = main(
+        [
+            "compare",
+            "fake",
+            "good.jsonl",
+            "--input-path",
+            "photos",
+            "-o",
+            "c.json",
+            "--references",
+            "other.json",
+        ]
+    )
+    assert code == 2
+    assert "no picture is in both" in capsys.readouterr().err
+    assert not (folder / "c.json").exists()
+    assert not (folder / "c.json.cutline").exists()
+
+
+def test_pictures_without_references_are_counted(folder, capsys):
+    (folder / "refs.json").write_text(json.dumps({key: REFERENCES[key] for key in KEYS[:2]}))
+    assert compared("--references", "refs.json") == 0
+    assert "1 of 3 pictures have no references in refs.json" in capsys.readouterr().err
