@@ -1,4 +1,4 @@
-"""``cutline report``: what a dataset says, as one HTML file."""
+"""``cutline report``: what a run did, or what a dataset says, as one HTML file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_o
 from cutline.cli.edit import find_rows
 from cutline.cli.embed import Device, Model, Weights, compute
 from cutline.dataset.report import dataset_report
+from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
+from cutline.run_report.recorded_run import has_run
+from cutline.run_report.report import run_report
 from cutline.terminal import print_line
 
 
@@ -21,6 +24,19 @@ def report(
     output: Annotated[Path, Parameter(help="An .html file.")] = Path("report.html"),
     /,
     *,
+    about: Annotated[
+        Literal["run", "dataset"] | None,
+        Parameter(
+            help="`run`: outcomes, measures, cost and samples of the run that wrote the input; `dataset`: "
+            "its captions. By default the run, where its journal is there and no option of a dataset given."
+        ),
+    ] = None,
+    state: Annotated[
+        str | None, Parameter(help="Folder of the run's journal, where it is not beside its output.")
+    ] = None,
+    allow_private_urls: Annotated[
+        bool, Parameter(help="Download the run's pictures from private addresses too.")
+    ] = False,
     where: Annotated[str, Parameter(help="Only what matches, as in `cutline find`.")] = "",
     of: Annotated[
         Literal["captions", "images", "none"],
@@ -36,11 +52,34 @@ def report(
     overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Write counts, words, clusters with their pictures, and what is worth a look, to one HTML file.
+    """Write what a run did, or what the captions of a dataset say, to one HTML file.
 
-    The file loads nothing from elsewhere.
+    Of a run: outcomes, distributions of all measures with the pictures at both ends, failures and skips with
+    pictures, cost, samples. Of a dataset: counts, words, clusters with their pictures, and what is worth a
+    look. The file loads nothing from elsewhere.
     """
     check_output(output, (".html", ".htm"), "the report is written", overwrite=overwrite)
+    options = {
+        "--where": where,
+        "--of": of != "captions",
+        "--clusters": clusters is not None,
+        "--model": model,
+        "--weights": weights,
+        "--device": device != "auto",
+    }
+    given = [name for name, value in options.items() if value]
+    if dataset != DEFAULTS:
+        given.append("an option of its files")
+    if about is None:
+        about = "run" if state or (not given and has_run(folder)) else "dataset"
+    if about == "run":
+        if given:
+            raise ConfigError(f"{given[0]} is for the report of a dataset: leave it out, or --about dataset")
+        page = run_report(folder, state=state, allow_private=allow_private_urls)
+        return _write(output, page, "report of the run", "--about dataset reports on its captions")
+    if state is not None or allow_private_urls:
+        name = "--state" if state is not None else "--allow-private-urls"
+        raise ConfigError(f"{name} is for the report of a run: leave it out, or --about run")
     opened = dataset.open(folder)
     rows = find_rows(opened, where) if where else None
     embeddings = None
@@ -50,7 +89,11 @@ def report(
             print_line("stopped; what is computed is kept: run the same command again to go on")
             return 130
     page = dataset_report(opened, rows, embeddings, clusters)
+    return _write(output, page, "report")
+
+
+def _write(output: Path, page: str, what: str, hint: str = "") -> int:
     with write_errors(output):
         write_atomically(output, page.encode(errors="replace"))
-    print_line(f"report → {output}")
+    print_line(f"{what} → {output}{hint and f'; {hint}'}")
     return 0

@@ -15,7 +15,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -51,8 +51,8 @@ class Journal:
     ``has_repeats``: whether ``alike`` finds what this run appends.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = JournalFile(path)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._file = JournalFile(path, read_only=read_only)
         self._offsets: dict[int, int] = {}
         self._failed: dict[int, str] = {}  # the kinds of failures
         self._skipped: dict[int, str] = {}  # the stages of skips
@@ -282,17 +282,22 @@ class Journal:
                     found.append((str(data.get("stamp", "")), steps))
         return found
 
-    def captions(self) -> Iterator[Caption]:
-        """The captions of earlier runs that count, in the order in which they were made."""
-        offsets = sorted(
-            offset
-            for key, offset in self._offsets.items()
-            if key not in self._failed and key not in self._skipped and key not in self._repeated
-        )
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The fingerprint of the last run; empty before the first."""
+        return self._last_run or {}
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """The outcomes of earlier runs that count, in the order in which they were made."""
+        offsets = sorted(offset for key, offset in self._offsets.items() if key not in self._repeated)
         for line in self._file.lines(offsets):
             outcome = outcome_or_none(line)
-            if isinstance(outcome, Caption):
+            if outcome is not None:
                 yield outcome
+
+    def captions(self) -> Iterator[Caption]:
+        """The captions among them."""
+        return (outcome for outcome in self.outcomes() if isinstance(outcome, Caption))
 
     def earlier(self, key: str) -> Outcome | None:
         return self._read(self._dropped.get(hash(stored_key(key))), key)

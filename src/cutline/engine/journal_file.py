@@ -16,10 +16,14 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 
 
 class JournalFile:
-    """Read it with ``load``, then ``open`` it to append. ``path`` is for messages too."""
+    """Read it with ``load``, then ``open`` it to append. ``path`` is for messages too.
 
-    def __init__(self, path: Path) -> None:
+    ``read_only``: it is never changed, as another process may write it.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         self._file = -1
         self._size = 0
 
@@ -47,7 +51,7 @@ class JournalFile:
                         end = start
                         break
                     yield start, line
-            if end < self.path.stat().st_size:
+            if end < self.path.stat().st_size and not self._read_only:
                 os.truncate(self.path, end)
         except OSError as error:
             raise SourceError(f"cannot read the journal {self.path}: {error.strerror}") from None

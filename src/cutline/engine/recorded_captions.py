@@ -88,6 +88,27 @@ def read_answers(path: str, keys: Collection[str]) -> Answers:
     )
 
 
+def places_in(path: str, keys: Collection[str]) -> Iterator[Sample]:
+    """The pictures with these keys (as stored) in an output and its failures, at their locations of that run.
+
+    Reads no further than to the last of them. Raises ConfigError as ``read_answers``.
+    """
+    missing = set(keys)
+    for rows in (_failures(path), _rows(path)):
+        for row in rows:
+            if not missing:
+                return
+            if (key := stored_key(row["image_id"])) in missing:
+                missing.discard(key)
+                yield _sample(row)
+
+
+def _sample(row: JSON) -> Sample:
+    place = str(row.get("image_path") or row["image_id"])
+    location = RemoteFile(place) if is_http(place) else LocalFile(text_to_name(place))
+    return Sample(key=row["image_id"], location=location)
+
+
 def samples_in(path: str, limit: int | None) -> list[Sample]:
     """The pictures in an output, at their locations of that run; the failed ones last.
 
@@ -99,9 +120,7 @@ def samples_in(path: str, limit: int | None) -> list[Sample]:
         for row in rows:
             if limit is not None and len(samples) >= limit:
                 return list(samples.values())
-            place = str(row.get("image_path") or row["image_id"])
-            location = RemoteFile(place) if is_http(place) else LocalFile(text_to_name(place))
-            samples.setdefault(row["image_id"], Sample(key=row["image_id"], location=location))
+            samples.setdefault(row["image_id"], _sample(row))
     return list(samples.values())
 
 

@@ -1,0 +1,262 @@
+"""The page of a run: one HTML file that loads nothing and holds no script."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from cutline.formatting import duration, money, plural, short_number
+from cutline.imaging.thumbnails import Thumbnail
+from cutline.records import JSON
+from cutline.run_report.measures import Distribution
+from cutline.run_report.recorded_run import Group, RecordedRun, Shown
+from cutline.web.html import render, style
+
+POLICY: Final = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+_WARNINGS: Final = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A picture with its caption; ``label`` is its value of a measure."""
+
+    key: str
+    text: str
+    detail: str = ""
+    label: str = ""
+    thumbnail: Thumbnail | None = None
+
+
+def as_html(run: RecordedRun, thumbnails: Mapping[str, Thumbnail], *, made: dt.datetime) -> str:
+    """The whole page."""
+    cards = _Cards(thumbnails)
+    report = run.report
+    return render(
+        "run_report.html",
+        title=f"Run of {report.get('model') or run.settings.get('model') or 'a captioner'}",
+        policy=POLICY,
+        style=style("dataset_report.css", "run_report.css"),
+        output=run.output,
+        input=str(run.settings.get("input") or ""),
+        made=made,
+        state=_state(run),
+        facts=_facts(run),
+        measures=[_measure(each, cards) for each in run.distributions.values() if not each.is_constant],
+        constants=[
+            (each.name, number(each.smallest)) for each in run.distributions.values() if each.is_constant
+        ],
+        more_measures=len(run.left_out_measures),
+        failures=[_group(group, cards) for group in _by_count(run.failures.values())],
+        skips=[_group(group, cards) for group in _by_count(run.skips.values())],
+        stages=_stages(report),
+        costs=_costs(run),
+        speed=_speed(report),
+        samples=[cards.of(shown) for shown in run.samples],
+        captions=run.counts.captions,
+        prompts=_prompts(report),
+        warnings=_warnings(run),
+    )
+
+
+class _Cards:
+    """Cards of pictures, each with its thumbnail."""
+
+    def __init__(self, thumbnails: Mapping[str, Thumbnail]) -> None:
+        self._thumbnails = thumbnails
+
+    def of(self, shown: Shown, label: str = "") -> Card:
+        return Card(
+            key=shown.key,
+            text=shown.text,
+            detail=shown.detail,
+            label=label,
+            thumbnail=self._thumbnails.get(shown.key),
+        )
+
+
+def _by_count(groups: Iterable[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: -group.count)
+
+
+def _group(group: Group, cards: _Cards) -> JSON:
+    """The pictures of a group that can be shown, and lines about the others."""
+    found = [cards.of(shown) for shown in group.pictures]
+    return {
+        "name": group.name,
+        "count": group.count,
+        "causes": group.commonest if len(group.causes) < group.count or group.count == 1 else [],
+        "cards": [card for card in found if card.thumbnail is not None],
+        "lines": [card for card in found if card.thumbnail is None],
+        "left": group.count - len(group.pictures),
+    }
+
+
+def _measure(each: Distribution, cards: _Cards) -> JSON:
+    """One measure with its histogram, and the pictures at its ends."""
+    bars = each.bars()
+    most = max((count for *_, count in bars), default=1)
+    return {
+        "name": each.name,
+        "id": "".join(letter if letter.isalnum() else "-" for letter in each.name),
+        "count": each.count,
+        "figures": [
+            (name, number(value))
+            for name, value in (
+                ("smallest", each.smallest),
+                ("5 %", each.percentile(0.05)),
+                ("middle", each.percentile(0.5)),
+                ("mean", each.mean),
+                ("95 %", each.percentile(0.95)),
+                ("largest", each.largest),
+            )
+        ],
+        "bars": [
+            {
+                "label": f"{number(start)} to {number(end)}: {count:,}",
+                "height": 100 * count / most,
+            }
+            for start, end, count in bars
+        ],
+        "ends": [
+            (title, [cards.of(shown, number(value)) for value, shown in found])
+            for title, found in (("Smallest", each.lowest), ("Largest", each.highest))
+        ],
+    }
+
+
+def number(value: float) -> str:
+    """Whole numbers as such, others with four digits."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _state(run: RecordedRun) -> tuple[str, str]:
+    """Whether the run is whole, and why not."""
+    if not run.report:
+        return "bad", "This run has not ended: the figures are those of its journal so far."
+    if run.report.get("stopped"):
+        return "bad", f"This run was stopped: {run.report['stopped']}"
+    return "", ""
+
+
+def _facts(run: RecordedRun) -> list[tuple[str, str]]:
+    report, counts = run.report, run.counts
+    of_report = [report.get(name, getattr(counts, name)) for name in ("captions", "skips", "failures")]
+    facts = [
+        (name, f"{value:,}") for name, value in zip(("captions", "skipped", "failed"), of_report, strict=True)
+    ]
+    totals = _mapping(report.get("all_runs"))
+    if seconds := _positive(totals.get("wall_seconds")):
+        facts.append(("time", duration(seconds)))
+    if rate := _positive(totals.get("pictures_per_second")):
+        facts.append(("pictures per second", number(round(rate, 2))))
+    tokens = sum(usage.total for usage in run.spent.values())
+    if tokens:
+        facts.append(("tokens", short_number(tokens)))
+    if report.get("cost_usd") is not None:
+        facts.append(("cost", money(float(report["cost_usd"]))))
+    return facts
+
+
+def _costs(run: RecordedRun) -> list[tuple[str, str]]:
+    """Tokens by model, and what they cost."""
+    rows = [
+        (model, f"{usage.prompt_tokens:,} sent, {usage.completion_tokens:,} received")
+        for model, usage in sorted(run.spent.items(), key=lambda item: -item[1].total)
+    ]
+    outcomes = run.counts.captions + run.counts.failures
+    tokens = sum(usage.total for usage in run.spent.values())
+    if tokens and outcomes:
+        rows.append(("tokens for a picture", f"{tokens / outcomes:,.0f}"))
+    cost = run.report.get("cost_usd")
+    if cost is not None:
+        rows.append(("cost", money(float(cost))))
+        if outcomes and cost:
+            rows.append(("cost of 1,000 pictures", money(1000 * float(cost) / outcomes)))
+    elif tokens:
+        rows.append(("cost", "no price is known for a model; --prices FILE gives one"))
+    return rows
+
+
+def _speed(report: JSON) -> list[tuple[str, str]]:
+    totals = _mapping(report.get("all_runs"))
+    rows = []
+    if runs := totals.get("runs"):
+        rows.append(("runs", f"{runs:,}"))
+    if report.get("start"):
+        rows.append(("began", _moment(totals.get("start") or report["start"])))
+        rows.append(("ended", _moment(report.get("end"))))
+    latencies = _mapping(totals.get("latency_seconds"))
+    shares = [f"{name} {number(value)} s" for name in ("p50", "p90", "p99") if (value := latencies.get(name))]
+    if shares:
+        rows.append(("latency of a request", ", ".join(shares)))
+    if retries := _mapping(totals.get("retries")):
+        rows.append(
+            ("requests sent again", ", ".join(f"{cause}: {count:,}" for cause, count in retries.items()))
+        )
+    this = _mapping(report.get("this_run"))
+    if refused := _mapping(this.get("refused")):
+        rows.append(("refused", ", ".join(f"{cause}: {count:,}" for cause, count in refused.items())))
+    return rows
+
+
+def _stages(report: JSON) -> list[tuple[str, str]]:
+    """What filters and checks did, by their counts."""
+    return [
+        (name, ", ".join(f"{what} {count:,}" for what, count in counts.items() if not _is_of_captions(what)))
+        for name, counts in _mapping(report.get("stages")).items()
+        if isinstance(counts, Mapping) and counts
+    ]
+
+
+def _is_of_captions(what: str) -> bool:
+    return what.endswith(" captions")  # of the items of a list, which are counted beside them
+
+
+def _prompts(report: JSON) -> list[tuple[str, str]]:
+    texts = _mapping(report.get("prompt_texts"))
+    return [(name, "\n\n".join(_lines(_mapping(prompt)))) for name, prompt in texts.items()]
+
+
+def _lines(prompt: Mapping[str, Any]) -> list[str]:
+    """What a prompt says, its system message first."""
+    user = prompt.get("user")
+    texts = [prompt.get("system"), *(user if isinstance(user, list) else [])]
+    return [str(text) for text in texts if text]
+
+
+def _warnings(run: RecordedRun) -> list[str]:
+    left = [
+        f"left out {plural(int(each.get('count', 0)), 'picture')} ({kind}): {each.get('cure', '')}"
+        for kind, each in _mapping(run.report.get("left_over")).items()
+        if isinstance(each, Mapping)
+    ]
+    given = run.report.get("warnings")
+    lines = [*left, *map(str, given if isinstance(given, list) else [])][:_WARNINGS]
+    total = sum(int(run.report.get(name) or 0) for name in ("captions", "failures"))
+    more = run.counts.captions + run.counts.failures - total
+    if run.report and more > 0:
+        lines.append(
+            f"the journal has {plural(more, 'more outcome')}, of pictures that are not in the output"
+        )
+    if run.damaged:
+        lines.append(f"{plural(run.damaged, 'line')} of the journal cannot be read")
+    return lines
+
+
+def _moment(text: Any) -> str:
+    try:
+        return f"{dt.datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M:%S %Z}"
+    except ValueError:
+        return str(text)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _positive(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and value > 0 else 0.0

@@ -1,0 +1,168 @@
+"""A run as its state folder has it: the report, and every outcome in the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from cutline.engine.journal import Journal
+from cutline.engine.state import state_folder
+from cutline.engine.stats import Counts
+from cutline.errors import ConfigError
+from cutline.formatting import stored_key
+from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
+from cutline.run_report.measures import Distribution, measures_of
+from cutline.serialization import read_object
+
+SAMPLES: Final = 24
+_OF_A_KIND: Final = 6  # pictures that failed, or were skipped, for one reason
+_CAUSES: Final = 3
+_KINDS: Final = 40
+_MEASURES: Final = 24
+_LONGEST: Final = 1500  # characters of a caption that are kept
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A picture of the page, with its caption or why it has none."""
+
+    key: str
+    text: str = ""
+    detail: str = ""
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Group:
+    """The failures of a kind, or the skips for a reason, with the commonest causes and some pictures."""
+
+    name: str
+    count: int = 0
+    causes: Counter[str] = dataclasses.field(default_factory=Counter)
+    pictures: list[Shown] = dataclasses.field(default_factory=list)
+
+    @property
+    def commonest(self) -> list[tuple[str, int]]:
+        return self.causes.most_common(_CAUSES)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class RecordedRun:
+    """What ``read_run`` finds; ``report`` is the run's report.json, empty where it did not end.
+
+    ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model.
+    """
+
+    output: str
+    folder: Path
+    report: JSON
+    settings: JSON
+    spent: dict[str, Usage]
+    damaged: int = 0
+    counts: Counts = dataclasses.field(default_factory=Counts)
+    distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict)
+    left_out_measures: set[str] = dataclasses.field(default_factory=set)
+    failures: dict[str, Group] = dataclasses.field(default_factory=dict)
+    skips: dict[str, Group] = dataclasses.field(default_factory=dict)
+    samples: list[Shown] = dataclasses.field(default_factory=list)
+
+    @property
+    def keys(self) -> set[str]:
+        """The pictures that the page shows."""
+        groups = (*self.failures.values(), *self.skips.values())
+        found = {shown.key for group in groups for shown in group.pictures}
+        found |= {shown.key for shown in self.samples}
+        for each in self.distributions.values():
+            found |= {shown.key for _, shown in (*each.lowest, *each.highest)}
+        return found
+
+    def add(self, outcome: Outcome, chance: random.Random) -> None:
+        self.counts.add(outcome)
+        if isinstance(outcome, Caption):
+            shown = Shown(key=stored_key(outcome.key), text=outcome.text[:_LONGEST])
+            self._add_sample(shown, chance)
+            for name, value in measures_of(outcome):
+                self._distribution(name, value, shown)
+        elif isinstance(outcome, Failure):
+            text = outcome.reply.text[:_LONGEST] if outcome.reply else ""
+            text = text or next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
+            shown = Shown(key=stored_key(outcome.key), text=text, detail=outcome.message)
+            _add(self.failures, outcome.kind, outcome.message, shown)
+        else:
+            text = next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
+            shown = Shown(key=stored_key(outcome.key), text=text, detail=_value(outcome))
+            _add(self.skips, outcome.reason, "", shown)
+
+    def _add_sample(self, shown: Shown, chance: random.Random) -> None:
+        if len(self.samples) < SAMPLES:
+            self.samples.append(shown)
+        elif (place := chance.randrange(self.counts.captions)) < SAMPLES:
+            self.samples[place] = shown
+
+    def _distribution(self, name: str, value: float, shown: Shown) -> None:
+        if name not in self.distributions:
+            if len(self.distributions) >= _MEASURES:
+                self.left_out_measures.add(name)
+                return
+            self.distributions[name] = Distribution(name)
+        self.distributions[name].add(value, shown)
+
+
+def _add(groups: dict[str, Group], name: str, cause: str, shown: Shown) -> None:
+    if name not in groups and len(groups) >= _KINDS:
+        name = "others"
+    group = groups.setdefault(name, Group(name=name))
+    group.count += 1
+    if cause and (cause in group.causes or len(group.causes) < 1000):
+        group.causes[cause] += 1
+    if len(group.pictures) < _OF_A_KIND:
+        group.pictures.append(shown)
+
+
+def _value(skip: Skip) -> str:
+    """What was measured, in a few words."""
+    return ", ".join(f"{name} {_short(value)}" for name, value in (skip.value or {}).items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)[:80]
+
+
+def has_run(output: str, state: str | None = None) -> bool:
+    """Whether a run's journal is kept for this output."""
+    try:
+        return (state_folder(output, state) / "journal.jsonl").is_file()
+    except ConfigError:
+        return False
+
+
+def read_run(output: str, state: str | None = None) -> RecordedRun:
+    """The run that wrote ``output``, or writes it; nothing of it is changed.
+
+    Memory follows the number of outcomes as in a run: some 100 bytes for each.
+
+    Raises:
+        ConfigError: there is no journal.
+        SourceError: it cannot be read.
+    """
+    folder = state_folder(output, state)
+    if not (folder / "journal.jsonl").is_file():
+        raise ConfigError(
+            f"{output} has no journal of a run in {folder}: give --state, or --about dataset for its captions"
+        )
+    journal = Journal(folder / "journal.jsonl", read_only=True)
+    journal.load()
+    run = RecordedRun(
+        output=output,
+        folder=folder,
+        report=read_object(folder / "report.json") or {},
+        settings=dict(journal.settings),
+        spent=dict(journal.spent.by_captioner),
+        damaged=journal.damaged_lines,
+    )
+    chance = random.Random(output)  # noqa: S311 - a sample, no secret
+    for outcome in journal.outcomes():
+        run.add(outcome, chance)
+    return run

@@ -1,0 +1,194 @@
+"""`cutline report` of a run: one offline page, of any output, with nothing alive in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cutline.run_report.measures import ENDS, Distribution
+from cutline.run_report.report import run_report
+from pages import opened
+from processes import cutline_here, start_cutline, wait_until
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e</style><script>alert(2)</script> {{ 7 * 7 }}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for number in range(8):
+        Image.new("RGB", (48, 32), (30 * number, 80, 200)).save(place / f"{number}.png")
+    (place / "broken.png").symlink_to("nowhere.png")
+    return place
+
+
+def caption(folder: Path, output: Path, *arguments: str, expect: int = 1, model: str = "fake") -> None:
+    done = cutline_here("caption", folder, output, "--model", model, *arguments)
+    assert done.returncode == expect, done.stderr
+
+
+def facts(page: str) -> dict[str, str]:
+    return dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page))
+
+
+FORMATS = {
+    "out.jsonl": "jsonl",
+    "out.json": "json",
+    "out.csv": "csv",
+    "out.parquet": "parquet",
+    "shards": "webdataset",
+    "pictures": "sidecar",
+}
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_every_output_has_its_page(folder: Path, tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    caption(folder, output, "--output-format", FORMATS[name], "--check", "repetition:note")
+    done = cutline_here("report", output, tmp_path / "report.html")
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"report of the run → {tmp_path / 'report.html'}; --about dataset reports on its captions\n",
+    )
+    page = (tmp_path / "report.html").read_text()
+    found = facts(page)
+    assert (found["captions"], found["skipped"], found["failed"]) == ("8", "0", "1")
+    assert page.count("data:image/jpeg;base64,") >= 8
+    for text in ("missing", "broken.png", "repetition: share", "prompted by default", "Describe this image"):
+        assert text in page
+
+
+def test_failures_skips_and_what_checks_did(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl", "--check", "words=100..:skip")
+    page = run_report(str(tmp_path / "out.jsonl"))
+    assert facts(page)["skipped"] == "8"
+    assert "fewer than 100 words" in page
+    assert "words 8" in page
+    assert page.count("data:image/jpeg;base64,") == 6  # of a kind no more are shown
+    assert "… and 2 more." in page
+    assert "Measures" not in page
+
+
+def test_it_is_about_the_dataset_where_that_is_wanted(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl")
+    done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "a.html", "--of", "none")
+    assert done.returncode == 0, done.stderr
+    assert "Worth a look" in (tmp_path / "a.html").read_text()
+    done = cutline_here(
+        "report", tmp_path / "out.jsonl", tmp_path / "b.html", "--about", "run", "--where", "x"
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "cutline: --where is for the report of a dataset: leave it out, or --about dataset\n",
+    )
+    shutil.rmtree(tmp_path / "out.jsonl.cutline")
+    done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "b.html", "--about", "run")
+    assert done.returncode == 2
+    assert "has no journal of a run" in done.stderr
+    assert "give --state, or --about dataset" in done.stderr
+
+
+def test_a_state_elsewhere_is_named(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl", "--state", str(tmp_path / "notes"))
+    done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "a.html", "--state", tmp_path / "notes")
+    assert done.returncode == 0, done.stderr
+    assert facts((tmp_path / "a.html").read_text())["captions"] == "8"
+
+
+def test_a_run_under_way_is_reported_and_left_as_it_is(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    process = start_cutline("caption", folder, output, "--model", "fake:latency=0.3,slots=1")
+    journal = tmp_path / "out.jsonl.cutline/journal.jsonl"
+    wait_until(lambda: journal.is_file() and len(journal.read_bytes().splitlines()) >= 3)
+    assert "This run has not ended" in run_report(str(output))
+    assert process.wait() == 1
+    page = run_report(str(output))
+    assert facts(page)["captions"] == "8"
+    assert "has not ended" not in page
+
+
+def test_a_journal_is_never_written(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl")
+    journal = tmp_path / "out.jsonl.cutline/journal.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"half a line')
+    before = journal.read_bytes()
+    assert facts(run_report(str(tmp_path / "out.jsonl")))["captions"] == "8"
+    assert journal.read_bytes() == before
+
+
+def test_the_same_run_gives_the_same_page(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl")
+    pages = [run_report(str(tmp_path / "out.jsonl")) for _ in range(2)]
+    assert len({re.sub(r"<time.*?</time>", "", page) for page in pages}) == 1
+
+
+def test_pictures_that_are_gone_are_lines(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl")
+    shutil.rmtree(folder)
+    page = run_report(str(tmp_path / "out.jsonl"))
+    assert facts(page)["captions"] == "8"
+    assert "data:image" not in page
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
+def test_a_distribution_counts_all_and_keeps_the_ends(values: list[float]) -> None:
+    found = Distribution("words")
+    for place, value in enumerate(values):
+        found.add(value, place)
+    assert found.count == len(values)
+    assert [value for value, _ in found.lowest] == sorted(values)[:ENDS]
+    assert [value for value, _ in found.highest] == sorted(values, reverse=True)[:ENDS]
+    assert all(values[place] == value for value, place in (*found.lowest, *found.highest))
+    assert sum(count for *_, count in found.bars()) == len(values)
+    assert found.smallest <= found.percentile(0.5) <= found.largest
+
+
+def test_a_large_run_is_sampled_within_bounds() -> None:
+    found = Distribution("seconds")
+    for value in range(100_000):
+        found.add(value / 1000, json.dumps(value))
+    assert abs(found.percentile(0.5) - 50) < 2
+    assert next(entry for _, entry in found.highest) == "99999"
+
+
+@pytest.mark.parametrize("width", [1280, 1920, 390])
+def test_hostile_texts_are_inert(browser: Any, tmp_path: Path, width: int) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (48, 32), "teal").save(folder / "<img src=x onerror=alert(3)>.png")
+    (folder / "a").mkdir()
+    Image.new("RGB", (32, 48), "navy").save(folder / "a" / f"{'long' * 40}.png")
+    captioned, skipped = tmp_path / "captioned.jsonl", tmp_path / "skipped.jsonl"
+    apart("caption", folder, captioned, "--model", "fake", "--caption-prefix", HOSTILE + "x" * 400)
+    apart("caption", folder, skipped, "--model", "fake", "--check", "words=99..:skip", "--prompt", HOSTILE)
+    for output in (captioned, skipped):
+        page = output.with_suffix(".html")
+        apart("report", output, page)
+        with opened(browser, page) as shown:
+            shown.resize(width)
+            assert shown.evaluate("document.scripts.length") == 0
+            assert shown.evaluate("document.querySelectorAll('[onerror]').length") == 0
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width
+            assert {address for address in shown.requests if not address.startswith("data:")} == {
+                page.as_uri()
+            }
+            assert shown.complaints == []
+            anchors = "[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))"
+            assert shown.evaluate(anchors)
+            assert "onerror" in shown.evaluate("document.body.innerText")
+
+
+def apart(*arguments: object) -> None:
+    """Run the command line in a process of its own, as the browser's has an event loop."""
+    process = start_cutline(*arguments)
+    assert process.wait() == 0, process.stderr.read()
