@@ -16,11 +16,14 @@ from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.cli.streams import optional_output
 from cutline.comparison.candidate_runs import Cancellation, Hooks
+from cutline.comparison.judge import PREFERRED
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
+from cutline.comparison.statistics import Figures
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
+from cutline.judgment.summary import judgment_lines, limits
 from cutline.options import (
     CheckOptions,
     ModelOptions,
@@ -96,6 +99,7 @@ def compare(
     *candidates: str,
     input_path: str | None = None,
     output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
+    judge: str | None = None,
     report: Annotated[ReportOptions, option_group("Before and during")] = ReportOptions(),
     groups: Annotated[
         ComparedGroups, Parameter(name="*", parse=without("output", "step", "chain"))
@@ -114,6 +118,8 @@ def compare(
         The pictures, as for `cutline caption`. Not needed if every candidate is an output.
     output_path
         Report: `.html` to look at, `.json` or `.csv` for programs.
+    judge
+        A model that judges which captions are better, `provider:name`; not one of those compared.
     """
     report.check()
     job = groups.job(input_path or "", output_path)
@@ -123,6 +129,7 @@ def compare(
         key=service.key,
         blind=report.blind,
         references=report.references,
+        judge=judge or "",
     )
     return _execute(plan, report)
 
@@ -163,6 +170,10 @@ def _print_result(ended: ComparisonRun) -> None:
         out.width = max(out.width, PIPED_WIDTH)
     with optional_output():
         out.print(_table(comparison))
+        if comparison.judgment is not None:
+            out.print()
+            for line in judgment_lines(comparison.judgment):
+                out.print(printable(line), markup=False)
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
         console.print(f"the first {shown:,} of {total:,} pictures; change this with --image-limit")
@@ -179,11 +190,12 @@ def _table(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("captioner", overflow="fold")
     priced = any(candidate.figures.cost for candidate in comparison.candidates)
+    judged = ["preferred", "strength"] if comparison.judgment is not None else []
     for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
         table.add_column(title, justify="right")
     scores = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
-    shown = [name for name in scores if name not in _FEWER]
-    for name in shown:
+    shown = [name for name in scores if name not in {*_FEWER, PREFERRED}]
+    for name in (*shown, *judged):
         table.add_column(name, justify="right")
     for candidate in comparison.candidates:
         figures = candidate.figures
@@ -195,5 +207,13 @@ def _table(comparison: Comparison) -> Table:
             f"{figures.pace:,.2f}" if figures.pace else "",
             *([money(1000 * figures.cost) if figures.cost else ""] if priced else []),
             *(f"{figures.scores[name]:.3f}" if name in figures.scores else "" for name in shown),
+            *(_judged(figures) if judged else []),
         )
     return table
+
+
+def _judged(figures: Figures) -> tuple[str, str]:
+    """The share of pairs won and the strength with its interval, empty where nothing was judged."""
+    if figures.strength is None:
+        return "", ""
+    return f"{figures.scores[PREFERRED]:.0%}", f"{figures.strength.value:+.2f} ({limits(figures.strength)})"

@@ -27,6 +27,7 @@ def compare(
     output: str | Path = DEFAULT_OUTPUT,
     blind: bool = False,
     references: str | Path | None = None,
+    judge: str | None = None,
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
@@ -43,6 +44,7 @@ def compare(
         output: ``.html`` for people, ``.json`` or ``.csv`` for programs.
         blind: call the captioners A, B … in the page, and show their names at a click.
         references: what people wrote of the pictures, as for ``cutline eval``.
+        judge: a model that judges which captions are better; its figures are among the others.
         api_key: the key of the only service among the models, if its environment variable is not set.
         progress: as for ``caption``.
         **options: see ``CallOptions``; a budget is that of all candidates together.
@@ -63,6 +65,7 @@ def compare(
         job=job,
         key=given_key(api_key),
         blind=blind,
+        judge=judge or "",
         references=None if references is None else str(references),
     )
 

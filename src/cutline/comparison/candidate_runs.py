@@ -103,6 +103,10 @@ class CandidateRunner:
     _tokens: int = 0
     _dollars: float = 0.0
 
+    def remaining(self, options: RunOptions) -> RunOptions | None:
+        """The options with the budgets that the candidates have left; None when one is used up."""
+        return _remaining(options, self._tokens, self._dollars)
+
     async def run(self, candidates: Sequence[Candidate]) -> list[CandidateRun]:
         """Run the jobs one after the other, so that each is measured alone.
 
@@ -134,7 +138,7 @@ class CandidateRunner:
         return runs
 
     async def _run_one(self, candidate: Candidate, job: Job, output: str) -> CandidateRun:
-        options = _remaining(job.run, self._tokens, self._dollars)
+        options = self.remaining(job.run)
         if options is None:
             return CandidateRun(output=output, stopped="the budget is used up", exit_code=EXIT_STOPPED)
         report = await run_job(

@@ -61,13 +61,19 @@ class _Spec:
 
 
 def parse_candidates(
-    values: Sequence[str], job: Job, key: Secret | None = None, *, used: frozenset[str] = frozenset()
+    values: Sequence[str],
+    job: Job,
+    key: Secret | None = None,
+    *,
+    used: frozenset[str] = frozenset(),
+    judge: str = "",
 ) -> tuple[Candidate, ...]:
     """The candidates that ``values`` name, with the options of ``job``: every model with every prompt.
 
     A value is a model, a chain file or an output; ``name=…`` before it names it. ``job`` has no model and
     no output of its own. An option applies to every model that supports it; the endpoint, and the key
-    with it, to the models without a provider. ``used`` options are used elsewhere too.
+    with it, to the models without a provider. ``used`` options are used elsewhere too, and the ``judge`` uses
+    what it supports.
 
     Raises:
         ConfigError: fewer than two, an unknown one, two of one name, or an option that none supports.
@@ -76,7 +82,10 @@ def parse_candidates(
     specs = [_Spec(name or value, value) for name, value in map(parse_prompt_option, values)]
     for spec in specs:
         _check(spec, job)
-    _check_options([spec for spec in specs if not spec.is_output], job, key, used)
+    captioning = [spec for spec in specs if not spec.is_output]
+    if judge and not captioning:
+        _refuse(_given((job.prompts, job.checks)) - used)
+    _check_options([*captioning, *([_judge_spec(judge, job)] if judge else [])], job, key, used)
     candidates: list[Candidate] = []
     for spec in specs:
         if spec.is_output:
@@ -87,6 +96,21 @@ def parse_candidates(
             candidates.extend(_model_candidates(spec, job, key))
     _check_names(candidates)
     return tuple(candidates)
+
+
+def parse_judge(value: str, job: Job, key: Secret | None = None) -> Candidate:
+    """The model that judges, with the options of ``job`` that it supports."""
+    spec = _judge_spec(value, job)
+    own = None if _is_elsewhere(spec, job) else key
+    return Candidate(name=value, job=_model_job(spec, job), key=own)
+
+
+def _judge_spec(value: str, job: Job) -> _Spec:
+    spec = _Spec(value, value)
+    if spec.is_output or spec.is_chain:
+        raise ConfigError(f"--judge {value} is a file: give a model, such as --judge openai:gpt-4o-mini")
+    _check(spec, job)
+    return spec
 
 
 def _model_candidates(spec: _Spec, job: Job, key: Secret | None) -> Iterable[Candidate]:
@@ -190,7 +214,13 @@ def _for_one_service(job: Job, key: Secret | None) -> list[str]:
 def _captioning_options(job: Job, key: Secret | None) -> set[str]:
     """The options that were given for captioning."""
     given = {"api_key"} if key is not None else set()
-    for group in (job.model, job.local, job.server, job.prompts, job.checks, job.run):
+    return given | _given((job.model, job.local, job.server, job.prompts, job.checks, job.run))
+
+
+def _given(groups: Sequence[Any]) -> set[str]:
+    """The names of the options that are not left at their defaults."""
+    given: set[str] = set()
+    for group in groups:
         default = type(group)()
         names = (field.name for field in dataclasses.fields(group))
         given.update(name for name in names if getattr(group, name) != getattr(default, name))

@@ -6,6 +6,8 @@ import csv
 import io
 
 from cutline.comparison.results import CandidateResult, Comparison
+from cutline.judgment.exports import game_json, ranking_json
+from cutline.judgment.judgment import Judgment
 from cutline.records import JSON
 from cutline.serialization import encode_json, valid_unicode
 
@@ -26,6 +28,7 @@ def as_json(comparison: Comparison) -> bytes:
             }
             for candidate in comparison.candidates
         ],
+        **({} if comparison.judgment is None else {"judgment": _judgment(comparison.judgment)}),
         "pictures": [
             {
                 "image_id": picture.key,
@@ -37,6 +40,17 @@ def as_json(comparison: Comparison) -> bytes:
         ],
     }
     return encode_json(data, indent=True) + b"\n"
+
+
+def _judgment(judgment: Judgment) -> JSON:
+    ranking = judgment.ranking
+    return {
+        "judge": judgment.judge,
+        **({} if ranking is None else ranking_json(ranking)),
+        "warnings": list(judgment.warnings),
+        "stopped": judgment.stopped or None,
+        "games": [game_json(one) for one in judgment.played],
+    }
 
 
 def as_csv(comparison: Comparison) -> bytes:

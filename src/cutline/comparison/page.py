@@ -16,6 +16,7 @@ from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture
 from cutline.comparison.summary_table import summary_table
 from cutline.engine.recorded_captions import Answer, AnswerStep
 from cutline.formatting import plural, short_number
+from cutline.judgment.summary import judgment_lines
 from cutline.text.differences import differing, words
 from cutline.web.html import render, style
 
@@ -41,6 +42,7 @@ def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
         table=summary_table(comparison),
         pictures=pictures,
         gaps=sum(picture["gap"] for picture in pictures),
+        judged=judgment_lines(comparison.judgment) if comparison.judgment else [],
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from cutline.comparison.statistics import Figures
 from cutline.engine.recorded_captions import Answer
 from cutline.imaging.thumbnails import Thumbnail
+from cutline.judgment.judgment import Judgment
 
 MISSING = Answer(problem="not captioned")
 """Stands where a candidate has neither a caption nor a failure: it skipped the picture, or was stopped."""
@@ -45,7 +46,7 @@ class ComparedPicture:
 class Comparison:
     """``pictures`` in the order of the input, which has ``total`` of them, None if they were not counted.
 
-    ``metrics`` describes each metric among the scores.
+    ``metrics`` describes each metric among the scores. ``judgment`` is there where a model judged.
     """
 
     input: str
@@ -53,3 +54,4 @@ class Comparison:
     candidates: Sequence[CandidateResult]
     pictures: Sequence[ComparedPicture]
     metrics: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    judgment: Judgment | None = None

@@ -5,28 +5,27 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 from cutline import registry
+from cutline.comparison.candidate_results import answers_about, candidate_answers, candidate_result
 from cutline.comparison.candidate_runs import (
     Cancellation,
-    CandidateRun,
     CandidateRunner,
     Hooks,
     check_candidates,
 )
-from cutline.comparison.candidates import Candidate, parse_candidates
+from cutline.comparison.candidates import Candidate, parse_candidates, parse_judge
 from cutline.comparison.exports import as_csv, as_json
+from cutline.comparison.judge import MEANING, PREFERRED, ComparisonJudge, with_judgment
 from cutline.comparison.page import as_html, blinded
-from cutline.comparison.results import CandidateResult, Comparison
+from cutline.comparison.results import Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
-from cutline.comparison.statistics import compute_figures
 from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.overlap import output_paths, refuse_overlap
-from cutline.engine.recorded_captions import Answers, cost_of_run, read_answers, samples_in
+from cutline.engine.recorded_captions import Answers, read_answers, samples_in
 from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
@@ -54,7 +53,7 @@ class Plan:
 
     ``blind`` hides the names behind a click, ``references`` is a file of what people wrote. The job's
     ``output_path`` is the report's, and the similarity model of its checks measures every candidate,
-    whether or not they drop anything.
+    whether or not they drop anything. ``judge`` is a model that judges their captions.
     """
 
     candidates: Sequence[str]
@@ -62,6 +61,7 @@ class Plan:
     key: Secret | None = None
     blind: bool = False
     references: str | None = None
+    judge: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,8 @@ class ComparisonRunner:
         options = dataclasses.replace(job.run, state=None)
         bare = dataclasses.replace(job, output_path=None, checks=checks, run=options)
         used = frozenset({"device"} if measured_by is not None else ())
-        self._candidates = parse_candidates(self.plan.candidates, bare, self.plan.key, used=used)
+        judge = self.plan.judge
+        self._candidates = parse_candidates(self.plan.candidates, bare, self.plan.key, used=used, judge=judge)
         captioning = any(candidate.job is not None for candidate in self._candidates)
         if captioning and self.source is None and not job.input_path:
             raise ConfigError("there are no pictures to caption: give --input-path")
@@ -122,6 +123,7 @@ class ComparisonRunner:
         path = self.plan.references
         self._references = None if path is None else ReferenceScorer(path, self.hooks.message)
         self._folder = state_folder(self._output, job.run.state)
+        self._judge = self._judge_of(parse_judge(judge, bare, self.plan.key)) if judge else None
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
         outputs = [candidate.output for candidate in self._candidates if candidate.output]
@@ -130,6 +132,8 @@ class ComparisonRunner:
     async def run(self) -> ComparisonRun:
         """Run the comparison; raises as ``run_job``."""
         await check_candidates(self._candidates)
+        if self._judge is not None:
+            await self._judge.check()
         for metric in self._metrics:
             await metric.open(self.hooks.message)
         samples = await asyncio.to_thread(self._samples)
@@ -139,29 +143,46 @@ class ComparisonRunner:
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a comparison")
-            runs = await CandidateRunner(
+            runner = CandidateRunner(
                 folder=self._folder, source=self.source, hooks=self.hooks, cancellation=self.cancellation
-            ).run(self._candidates)
+            )
+            runs = await runner.run(self._candidates)
             if self._is_cancelled():
                 return self._ended(None)
-            answers = await asyncio.to_thread(_answers, runs, earlier, keys)
+            answers = await asyncio.to_thread(candidate_answers, runs, earlier, keys)
             for metric in self._metrics:
                 self.hooks.message(f"measuring the {metric.name} of {len(samples):,} pictures")
             scored = await self._score(samples, answers)
             if self._is_cancelled():
                 return self._ended(None)
-            answers = [_about(one, scored) for one in answers]
+            answers = [answers_about(one, scored) for one in answers]
             scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
             found = await asyncio.to_thread(self._against_references, answers)
+            results = tuple(map(candidate_result, self._candidates, runs, answers, scores, found))
+            exit_code = max((run.exit_code for run in runs), default=EXIT_OK)
+            metrics, judgment = self._meanings(), None
+            if self._judge is not None:
+                options = runner.remaining(self.plan.job.run)
+                judgment = await self._judge.run(self._candidates, answers, samples, options)
+                if self._is_cancelled():
+                    return self._ended(None)
+                results, metrics[PREFERRED] = with_judgment(results, judgment), MEANING
+                exit_code = max(exit_code, judgment.exit_code)
             comparison = Comparison(
                 input=without_signatures(self.plan.job.input_path),
                 total=await asyncio.to_thread(self._count, len(samples)),
-                candidates=tuple(map(_result, self._candidates, runs, answers, scores, found)),
+                candidates=results,
                 pictures=tuple(one.picture for one in scored),
-                metrics=self._meanings(),
+                metrics=metrics,
+                judgment=judgment,
             )
             report.write(await asyncio.to_thread(self._rendered, comparison))
-        return self._ended(comparison, max((run.exit_code for run in runs), default=EXIT_OK))
+        return self._ended(comparison, exit_code)
+
+    def _judge_of(self, judge: Candidate) -> ComparisonJudge:
+        return ComparisonJudge(
+            judge=judge, folder=self._folder, hooks=self.hooks, cancellation=self.cancellation
+        )
 
     def _against_references(self, answers: Sequence[Answers]) -> list[ReferenceScores]:
         if self._references is None:
@@ -245,51 +266,3 @@ class ComparisonRunner:
         blind = self.plan.blind
         comparison = blinded(comparison) if blind else comparison
         return as_html(comparison, blind=blind, made=dt.datetime.now().astimezone()).encode()
-
-
-def _answers(
-    runs: Sequence[CandidateRun], earlier: Mapping[str, Answers], keys: Sequence[str]
-) -> list[Answers]:
-    """Each candidate's answers; none if it was stopped before the first one."""
-    return [
-        earlier[run.output]
-        if run.output in earlier
-        else read_answers(run.output, keys)
-        if Path(run.output).exists()
-        else Answers(by_key={}, model="", prompt="")
-        for run in runs
-    ]
-
-
-def _about(answers: Answers, scored: Sequence[ScoredPicture]) -> Answers:
-    """The answers, without those about other pictures than the compared ones."""
-    digests = {one.picture.key: one.digest for one in scored}
-    by_key = {key: answer.about(digests.get(key, "")) for key, answer in answers.by_key.items()}
-    return dataclasses.replace(answers, by_key=by_key)
-
-
-def _result(
-    candidate: Candidate,
-    run: CandidateRun,
-    answers: Answers,
-    scores: Mapping[str, Mapping[str, float]],
-    found: ReferenceScores,
-) -> CandidateResult:
-    names = sorted({name for scored in scores.values() for name in scored})
-    means = {name: fmean(scored[name] for scored in scores.values() if name in scored) for name in names}
-    cost = run.cost if candidate.job is not None else cost_of_run(run.output)
-    return CandidateResult(
-        name=candidate.name,
-        model=run.model or answers.model,
-        prompt=answers.prompt,
-        answers=answers.by_key,
-        figures=compute_figures(
-            answers.by_key.values(),
-            cost=cost,
-            pace=run.pace,
-            scores={**means, **found.totals},
-            marks=found.marks,
-        ),
-        scores={key: {**one, **found.by_picture.get(key, {})} for key, one in scores.items()},
-        stopped=run.stopped,
-    )

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 
 from cutline.engine.recorded_captions import Answer
+from cutline.judgment.bradley_terry import Interval
+from cutline.judgment.exports import interval_json
 from cutline.records import JSON, Usage
 from cutline.text.differences import words
 
@@ -23,7 +25,8 @@ class Figures:
     commonest such words. ``cost`` is that of one picture in US dollars, failed requests included, None
     without a known price; ``seconds`` are those of the requests for one picture, ``pace`` the pictures
     a second of the whole run; both 0 if not measured. ``scores`` are the means of the metrics, ``marks``
-    what to know of them, such as that lengths differ.
+    what to know of them, such as that lengths differ. ``strength`` is
+    that by the judge, in log-odds, None without one.
     """
 
     captions: int
@@ -38,6 +41,7 @@ class Figures:
     pace: float
     scores: Mapping[str, float]
     marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    strength: Interval | None = None
 
     def to_json(self) -> JSON:
         return {
@@ -54,6 +58,7 @@ class Figures:
             "pictures_per_second": round(self.pace, 4) or None,
             **{name: round(value, 4) for name, value in self.scores.items()},
             **({"marks": dict(self.marks)} if self.marks else {}),
+            **({} if self.strength is None else {"strength": interval_json(self.strength)}),
         }
 
 

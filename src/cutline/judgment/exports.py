@@ -26,7 +26,7 @@ def as_json(judgment: Judgment) -> bytes:
         "without_caption": dict(judgment.missing),
         "warnings": list(judgment.warnings),
         "cost_usd": judgment.cost,
-        "games": [_game(one) for one in judgment.played],
+        "games": [game_json(one) for one in judgment.played],
         "ratings": [_rating(one) for one in judgment.ratings],
     }
     return encode_json(data, indent=True) + b"\n"
@@ -74,7 +74,7 @@ def as_csv(judgment: Judgment) -> bytes:
     rated = bool(judgment.ratings)
     rows = csv.DictWriter(buffer, RATING_COLUMNS if rated else COLUMNS, extrasaction="ignore")
     rows.writeheader()
-    rows.writerows(map(_rating, judgment.ratings) if rated else map(_game, judgment.played))
+    rows.writerows(map(_rating, judgment.ratings) if rated else map(game_json, judgment.played))
     return buffer.getvalue().encode()
 
 
@@ -86,7 +86,7 @@ def interval_json(interval: Interval) -> JSON:
     }
 
 
-def _game(one: PlayedGame) -> JSON:
+def game_json(one: PlayedGame) -> JSON:
     return {
         "image_id": one.game.picture,
         "first": one.game.first,

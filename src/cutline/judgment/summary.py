@@ -7,6 +7,7 @@ from typing import Final
 
 from cutline.formatting import most_common, plural
 from cutline.judgment.bradley_terry import Interval
+from cutline.judgment.judgment import Judgment
 from cutline.judgment.people import Agreement, People
 from cutline.judgment.results import PairResult, Ranking, win_share
 from cutline.judgment.rubric import Rubric
@@ -62,6 +63,16 @@ def lines(ranking: Ranking) -> list[str]:
     if ranking.equal:
         found.append(f"{plural(ranking.equal, 'pair')} of equal captions: ties without a question")
     return found
+
+
+def judgment_lines(judgment: Judgment) -> list[str]:
+    """All that a table of strengths does not show, warnings included."""
+    found = [f"judged by {judgment.judge}"]
+    if judgment.ranking is not None:
+        found += lines(judgment.ranking)
+    if judgment.stopped:
+        found.append(f"stopped: {judgment.stopped}")
+    return [*found, *(f"warning: {warning}" for warning in judgment.warnings)]
 
 
 def people_lines(people: People) -> list[str]:
