@@ -42,6 +42,14 @@ def test_the_report_shows_counts_words_clusters_and_findings(folder: Path, brows
         assert (facts["pictures"], facts["without a caption"]) == ("19", "1")
         assert page.locator(".cloud text").filter(has_text="bus").count() == 1
         assert page.locator(".cluster").count() == 3
+        links = page.locator("nav a, section .contents a").evaluate_all(
+            "links => links.map(link => document.querySelector(link.hash) !== null)"
+        )
+        assert len(links) == 4 + 3
+        assert all(links)
+        assert re.fullmatch(
+            r"\w+ \d+% of its captions, \d+% of the others", page.locator(".terms span").first.inner_text()
+        )
         assert page.locator(".cluster img").count() >= 15
         assert page.get_by_role("img", name="Map of 18 points in 3 clusters").is_visible()
         assert page.get_by_text(HOSTILE).count() >= 1

@@ -17,6 +17,9 @@ _SIDE: Final = 1000.0  # px
 _EDGE: Final = 80.0  # px around the points
 _LEGEND: Final = 320.0  # px
 _LINE: Final = 22.0  # px
+_LETTER: Final = 8.2  # px, the mean width with the stroke around
+_LONGEST: Final = 32  # characters of a name on the map; the legend has all of it
+_TRIES: Final = 8  # lines above and below the middle
 _STYLE: Final = (
     ".plot text{font-family:system-ui,sans-serif;font-size:14px;fill:#1d2b3a}.plot .name{font-weight:600;"
     "text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:4px}@media(prefers-color-scheme:dark)"
@@ -52,6 +55,7 @@ def map_plot(points: npt.NDArray[np.float32], labels: Labels, names: Mapping[int
                 f'<path d="{places}" stroke="{color}" stroke-width="{2 * radius:.1f}" '
                 'stroke-linecap="round" fill="none" opacity="0.75"/>'
             )
+    middles: dict[int, tuple[float, float, int]] = {}
     for place, (number, name) in enumerate(names.items()):
         rows = np.flatnonzero(shown & (labels == number))
         text = html.escape(printable(name))
@@ -61,6 +65,35 @@ def map_plot(points: npt.NDArray[np.float32], labels: Labels, names: Mapping[int
             f'<text x="{_SIDE + 22:g}" y="{top:.1f}">{number + 1} · {text} · {len(rows):,}</text>'
         )
         if len(rows):
-            left, up = np.median(x[rows]), np.median(y[rows])
-            parts.append(f'<text class="name" x="{left:.1f}" y="{up:.1f}">{text}</text>')
+            middles[number] = float(np.median(x[rows])), float(np.median(y[rows])), len(rows)
+    for number, (left, up) in _placed(middles, names).items():
+        text = html.escape(_shortened(names[number]))
+        parts.append(f'<text class="name" x="{left:.1f}" y="{up:.1f}">{text}</text>')
     return "\n".join((*parts, "</svg>\n"))
+
+
+def _shortened(name: str) -> str:
+    text = printable(name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _placed(
+    middles: Mapping[int, tuple[float, float, int]], names: Mapping[int, str]
+) -> dict[int, tuple[float, float]]:
+    """Where each name stands: at the middle of its cluster, or as near above or below as no other one is.
+
+    The largest cluster comes first. A name without a free place is in the legend only.
+    """
+    boxes: list[tuple[float, float, float]] = []  # left, right and height of those that stand
+    found: dict[int, tuple[float, float]] = {}
+    for number, (middle, up, _) in sorted(middles.items(), key=lambda item: -item[1][2]):
+        half = len(_shortened(names[number])) * _LETTER / 2
+        left = min(max(middle, half), _SIDE - half)
+        for step in range(2 * _TRIES):
+            place = up + (step + 1) // 2 * _LINE * (1 if step % 2 else -1)
+            free = all(left + half < a or left - half > b or abs(place - c) >= _LINE for a, b, c in boxes)
+            if free and _LINE <= place <= _SIDE - _LINE / 2:
+                boxes.append((left - half, left + half, place))
+                found[number] = left, place
+                break
+    return found

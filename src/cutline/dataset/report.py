@@ -19,7 +19,7 @@ from cutline.analysis.lint import lint
 from cutline.analysis.map_plot import map_plot
 from cutline.analysis.palette import group_color
 from cutline.analysis.stop_words import stop_words
-from cutline.analysis.terms import TermOptions, term_table
+from cutline.analysis.terms import Term, TermOptions, term_table
 from cutline.analysis.word_index import WordIndex
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.dataset_clusters import Clustering
@@ -39,6 +39,8 @@ POLICY: Final = (
 _IN_CLOUD: Final = 120
 _IN_TABLE: Final = 40
 _FINDINGS: Final = 60
+_OF_CLUSTER: Final = 8
+_TELLING: Final = 1.0  # score of a word that a cluster has more often than the others
 _BARS: Final = 24
 _SIDE: Final = 200  # pixels of a thumbnail
 _TOKENS: Final = 77
@@ -62,7 +64,7 @@ def dataset_report(
     index = WordIndex()
     index.update(texts)
     terms = term_table(index, None, None, TermOptions(stop_words=stop_words(("en",))))
-    shown, plot = _clusters(dataset, embeddings, chosen, clusters)
+    shown, plot = _clusters(dataset, embeddings, chosen, clusters, index)
     findings = _one_row_for_rare_words(lint(texts, index))
     return render(
         "dataset_report.html",
@@ -135,7 +137,11 @@ def _bars(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
 
 
 def _clusters(
-    dataset: Dataset, embeddings: Embeddings | None, rows: RowNumbers, count: int | None
+    dataset: Dataset,
+    embeddings: Embeddings | None,
+    rows: RowNumbers,
+    count: int | None,
+    index: WordIndex,
 ) -> tuple[list[dict[str, Any]], str]:
     if embeddings is None:
         return [], ""
@@ -146,15 +152,23 @@ def _clusters(
         return [], ""
     made = found.cluster(count or best_count(found.suggest()) or 1, DatasetWords(dataset))
     names = {number: made.name(number) for number in made.numbers}
-    return _shown(dataset, made), map_plot(found.points(), made.labels, names)
+    return _shown(dataset, made, rows, index), map_plot(found.points(), made.labels, names)
 
 
-def _shown(dataset: Dataset, made: Clustering) -> list[dict[str, Any]]:
+def _words_of(index: WordIndex, rows: npt.NDArray[np.bool_]) -> list[Term]:
+    """The words that tell some captions from the others, with the share of both that has them."""
+    options = TermOptions(stop_words=stop_words(("en",)), least=2, order="score")
+    return [term for term in term_table(index, rows, None, options)[:_OF_CLUSTER] if term.score > _TELLING]
+
+
+def _shown(dataset: Dataset, made: Clustering, rows: RowNumbers, index: WordIndex) -> list[dict[str, Any]]:
+    """The clusters with their words and pictures; ``index`` is of the captions of ``rows``."""
     has_caption = np.asarray(pc.is_valid(dataset.texts()))
     return [
         {
             "summary": each,
             "color": group_color(each.number),
+            "terms": _words_of(index, made.labels[rows] == each.number),
             "pictures": [
                 {
                     "key": dataset.entries[row].key,
