@@ -308,6 +308,7 @@ def material(tmp_path_factory):
     (folder / "products.csv").write_text("file,category\nphotos/sunset.jpg,card\nphotos/a/7.jpg,print\n")
     (folder / "orders.csv").write_text("image\nsunset.jpg\na/7.jpg\n")
     (folder / "schema.json").write_text('{"type": "object", "properties": {"short": {"type": "string"}}}')
+    (folder / "objects.toml").write_text(blocks("evaluation.md", "toml")[0])
     (folder / "references.json").write_text(blocks("evaluation.md", "json")[0])
     (folder / "prices.toml").write_text(blocks("cost.md", "toml")[0])
     (folder / "chain.toml").write_text(

@@ -282,11 +282,19 @@ class Metric(Protocol):
         """Free what the metric holds; called once."""
 
 
+Need: TypeAlias = Literal["references", "objects", "images"]
+"""What a metric compares captions with."""
+
+
 class CorpusMetric(Protocol):
-    """Scores all captions of an output at once, by their words alone; made without arguments."""
+    """Scores all captions of an output at once.
+
+    Made without arguments, or with ``objects=`` (a ``cutline.text.corpus.ObjectLists``) and ``images=`` (an
+    ``ImageFiles``) where it needs them.
+    """
 
     name: str
-    needs_references: bool
+    needs: ClassVar[frozenset[Need]]
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         """One or several scores; ConfigError where what the metric needs is not installed."""

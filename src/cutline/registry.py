@@ -99,7 +99,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "meteor": "cutline.metrics.meteor:Meteor",
         "cider-d": "cutline.metrics.cider:CiderD",
         "length": "cutline.metrics.diversity:Length",
+        "clipscore": "cutline.metrics.clip_score:ClipScore",
+        "chair": "cutline.metrics.chair:Chair",
         "distinct": "cutline.metrics.diversity:Distinct",
+        "repetition": "cutline.metrics.diversity:Repetition",
     },
     "encoders": {
         "clip": "cutline.encoders.clip:Clip",

@@ -8,6 +8,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from cutline.cli import main
 from cutline.errors import ConfigError
@@ -250,7 +251,7 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
     [
         (("none.jsonl",), "none.jsonl does not exist"),
         (("out.jsonl", "--references", "none.json"), "none.json does not exist"),
-        (("out.jsonl", "--metrics", "bleu"), "give --references"),
+        (("out.jsonl", "--metrics", "bleu"), "bleu needs --references"),
         (("out.jsonl", "--metrics", "blue"), "there is no 'blue'"),
         (("out.jsonl", "--output", "x.txt"), "change the ending"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
@@ -284,3 +285,83 @@ def test_no_caption_and_reference_in_common(folder):
     (folder / "empty.json").write_text(json.dumps({key: [""] for key in REFERENCES}))
     with pytest.raises(ConfigError, match="no picture has both"):
         evaluated(references="empty.json")
+
+
+def test_objects_add_chair(folder, capsys):
+    objects = {
+        "objects": {"bus": [], "dog": [], "cat": [], "car": []},
+        "pictures": {"a": ["bus"], "b": ["dog"]},
+    }
+    (folder / "objects.json").write_text(json.dumps(objects))
+    code, out, err = printed(capsys, "out.jsonl", "--objects", "objects.json", "--json")
+    found = json.loads(out)
+    assert (code, found["metrics"]["CHAIR-i"]) == (1, 0)
+    assert "pictures without CHAIR-i: 1 (c.jpg)" in err
+    toml = '[objects]\nbus = []\ndog = []\ncat = []\nrun = []\n[pictures]\na = ["bus"]\n'
+    (folder / "objects.toml").write_text(toml)
+    _, out, _ = printed(
+        capsys,
+        "out.jsonl",
+        "--objects",
+        "objects.toml",
+        "--references",
+        "refs.json",
+        "--metrics",
+        "chair",
+        "--json",
+    )
+    assert json.loads(out)["metrics"] == {"CHAIR-i": 0, "CHAIR-s": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"objects": []}', "has no objects"),
+        (
+            '{"objects": {"dog": []}, "pictures": {"a": ["cat"]}}',
+            "'cat' of a picture is not among the objects",
+        ),
+        ('{"objects": {"dog": []}, "pictures": [1]}', "with a list for each picture"),
+        ('{"objects": {"dog": []}, "pictures": {"zebra": []}}', "no picture is in both"),
+        ("[1]", "is not an object"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_damaged_object_lists_are_one_line(folder, capsys, content, message):
+    (folder / "objects.json").write_text(content)
+    code, _, err = printed(capsys, "out.jsonl", "--objects", "objects.json")
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "x"), "give --images"),
+        (("--metrics", "clipscore"), "give it"),
+        (("--metrics", "similarity"), "no metric of cutline eval"),
+        (("--metrics", "length", "--objects", "x.json"), "--objects is of no use"),
+        (("--images", "nowhere"), "does not exist"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(folder, capsys, arguments, message):
+    code, _, err = printed(capsys, "out.jsonl", *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_images_add_clip_scores(folder, capsys):
+    pytest.importorskip("torch", reason="needs the extra local")
+    pytest.importorskip("transformers", reason="needs the extra local")
+    from tiny_clip import save_clip
+
+    (folder / "photos").mkdir()
+    for key in CAPTIONS:
+        Image.new("RGB", (40, 30), "crimson").save(folder / "photos" / key)
+    model = str(save_clip(folder / "clip"))
+    words = ("--references", "refs.json", "--images", "photos", "--model", model, "--device", "cpu", "--json")
+    code, out, _ = printed(capsys, "out.jsonl", *words)
+    found = json.loads(out)["metrics"]
+    assert code == 0
+    assert 0 <= found["CLIPScore"] <= 2.5
+    assert 0 <= found["RefCLIPScore"] <= 2.5

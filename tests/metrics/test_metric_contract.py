@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cutline import registry
 from cutline.metrics.coco_tokenizer import corpus_of
 from cutline.metrics.intervals import intervals, paired_tests
+from cutline.text.corpus import ImageFiles, ObjectLists
 
 # The score of a caption equal to its reference, and the packages without which a metric is left out.
 CASES = {
@@ -21,7 +24,10 @@ CASES = {
     "meteor": ({"METEOR": 1}, ("pycocoevalcap", "snowballstemmer")),
     "cider-d": ({"CIDEr-D": 10}, ()),
     "length": ({"length": None}, ()),
+    "clipscore": ({"CLIPScore": None, "RefCLIPScore": None}, ("torch", "transformers")),
+    "chair": ({"CHAIR-i": 0, "CHAIR-s": 0}, ()),
     "distinct": ({"distinct-1": None, "distinct-2": None}, ()),
+    "repetition": ({"repetition": 0}, ()),
 }
 OF_PICTURES = {"similarity"}
 WORDS = (
@@ -49,16 +55,34 @@ def test_every_metric_has_a_row():
     assert set(CASES) | OF_PICTURES == set(registry.names("metrics"))
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Pictures for all captions and a tiny CLIP; None without the extra."""
+    if not all(map(importlib.util.find_spec, CASES["clipscore"][1])):
+        return None
+    from tiny_clip import save_clip
+
+    folder = tmp_path_factory.mktemp("images")
+    paths = {}
+    for number in range(30):
+        Image.new("RGB", (40, 30), (8 * number, 90, 200 - number)).save(folder / f"{number}.png")
+        paths[str(number)] = str(folder / f"{number}.png")
+    return ImageFiles(paths=paths, model=str(save_clip(folder / "clip")), device="cpu")
+
+
 @pytest.fixture(params=sorted(CASES))
-def metric(request):
+def metric(request, images):
     for package in CASES[request.param][1]:
-        pytest.importorskip(package, reason="needs the extra metrics")
-    return registry.load("metrics", request.param)()
+        pytest.importorskip(package, reason="needs an extra")
+    objects = ObjectLists(words={"dog": ["hound"], "cat": [], "train station": []}, pictures={"0": ["dog"]})
+    made = registry.load("metrics", request.param)
+    given = {"objects": objects, "images": images}
+    return made(**{need: given[need] for need in made.needs if need in given})
 
 
 def measured(metric, rows):
     captions, references = zip(*rows, strict=True)
-    return metric.scores(corpus_of(list(captions), list(references)))
+    return metric.scores(corpus_of(list(captions), list(references), [str(at) for at in range(len(rows))]))
 
 
 CAPTIONS = [
@@ -77,6 +101,7 @@ def test_it_scores_each_caption_and_all_of_them(metric):
     assert metric.__doc__
     for score in scores:
         assert score.meaning.endswith(".")
+        assert not score.reason
         assert len(score.by_caption) == len(score.statistics) == len(CAPTIONS)
         assert math.isfinite(score.value)
         again = score.total(score.statistics.sum(axis=0, keepdims=True))
@@ -92,7 +117,7 @@ def test_an_equal_caption_scores_highest(metric):
 
 
 def test_metrics_against_references_cite_their_paper(metric):
-    if metric.needs_references:
+    if metric.needs:
         assert re.search(r"Source: .+(19|20)\d\d", " ".join(metric.__doc__.split()))
 
 

@@ -18,6 +18,7 @@ from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, Score
 from cutline.evaluation.score_table import ENDINGS, write_scores
 from cutline.formatting import plural
+from cutline.garbage_collection import collect_rarely
 from cutline.terminal import Console, print_line
 
 _NOTHING: Final = "\N{EN DASH}"
@@ -42,6 +43,18 @@ def evaluate(
         str | None,
         Parameter(help="Only these, such as bleu,cider-d. By default all that can be computed."),
     ] = None,
+    images: Annotated[
+        str | None, Parameter(help="Folder of the pictures: adds CLIPScore, which needs the extra `local`.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        Parameter(help="The CLIP of CLIPScore, name or folder. [default: openai/clip-vit-base-patch32]"),
+    ] = None,
+    device: Annotated[str, Parameter(help="Where the CLIP runs: cpu, cuda, cuda:1 …")] = "auto",
+    objects: Annotated[
+        str | None,
+        Parameter(help="A .json or .toml file of objects and what each picture shows: adds CHAIR."),
+    ] = None,
     output: Annotated[
         Path | None,
         Parameter(
@@ -65,8 +78,13 @@ def evaluate(
         references=references,
         against=against,
         metrics=tuple(filter(None, (name.strip() for name in (metrics or "").split(",")))),
+        images=images,
+        model=model,
+        device=device,
+        objects=objects,
     )
-    evaluation = run_evaluation(plan)
+    collect_rarely()
+    evaluation = run_evaluation(plan, print_line)
     if output is not None:
         write_scores(evaluation, output)
     with optional_output():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from cutline import registry
 from cutline.errors import ConfigError, MissingExtra
+from cutline.evaluation.objects import find_images, read_objects
 from cutline.evaluation.picture_texts import Pairing, pair_texts
 from cutline.evaluation.results import (
     BY_NGRAMS,
@@ -19,22 +20,35 @@ from cutline.evaluation.results import (
     Score,
 )
 from cutline.evaluation.texts import read_texts
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
+from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
 from cutline.metrics.intervals import intervals, paired_tests
-from cutline.text.corpus import Corpus, CorpusScore
+from cutline.text.corpus import Corpus, CorpusScore, ImageFiles
 
 _RATIO: Final = 1.5  # of mean lengths, beyond which scores of shared n-grams say little
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """What is evaluated: paths, and the ``metrics`` by name; none for all that can be computed."""
+    """What is evaluated: paths, and the ``metrics`` by name; none for all that can be computed.
+
+    ``images`` is the folder of the pictures and ``model`` the CLIP that compares them, ``objects`` a file of
+    object lists.
+    """
 
     captions: str
     references: str | None = None
     against: str | None = None
     metrics: Sequence[str] = ()
+    images: str | None = None
+    model: str | None = None
+    device: str = "auto"
+    objects: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.images is None and self.model is not None:
+            raise ConfigError("--model compares captions with pictures: give --images, their folder, too")
 
 
 def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda _: None) -> Evaluation:
@@ -45,14 +59,15 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
         named cannot
             be computed.
     """
-    metrics, left_out = _metrics(plan)
+    chosen, left_out = _chosen(plan)
     captions = read_texts(plan.captions, "captions")
     references = None if plan.references is None else read_texts(plan.references, "references")
     against = None if plan.against is None else read_texts(plan.against, "captions")
     pairing = pair_texts(captions, references, against)
+    metrics = _made(plan, chosen, pairing.ids, message)
     message(f"measuring {len(pairing.ids):,} captions")
-    corpus = corpus_of(pairing.captions, pairing.references)
-    other = None if pairing.others is None else corpus_of(pairing.others, pairing.references)
+    corpus = corpus_of(pairing.captions, pairing.references, pairing.ids)
+    other = None if pairing.others is None else corpus_of(pairing.others, pairing.references, pairing.ids)
     ours = compute_scores(metrics, corpus, left_out)
     named = next((left_out[name] for name in map(str.lower, plan.metrics) if name in left_out), None)
     if named is not None:
@@ -64,36 +79,70 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
         against=plan.against,
         scores=_figures(ours, theirs, length_mark(corpus)),
         pictures=_pictures(pairing, ours, theirs),
-        problems=[*pairing.problems, *_empty(pairing, corpus)],
+        problems=[*pairing.problems, *_unscored(pairing, ours), *_empty(pairing, corpus)],
         left_out=left_out,
         notes=pairing.notes,
     )
 
 
-def _metrics(plan: EvaluationPlan) -> tuple[list[CorpusMetric], dict[str, str]]:
+_OPTIONS: Final[Mapping[Need, str]] = {
+    "references": "--references",
+    "objects": "--objects",
+    "images": "--images",
+}
+
+
+def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, str]]:
     """The metrics of a plan, and those left out with the reason."""
-    known = [name for name in registry.names("metrics") if _is_of_corpus(name)]
     left_out: dict[str, str] = {}
-    chosen: list[CorpusMetric] = []
-    for name in plan.metrics or known:
-        made = registry.load("metrics", name.lower())
-        if made.needs_references and plan.references is None:
-            if plan.metrics:
-                raise ConfigError(f"{name} compares captions with references: give --references")
-            left_out[name] = "needs --references"
+    chosen: list[type[CorpusMetric]] = []
+    given = {"references": plan.references, "objects": plan.objects, "images": plan.images}
+    for name in map(str.lower, plan.metrics or _of_corpora()):
+        made = registry.load("metrics", name)
+        if not hasattr(made, "needs"):
+            raise ConfigError(f"{name} is no metric of cutline eval: choose among {', '.join(_of_corpora())}")
+        missing = [_OPTIONS[need] for need in made.needs if given[need] is None]
+        if missing and plan.metrics:
+            raise ConfigError(f"{name} needs {' and '.join(missing)}: give it")
+        if missing:
+            left_out[name] = f"needs {' and '.join(missing)}"
         else:
-            chosen.append(made())
+            chosen.append(made)
+    for option in ("objects", "images"):
+        if given[option] is not None and not any(option in one.needs for one in chosen):
+            raise ConfigError(f"--{option} is of no use to {', '.join(plan.metrics)}: remove it")
     return chosen, left_out
 
 
-def _is_of_corpus(name: str) -> bool:
-    return hasattr(registry.load("metrics", name), "needs_references")
+def _of_corpora() -> list[str]:
+    return [name for name in registry.names("metrics") if hasattr(registry.load("metrics", name), "needs")]
+
+
+def _made(
+    plan: EvaluationPlan,
+    chosen: Sequence[type[CorpusMetric]],
+    ids: Sequence[str],
+    message: Callable[[str], None],
+) -> list[CorpusMetric]:
+    """The metrics with what they need."""
+    needed = {need for one in chosen for need in one.needs}
+    arguments: dict[str, Any] = {}
+    if "objects" in needed and plan.objects is not None:
+        arguments["objects"] = read_objects(plan.objects, ids)
+    if "images" in needed and plan.images is not None:
+        arguments["images"] = ImageFiles(
+            paths=find_images(plan.images, ids),
+            model=plan.model or PAPER_MODEL,
+            device=plan.device,
+            message=message,
+        )
+    return [made(**{need: arguments[need] for need in made.needs if need in arguments}) for made in chosen]
 
 
 def reference_metrics() -> list[CorpusMetric]:
-    """All metrics that compare captions with references."""
-    made = (registry.load("metrics", name) for name in registry.names("metrics"))
-    return [metric() for metric in made if getattr(metric, "needs_references", False)]
+    """All metrics that compare captions with references, and need nothing else."""
+    made = (registry.load("metrics", name) for name in _of_corpora())
+    return [metric() for metric in made if metric.needs == {"references"}]
 
 
 def compute_scores(
@@ -168,3 +217,19 @@ def _empty(pairing: Pairing, corpus: Corpus) -> list[Problem]:
     keys = [key for key, length in zip(pairing.ids, corpus.lengths.tolist(), strict=False) if not length]
     what = "captions without words, which score 0"
     return [Problem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
+
+
+def _unscored(pairing: Pairing, scores: Sequence[CorpusScore]) -> list[Problem]:
+    """Pictures without a score of a metric that has one for others, such as for want of a file."""
+    problems: list[Problem] = []
+    seen: set[tuple[str, ...]] = set()
+    for score in scores:
+        if score.by_caption is None or score.reason or not score.drawn:
+            continue
+        keys = tuple(key for key, value in zip(pairing.ids, score.by_caption, strict=True) if value != value)  # noqa: PLR0124 - NaN
+        if keys and keys not in seen:
+            seen.add(keys)
+            problems.append(
+                Problem(what=f"pictures without {score.name}", count=len(keys), first=keys[:NAMED])
+            )
+    return problems

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
 from cutline.text.corpus import Corpus, CorpusScore
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Bleu(CorpusMetric):
     """
 
     name = "bleu"
-    needs_references = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"references"})
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         statistics = bleu_statistics(corpus)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
 from cutline.text.corpus import Corpus, CorpusScore, NGrams, mean_score
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class CiderD(CorpusMetric):
     """
 
     name = "cider-d"
-    needs_references = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"references"})
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         import numpy as np

@@ -75,10 +75,13 @@ class _Memo(dict[str, tuple[int, ...]]):
         return found
 
 
-def corpus_of(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Corpus:
+def corpus_of(
+    captions: Sequence[str], references: Sequence[Sequence[str]], keys: Sequence[str] = ()
+) -> Corpus:
     """Captions and the references of each, in the tokens of coco-caption."""
     tokenizer = CocoTokenizer()
-    return Corpus(captions, references, token_ids=tokenizer.ids, vocabulary=tokenizer.vocabulary)
+    vocabulary = tokenizer.vocabulary
+    return Corpus(captions, references, token_ids=tokenizer.ids, vocabulary=vocabulary, keys=keys)
 
 
 def _lexed(text: str) -> Sequence[str]:

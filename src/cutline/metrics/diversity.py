@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
 from cutline.text.corpus import Corpus, CorpusScore, mean_score, ratio
+from cutline.text.repetition import repetition
 
 
 class Length(CorpusMetric):
     """Tokens of a caption, without punctuation."""
 
     name = "length"
-    needs_references = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         lengths = corpus.lengths[: len(corpus)].astype(float)
@@ -29,7 +31,7 @@ class Distinct(CorpusMetric):
     """
 
     name = "distinct"
-    needs_references = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         return [self._score(corpus, order) for order in (1, 2)]
@@ -54,3 +56,17 @@ class Distinct(CorpusMetric):
             higher_is_better=None,
             drawn=False,
         )
+
+
+class Repetition(CorpusMetric):
+    """Share of a caption's words that lie in a phrase of five words which it had before."""
+
+    name = "repetition"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
+        import numpy as np
+
+        shares = np.fromiter(map(repetition, corpus.captions), float, len(corpus))
+        meaning = "Words in a phrase of five words that the caption had before."
+        return [mean_score("repetition", meaning, shares, higher_is_better=False)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from cutline.errors import MissingExtra
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
 from cutline.metrics.meteor_aligner import WEIGHTS, Text, Vocabulary, align
 from cutline.metrics.meteor_texts import MeteorTexts
 from cutline.text.corpus import Corpus, CorpusScore
@@ -32,7 +32,7 @@ class Meteor(CorpusMetric):
     """
 
     name = "meteor"
-    needs_references = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"references"})
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         statistics = meteor_statistics(corpus)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
-from cutline.interfaces import CorpusMetric
+from cutline.interfaces import CorpusMetric, Need
 from cutline.text.corpus import Corpus, CorpusScore, mean_score
 
 _BETA: Final = 1.2  # weight of recall, as in coco-caption
@@ -21,7 +21,7 @@ class RougeL(CorpusMetric):
     """
 
     name = "rouge-l"
-    needs_references = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"references"})
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         import numpy as np

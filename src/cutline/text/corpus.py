@@ -5,11 +5,32 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectLists:
+    """``words`` are the names of each object, itself among them, and ``pictures`` what each picture shows.
+
+    Pictures are by the ids of the captions.
+    """
+
+    words: Mapping[str, Sequence[str]]
+    pictures: Mapping[str, Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFiles:
+    """The pictures of captions by their ids, and the CLIP that compares them; ``message`` takes lines."""
+
+    paths: Mapping[str, str]
+    model: str
+    device: str = "auto"
+    message: Callable[[str], None] = lambda _: None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +49,8 @@ class NGrams:
 class Corpus:
     """Captions, the references of each, and the tokens of both as numbers in ``vocabulary``.
 
+    ``keys`` are the ids of the pictures, where a metric needs them.
+
     Texts are numbered: first the captions, then the references in the order of their captions.
     """
 
@@ -38,10 +61,12 @@ class Corpus:
         *,
         token_ids: Callable[[str], Sequence[int]],
         vocabulary: Sequence[str],
+        keys: Sequence[str] = (),
     ) -> None:
         import numpy as np
 
         self.captions = captions
+        self.keys = keys
         self.references = references
         self.vocabulary = vocabulary
         texts = [*captions, *(text for several in references for text in several)]

@@ -1,0 +1,77 @@
+"""Object lists for CHAIR, and the pictures of captions in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cutline.errors import ConfigError
+from cutline.evaluation.picture_ids import match_ids
+from cutline.files import check_folder, not_there, read_toml
+from cutline.formatting import one_line
+from cutline.imaging import EXTENSIONS
+from cutline.text.corpus import ObjectLists
+
+
+def read_objects(path: str, ids: Sequence[str]) -> ObjectLists:
+    """The objects of a .json or .toml file, with the pictures' lists by the ids of captions.
+
+    ``objects`` has the other names of each, ``pictures`` what each picture shows; the latter may be
+    missing where there are references.
+
+    Raises:
+        ConfigError: the file cannot be read, or has another form.
+    """
+    data = _content(Path(path))
+    words, pictures = data.get("objects"), data.get("pictures", {})
+    if not _is_lists(words) or not words:
+        raise ConfigError(
+            f'{path} has no objects: give {{"objects": {{"dog": ["puppy"]}}, "pictures": {{…}}}}'
+        )
+    if not _is_lists(pictures):
+        raise ConfigError(f'{path}: "pictures" is not an object with a list for each picture')
+    unknown = sorted({name for names in pictures.values() for name in names} - set(words))
+    if unknown:
+        raise ConfigError(f"{path}: {unknown[0]!r} of a picture is not among the objects: add it to them")
+    if not pictures:
+        return ObjectLists(words=words, pictures={})
+    matched = match_ids(ids, pictures, {}, ("the captions", path))
+    return ObjectLists(words=words, pictures={key: pictures[other] for key, other in matched.pairs.items()})
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        data = read_toml(path) if path.suffix.lower() == ".toml" else orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(not_there(path)) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {one_line(error, 200)}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} is not an object with objects and pictures")
+    return data
+
+
+def _is_lists(value: Any) -> bool:
+    """Whether it is an object of lists of texts."""
+    return isinstance(value, dict) and all(
+        isinstance(one, list) and all(isinstance(text, str) for text in one) for one in value.values()
+    )
+
+
+def find_images(folder: str, ids: Sequence[str]) -> dict[str, str]:
+    """The paths of pictures below a folder by the ids of captions; ConfigError: there are none of them."""
+    check_folder(folder)
+    found = [
+        Path(place, name).relative_to(folder).as_posix()
+        for place, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower()[1:] in EXTENSIONS
+    ]
+    matched = match_ids(ids, sorted(found), {}, ("the captions", folder))
+    return {key: str(Path(folder, other)) for key, other in matched.pairs.items()}
