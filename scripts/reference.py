@@ -43,7 +43,7 @@ EXIT_CODES = {
 API: dict[str, tuple[str, str]] = {
     "Functions": (
         "`**options` are the fields of the option groups under [Jobs](#jobs), by name.",
-        "caption acaption compare load aload LoadedModel PictureInput CallOptions LoadOptions",
+        "caption acaption compare judge load aload LoadedModel PictureInput CallOptions LoadOptions",
     ),
     "Results": ("", "Captions CaptionResult Report Counts Cause Interrupted"),
     "Progress": ("A function given as `progress=` is called with these.", "Progress ProgressHook"),
@@ -57,6 +57,13 @@ API: dict[str, tuple[str, str]] = {
     "Comparisons": (
         "What `compare` returns; [Comparing](comparing.md) shows the use.",
         "Comparison CandidateResult Answer Figures ComparedPicture Thumbnail",
+    ),
+    "Judgments": (
+        "What `judge` returns; [Judging](judging.md) shows the use.",
+        (
+            "Judgment Ranking RankedContestant PairResult Interval PlayedGame Game "
+            "Rubric RatedContestant Rating People Agreement"
+        ),
     ),
     "Datasets": (
         "[From Python](python.md#datasets) shows the use.",

@@ -124,6 +124,22 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Violation as Violation,
     )
     from cutline.job import Job as Job
+    from cutline.judgment.bradley_terry import Interval as Interval
+    from cutline.judgment.call import judge as judge
+    from cutline.judgment.games import Game as Game
+    from cutline.judgment.judgment import Judgment as Judgment
+    from cutline.judgment.people import Agreement as Agreement, People as People
+    from cutline.judgment.results import (
+        PairResult as PairResult,
+        PlayedGame as PlayedGame,
+        RankedContestant as RankedContestant,
+        Ranking as Ranking,
+    )
+    from cutline.judgment.rubric import (
+        RatedContestant as RatedContestant,
+        Rating as Rating,
+        Rubric as Rubric,
+    )
     from cutline.loaded_model import (
         LoadedModel as LoadedModel,
         PictureInput as PictureInput,
@@ -216,6 +232,13 @@ _NAMES = {
         "Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage Violation"
     ),
     "cutline.job": "Job",
+    "cutline.judgment.bradley_terry": "Interval",
+    "cutline.judgment.call": "judge",
+    "cutline.judgment.games": "Game",
+    "cutline.judgment.judgment": "Judgment",
+    "cutline.judgment.people": "Agreement People",
+    "cutline.judgment.results": "PairResult PlayedGame RankedContestant Ranking",
+    "cutline.judgment.rubric": "RatedContestant Rating Rubric",
     "cutline.loaded_model": "LoadedModel PictureInput aload load",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
     "cutline.options": (

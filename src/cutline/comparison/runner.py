@@ -164,10 +164,10 @@ class ComparisonRunner:
             if self._judge is not None:
                 options = runner.remaining(self.plan.job.run)
                 judgment = await self._judge.run(self._candidates, answers, samples, options)
-                if self._is_cancelled():
-                    return self._ended(None)
                 results, metrics[PREFERRED] = with_judgment(results, judgment), MEANING
                 exit_code = max(exit_code, judgment.exit_code)
+            if self._is_cancelled():
+                return self._ended(None)
             comparison = Comparison(
                 input=without_signatures(self.plan.job.input_path),
                 total=await asyncio.to_thread(self._count, len(samples)),

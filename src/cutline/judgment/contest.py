@@ -12,6 +12,7 @@ from cutline.engine.recorded_captions import Answers, read_answers, samples_in
 from cutline.errors import ConfigError, PictureError
 from cutline.files import content_digest
 from cutline.formatting import plural, printable, stored_key
+from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.prompts import parse_prompt_option
 from cutline.records import Sample
@@ -62,15 +63,15 @@ class Contest:
         return [contestant.name for contestant in self.contestants]
 
 
-def parse_outputs(values: Sequence[str]) -> dict[str, str]:
-    """The outputs by the names of the contestants, from ``output`` and ``name=output``.
+def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """The outputs by the names of the contestants, from ``output`` and ``name=output`` if not given so.
 
     Raises:
         ConfigError: there are fewer than two, one is no output, or two have one name.
     """
     outputs: dict[str, str] = {}
-    for value in values:
-        name, output = parse_prompt_option(value)
+    named = values.items() if isinstance(values, Mapping) else map(parse_prompt_option, values)
+    for name, output in named:
         if Path(output).suffix.lower() not in OUTPUTS:
             raise ConfigError(
                 f"{output!r} is not an output of captions, which ends in {', '.join(OUTPUTS)}: caption with "
@@ -78,10 +79,11 @@ def parse_outputs(values: Sequence[str]) -> dict[str, str]:
             )
         if not Path(output).is_file():
             raise ConfigError(f"there is no output {output} to judge")
-        name = name or output
-        if name in outputs:
-            raise ConfigError(f"two contestants are named {name!r}: name one of them, as other={output}")
-        outputs[name] = output
+        if (name or output) in outputs:
+            raise ConfigError(
+                f"two contestants are named {name or output!r}: name one of them, as other={output}"
+            )
+        outputs[name or output] = output
     if len(outputs) < 2:
         only = f"only {next(iter(outputs))} is there: " if outputs else ""
         raise ConfigError(
@@ -91,8 +93,8 @@ def parse_outputs(values: Sequence[str]) -> dict[str, str]:
     return outputs
 
 
-def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
-    """The contest of the outputs by name, with the pictures of the job's input, if it has one.
+def read_contest(outputs: Mapping[str, str], job: Job, source: Source | None = None) -> Contest:
+    """The contest of the outputs by name, with the pictures of ``source`` or of the job's input, if any.
 
     Without one the pictures are where the outputs say. ``job`` limits their number. Reads the pictures on
     this machine whose state at the time of their captions is recorded.
@@ -101,8 +103,10 @@ def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
         ConfigError: an output cannot be read, or two have no picture in common.
     """
     limit = assembly.limit_of(job)
-    if job.input_path:
-        samples = list(assembly.samples_of(assembly.source_of(job), limit))
+    if source is None and job.input_path:
+        source = assembly.source_of(job)
+    if source is not None:
+        samples = list(assembly.samples_of(source, limit))
     else:
         found = {sample.key: sample for output in outputs.values() for sample in samples_in(output, limit)}
         samples = list(found.values())[:limit]
@@ -111,9 +115,10 @@ def read_contest(outputs: Mapping[str, str], job: Job) -> Contest:
     contestants = tuple(Contestant.of(name, answers[name]) for name in outputs)
     for contestant in contestants:
         if not contestant.captions:
-            raise ConfigError(_without_captions(contestant.name, outputs[contestant.name], job, by_key))
+            given = job.input_path or ("the pictures given" if source is not None else "")
+            raise ConfigError(_without_captions(contestant.name, outputs[contestant.name], given, by_key))
     _check_connected(contestants)
-    if not job.input_path:
+    if source is None:
         _check_there(list(by_key.values()))
     return _current(Contest(contestants=contestants, samples=by_key))
 
@@ -151,14 +156,14 @@ def _digest(sample: Sample) -> str:
         return ""
 
 
-def _without_captions(name: str, output: str, job: Job, samples: Mapping[str, Sample]) -> str:
-    """Why a contestant has no caption of the pictures."""
+def _without_captions(name: str, output: str, given: str, samples: Mapping[str, Sample]) -> str:
+    """Why a contestant has no caption of the pictures, which are ``given`` where they are not its own."""
     own = samples_in(output, 1)
     if not own:
         return f"{printable(name)} has no captions: its run has none yet, or all failed"
-    if job.input_path and samples and own[0].key not in samples:
+    if given and samples and own[0].key not in samples:
         return (
-            f"{printable(name)} has none of the {plural(len(samples), 'picture')} of {job.input_path}: it "
+            f"{printable(name)} has none of the {plural(len(samples), 'picture')} of {given}: it "
             f"has {printable(own[0].key)!r} …, these are {printable(next(iter(samples)))!r} …"
         )
     return f"{printable(name)} has no caption of these pictures: all failed, or --image-limit leaves them out"

@@ -37,7 +37,7 @@ class PlayedGame:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RankedContestant:
     """A contestant's strength, and its pairs won, tied and lost over all pictures and opponents.
 
     ``preferred`` is the share of pairs won, ties half; None without any.
@@ -77,7 +77,7 @@ class Ranking:
     equal captions.
     """
 
-    standings: Sequence[Standing]
+    standings: Sequence[RankedContestant]
     pairs: Sequence[PairResult]
     place: Interval | None
     agreement: float | None
@@ -151,7 +151,7 @@ def rank(names: Sequence[str], played: Sequence[PlayedGame], *, seed: int = 0) -
         for one, other in itertools.combinations(range(len(names)), 2)
     ]
     standings = [
-        Standing(name=name, strength=found.strengths[place], **_sums(_of(name, names, pairs)))
+        RankedContestant(name=name, strength=found.strengths[place], **_sums(_of(name, names, pairs)))
         for name, place in places.items()
     ]
     return Ranking(

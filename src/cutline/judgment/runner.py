@@ -41,14 +41,14 @@ DEFAULT_OUTPUT = "judgment.html"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is judged: ``outputs`` as on the command line, ``job`` with the judge as its model.
+    """What is judged: ``outputs`` by name or as on the command line, ``job`` with the judge as its model.
 
     The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
     ``judges`` is False where no model judges; with ``rubric`` it rates single captions. ``people`` is the
     file of the page for people, ``votes`` are the files that it saved.
     """
 
-    outputs: Sequence[str]
+    outputs: Mapping[str, str] | Sequence[str]
     job: Job
     key: Secret | None = None
     judges: bool = True
@@ -68,12 +68,15 @@ class Hooks:
 class JudgmentRunner:
     """Judges the contest of a plan; the same call continues an earlier one, paying for no game twice.
 
+    ``source`` replaces the job's input.
+
     Raises:
         ConfigError: the contest is not possible; nothing was requested.
     """
 
-    def __init__(self, plan: Plan, hooks: Hooks | None = None) -> None:
+    def __init__(self, plan: Plan, hooks: Hooks | None = None, *, source: Source | None = None) -> None:
         self._plan = plan
+        self._pictures = source
         self._hooks = hooks or Hooks()
         job = plan.job
         if not (plan.judges or plan.people or plan.votes):
@@ -169,7 +172,7 @@ class JudgmentRunner:
         return await asyncio.to_thread(write_ballot, self._plan.people, contest, games, thumbnails)
 
     def _contest(self) -> tuple[Contest, Schedule]:
-        contest = read_contest(self._outputs, self._plan.job)
+        contest = read_contest(self._outputs, self._plan.job, self._pictures)
         return contest, schedule(contest)
 
     async def _rendered(self, judgment: Judgment, contest: Contest, games: Schedule) -> bytes:
