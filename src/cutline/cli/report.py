@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +14,7 @@ from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_o
 from cutline.cli.edit import find_rows
 from cutline.cli.embed import Device, Model, Weights, compute
 from cutline.dataset.report import dataset_report
+from cutline.display import PLAIN_INTERVAL
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.run_report.recorded_run import has_run
@@ -75,7 +78,7 @@ def report(
     if about == "run":
         if given:
             raise ConfigError(f"{given[0]} is for the report of a dataset: leave it out, or --about dataset")
-        page = run_report(folder, state=state, allow_private=allow_private_urls)
+        page = run_report(folder, state=state, allow_private=allow_private_urls, progress=_progress())
         return _write(output, page, "report of the run", "--about dataset reports on its captions")
     if state is not None or allow_private_urls:
         name = "--state" if state is not None else "--allow-private-urls"
@@ -90,6 +93,19 @@ def report(
             return 130
     page = dataset_report(opened, rows, embeddings, clusters)
     return _write(output, page, "report")
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Prints how much of a large journal is read, every few seconds."""
+    last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_INTERVAL:
+            last = time.monotonic()
+            print_line(f"read {done:,} of {total:,} outcomes")
+
+    return show
 
 
 def _write(output: Path, page: str, what: str, hint: str = "") -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ _OF_A_KIND: Final = 6  # pictures that failed, or were skipped, for one reason
 _CAUSES: Final = 3
 _KINDS: Final = 40
 _MEASURES: Final = 24
+_EACH: Final = 1000  # outcomes between two calls of progress
 _LONGEST: Final = 1500  # characters of a caption that are kept
 
 
@@ -138,10 +140,13 @@ def has_run(output: str, state: str | None = None) -> bool:
         return False
 
 
-def read_run(output: str, state: str | None = None) -> RecordedRun:
+def read_run(
+    output: str, state: str | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> RecordedRun:
     """The run that wrote ``output``, or writes it; nothing of it is changed.
 
-    Memory follows the number of outcomes as in a run: some 100 bytes for each.
+    Memory follows the number of outcomes as in a run: some 100 bytes for each. ``progress`` is called with
+    how many of all outcomes are read.
 
     Raises:
         ConfigError: there is no journal.
@@ -163,6 +168,8 @@ def read_run(output: str, state: str | None = None) -> RecordedRun:
         damaged=journal.damaged_lines,
     )
     chance = random.Random(output)  # noqa: S311 - a sample, no secret
-    for outcome in journal.outcomes():
+    for done, outcome in enumerate(journal.outcomes()):
         run.add(outcome, chance)
+        if progress is not None and not done % _EACH:
+            progress(done, len(journal))
     return run
