@@ -141,3 +141,23 @@ def test_a_mistake_is_one_line_with_its_cure(
     assert failed.returncode == 2
     assert message in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_cost_is_estimated_before_anything_is_generated(folder: Path, endpoint: Server) -> None:
+    before = endpoint.get("/stats")["requests"]
+    arguments = ("propose", folder, "-m", "m", "--endpoint", endpoint.url)
+    done = cutline_here(*arguments, "--estimate")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        "3 pictures would be captioned by m; 1 with a caption or proposal left out\n"
+    )
+    assert done.stdout.startswith("3 pictures: ")
+    assert "tokens in" in done.stdout
+    assert "measured on 3 pictures" in done.stdout
+    assert endpoint.get("/stats")["requests"] == before + 3
+    assert list(texts(folder)) == ["1.txt"]
+    assert cutline_here("proposals", folder).stderr == "there are no proposals\n"
+    for other in ("--dry-run", "--write"):
+        refused = cutline_here(*arguments, "--estimate", other)
+        assert refused.returncode == 2
+        assert f"--estimate writes nothing: remove it, or {other}" in refused.stderr

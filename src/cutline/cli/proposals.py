@@ -13,13 +13,15 @@ from rich.text import Text
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
 from cutline.cli.differences import difference_lines
 from cutline.cli.edit import find_rows
+from cutline.cli.preview import print_estimate
 from cutline.dataset.dataset import Dataset
 from cutline.errors import ConfigError
 from cutline.formatting import plural, printable
+from cutline.job import Job
 from cutline.options import Existing
 from cutline.studio.generation.choice import Choice, Policy, choice_of
 from cutline.studio.generation.generation import GenerationResult
-from cutline.studio.generation.generations import Order, generate
+from cutline.studio.generation.generations import Order, estimate_order, generate
 from cutline.studio.generation.selection import Selected, select
 from cutline.studio.settings import StudioSettings
 from cutline.terminal import Console, print_line
@@ -103,12 +105,19 @@ def propose(
     ] = False,
     write: Annotated[bool, Parameter(help="Write the captions at once, as one edit.")] = False,
     dry_run: Annotated[bool, Parameter(help="Say how many pictures would be captioned, and stop.")] = False,
+    estimate: Annotated[
+        bool,
+        Parameter(help="Caption a few of the pictures, print time, tokens and cost of all, and stop."),
+    ] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Have captions proposed by a model. Run the same command again to continue one that was stopped."""
     choice, settings = captioner.choice(), captioner.settings()
     if by_person and existing != "overwrite":
         raise ConfigError("--by-person goes with --existing overwrite: add it, or remove --by-person")
+    if estimate and (dry_run or write):
+        other = "--dry-run" if dry_run else "--write"
+        raise ConfigError(f"--estimate writes nothing: remove it, or {other}")
     with dataset.open(folder) as opened:
         rows = find_rows(opened, where)
         selected = select(opened, rows.tolist(), _POLICIES[existing], replaces_person=by_person)
@@ -116,6 +125,10 @@ def propose(
             print_line(_scope(selected, choice))
             return 0
         order = Order(choice=choice, rows=selected.rows, policy=_POLICIES[existing], write=write)
+        if estimate:
+            print_line(_scope(selected, choice))
+            print_estimate(Job(input_path=folder), estimate_order(opened, order, settings))
+            return 0
         with edit_progress(len(order.rows)) as progress:
             result = generate(opened, order, settings, progress)
     return _report(result, folder)

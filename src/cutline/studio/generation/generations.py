@@ -183,6 +183,15 @@ def generate(
         asyncio.run(generations.close())
 
 
+def estimate_order(dataset: Dataset, order: Order, settings: StudioSettings) -> Estimate:
+    """What an order takes, by captioning a few of its pictures; blocks. Raises as ``generate``."""
+    generations = Generations(settings)
+    try:
+        return asyncio.run(generations.estimate(dataset, order))
+    finally:
+        asyncio.run(generations.close())
+
+
 def _state(dataset: Dataset) -> Path:
     return history_folder(dataset.folder) / _FOLDER
 
