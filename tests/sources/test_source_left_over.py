@@ -70,7 +70,10 @@ def test_masks_and_thumbnails_of_storage_devices_are_excluded(tmp_path, jpeg):
         "raw/b.jpg",
     ):
         put(tmp_path, name, jpeg())
-    assert found(tmp_path) == (["a.jpg", "raw/b.jpg"], {"excluded": (1, ("a-masklabel.png",))})
+    assert found(tmp_path) == (
+        ["a.jpg", "raw/b.jpg"],
+        {"excluded": (1, ("a-masklabel.png",)), "excluded-folder": (2, ("@eaDir/", "__MACOSX/"))},
+    )
     assert found(tmp_path, exclude=("raw/",))[0] == ["a.jpg"]
     assert found(tmp_path, exclude=("raw/*.jpg",))[0] == ["a.jpg"]
     assert found(tmp_path, exclude=("none", "*.jpg"))[0] == ["a-masklabel.png"]

@@ -19,6 +19,11 @@ _REMARKS = {
         "files by their names",
         "--exclude none leaves out nothing",
     ),
+    "excluded-folder": (
+        "folder by its name",
+        "folders by their names",
+        "--exclude none leaves out nothing",
+    ),
     "hidden": (
         "hidden picture",
         "hidden pictures",

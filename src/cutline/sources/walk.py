@@ -110,6 +110,7 @@ class Walk:
                         yield top.path, top.prefix, entry
                 elif options.enters(path) and part.meets(path) and not options.is_state(entry.path):
                     if options.excluded(path):
+                        self._notes.note("excluded-folder", path)
                         continue
                     if entry.is_symlink() and self._closes_loop(entry, path, top.parents):
                         self.loops.add(path)
