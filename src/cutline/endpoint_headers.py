@@ -19,6 +19,8 @@ _OF_THE_CONNECTION: Final = frozenset(
 )
 _OF_A_KEY: Final = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 _LONG: Final = 16  # letters from which a value that is given as it is may be a secret
+_SHORT: Final = 8  # the same where the name says so
+_OF_A_SECRET: Final = re.compile(r"key|token|secret|auth|sig|pass|credential", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ def _resolved(option: str, value: str, secrets: list[Secret]) -> str:
         return text
 
     resolved = _REFERENCE.sub(found, value)
-    parts = (part for part in resolved.split() if len(part) >= _LONG and not part.isalpha())
+    least = _SHORT if _OF_A_SECRET.search(option) else _LONG
+    parts = (part for part in resolved.split() if len(part) >= least and not part.isalpha())
     secrets.extend(map(Secret, parts))
     return resolved

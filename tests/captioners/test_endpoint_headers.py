@@ -176,3 +176,20 @@ def test_dollars_and_several_variables(monkeypatch) -> None:
     assert dict(sent.headers) == {"x": "a$b 12"}
     assert sent.query == (("q", "1&=?"),)
     assert json.dumps(repr(sent)).count("12") == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "echoed", "shown"),
+    [
+        (["X-Token: tok-9f8e7d"], [], "a tok-9f8e7d b", "a … b"),
+        ([], ["sig=q7q7q7q7"], "a q7q7q7q7 b", "a … b"),
+        (["X-Gateway-Auth: Basic abc12345"], [], "Basic abc12345", "Basic …"),
+        (["X-Title: My captions 2026"], ["api-version=2024-06-01"], "captions of 2024-06-01", None),
+        (["X-Token: captions"], [], "my captions", None),  # a word, and no secret
+    ],
+)
+def test_short_values_are_secrets_where_their_name_says_so(headers, query, echoed, shown) -> None:
+    text = echoed
+    for secret in endpoint_headers(headers, query).secrets:
+        text = secret.redact(text)
+    assert text == (echoed if shown is None else shown)
