@@ -54,6 +54,29 @@ def decode_json(data: bytes) -> Any:
     return orjson.loads(data.removeprefix(_BOM))
 
 
+def decode_foreign_json(data: bytes) -> Any:
+    """As ``decode_json``, also with halves of surrogate pairs, as some programs write; they become U+FFFD."""
+    try:
+        return decode_json(data)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in data:
+            raise
+        try:
+            return _whole(json.loads(data.removeprefix(_BOM)))
+        except (ValueError, RecursionError):
+            pass
+        raise
+
+
+def _whole(value: Any) -> Any:
+    """A decoded value with whole characters only."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return {_whole(key): _whole(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 def decode_object(data: bytes) -> JSON | None:
     """As ``decode_json``; None for invalid JSON and for anything but an object."""
     try:

@@ -14,12 +14,14 @@ from cutline.errors import ConfigError
 from cutline.files import not_there
 from cutline.formatting import one_line
 from cutline.records import JSON
+from cutline.serialization import decode_foreign_json
 from cutline.sidecars import TextDecoder
-from cutline.sinks import METADATA_FILE, format_of
+from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
 
 Role: TypeAlias = Literal["captions", "references"]
 
+_TABLES: Final = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _ID_COLUMNS: Final = (
     "image_id", "cocoid", "file_name", "filename", "image_path", "image", "path", "id", "key", "name", "url",
 )  # fmt: skip
@@ -66,11 +68,18 @@ def read_texts(path: str, role: Role) -> Texts:
         _read_folder(place, collected)
     elif place.suffix.lower() == ".json":
         names = _read_json(place, collected)
+    elif place.suffix.lower() in _TABLES:
+        collected.rows(path, (row for _, row in numbered_rows(path, None)))
     else:
-        collected.rows(path, (row for _, row in numbered_rows(path, format_of(path, None))))
+        raise ConfigError(
+            f"{path} is no table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
+        )
     texts = collected.texts(path, names)
-    if not texts.by_id and not texts.not_text:
-        raise ConfigError(f"{path} holds no {role}: it is empty, or its rows have no image_id")
+    if not any(texts.by_id.values()):
+        seen = f"what it has for {texts.not_text[0]!r} is no text" if texts.not_text else "it is empty"
+        raise ConfigError(
+            f"{path} holds no {role}: {seen}{', or its rows have no image_id' * (not texts.not_text)}"
+        )
     return texts
 
 
@@ -157,7 +166,7 @@ def _column(path: str, row: JSON, known: tuple[str, ...], what: str) -> str:
 def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
     """Reads rows, annotations, or an object with the texts by id; returns the file names that it gives."""
     try:
-        data = orjson.loads(path.read_bytes())
+        data = decode_foreign_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:

@@ -7,13 +7,17 @@ import glob
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.records import JSON
+from cutline.serialization import decode_foreign_json
 from cutline.sinks import format_of
+
+_MAX_FIELD: Final = 1 << 30  # characters
 
 
 def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int, JSON]]:
@@ -42,11 +46,12 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
     if kind == "jsonl":
         with Path(output).open("rb") as lines:
             for line in lines:
-                yield orjson.loads(line)
+                yield decode_foreign_json(line)
     elif kind == "json":
-        yield from orjson.loads(Path(output).read_bytes())
+        yield from decode_foreign_json(Path(output).read_bytes())
     elif kind in {"csv", "tsv"}:
-        with Path(output).open(newline="", encoding="utf-8") as file:
+        csv.field_size_limit(_MAX_FIELD)  # of the process; Python's own stops a file at 131,072
+        with Path(output).open(newline="", encoding="utf-8-sig") as file:
             yield from csv.DictReader(file, delimiter="," if kind == "csv" else "\t")
     elif kind == "parquet":
         yield from _parquet_rows(Path(output))
