@@ -65,6 +65,10 @@ API: dict[str, tuple[str, str]] = {
             "Rubric RatedContestant Rating People Agreement"
         ),
     ),
+    "Evaluation": (
+        "What `evaluate` returns; [Evaluation](evaluation.md) shows the use.",
+        "evaluate Evaluation MetricScore PairedTest PictureScores EvaluationProblem",
+    ),
     "Datasets": (
         "[From Python](python.md#datasets) shows the use.",
         (

@@ -108,6 +108,13 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         SinkError as SinkError,
         SourceError as SourceError,
     )
+    from cutline.evaluation.call import evaluate as evaluate
+    from cutline.evaluation.results import (
+        Evaluation as Evaluation,
+        EvaluationProblem as EvaluationProblem,
+        MetricScore as MetricScore,
+        PictureScores as PictureScores,
+    )
     from cutline.imaging import Limits as Limits, Picture as Picture
     from cutline.imaging.thumbnails import Thumbnail as Thumbnail
     from cutline.interfaces import (
@@ -151,6 +158,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         LocalFile as LocalFile,
         RemoteFile as RemoteFile,
     )
+    from cutline.metrics.intervals import PairedTest as PairedTest
     from cutline.options import (
         CheckOptions as CheckOptions,
         InputOptions as InputOptions,
@@ -226,6 +234,8 @@ _NAMES = {
         "OutputExists OutputGone OutputKept OutputLocked PictureError Rejected ReplyError RequestError "
         "Retryable RunStopped SampleError SinkError SourceError"
     ),
+    "cutline.evaluation.call": "evaluate",
+    "cutline.evaluation.results": "Evaluation EvaluationProblem MetricScore PictureScores",
     "cutline.imaging": "Limits Picture",
     "cutline.imaging.thumbnails": "Thumbnail",
     "cutline.interfaces": (
@@ -241,6 +251,7 @@ _NAMES = {
     "cutline.judgment.rubric": "RatedContestant Rating Rubric",
     "cutline.loaded_model": "LoadedModel PictureInput aload load",
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
+    "cutline.metrics.intervals": "PairedTest",
     "cutline.options": (
         "CheckOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "
         "PromptOptions RunOptions"

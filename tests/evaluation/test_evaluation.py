@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+import cutline
 from cutline.cli import main
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
@@ -277,8 +279,8 @@ def test_without_references_the_captions_alone_are_measured(folder, capsys):
     code, out, err = printed(capsys, "out.jsonl", "--json")
     found = json.loads(out)
     assert (code, found["metrics"]["length"]) == (0, pytest.approx(10 / 3))
-    assert found["left_out"]["bleu"] == "needs --references"
-    assert "bleu is left out" in err
+    assert found["left_out"]["bleu"] == "which needs --references"
+    assert "left out: bleu, rouge-l, meteor, cider-d, which needs --references" in err
 
 
 def test_no_caption_and_reference_in_common(folder):
@@ -365,3 +367,45 @@ def test_images_add_clip_scores(folder, capsys):
     assert code == 0
     assert 0 <= found["CLIPScore"] <= 2.5
     assert 0 <= found["RefCLIPScore"] <= 2.5
+
+
+def test_files_of_others_are_read_with_marks_long_cells_and_halves_of_characters(folder):
+    (folder / "refs.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(REFERENCES).encode())
+    (folder / "half.jsonl").write_text('{"image_id": "a.jpg", "caption": "a red \\ud83d bus"}\n')
+    found = evaluated("half.jsonl")
+    assert found.pictures[0].caption == "a red \ufffd bus"
+    (folder / "long.csv").write_text(
+        "\ufeffimage_id,caption\na.jpg," + "bus " * 40_000 + "\nb.jpg,dogs\n", "utf-8"
+    )
+    assert [picture.image_id for picture in evaluated("long.csv").pictures] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "sign", ["\u2028", "\u2029", "\r", "\r\n", "\x0c", "\x0b", "\x85", "|||", "\0", "😀"]
+)
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+def test_one_caption_stays_one_caption(folder, sign, kind):
+    captions = {**CAPTIONS, "b.jpg": f"two dogs{sign}run on grass"}
+    path = folder / f"odd.{kind}"
+    if kind == "parquet":
+        data = {"image_id": list(captions), "caption": list(captions.values())}
+        pyarrow.parquet.write_table(pa.table(data), path)
+    elif kind == "csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("image_id", "caption"), *captions.items()])
+    else:
+        rows = [{"image_id": key, "caption": text} for key, text in captions.items()]
+        path.write_text(jsonl(rows) if kind == "jsonl" else json.dumps(rows))
+    ours, plain = evaluated(f"odd.{kind}", metrics=("rouge-l",)), evaluated(metrics=("rouge-l",))
+    for place in (0, 2):
+        assert ours.pictures[place].scores == plain.pictures[place].scores
+    assert ours.pictures[1].scores["ROUGE-L"] > 0.5
+    assert not ours.problems
+
+
+def test_from_python_the_result_is_frozen(folder):
+    found = cutline.evaluate(folder / "out.jsonl", folder / "refs.json", metrics=["bleu"])
+    assert found.scores["BLEU-1"].value == evaluated().scores["BLEU-1"].value
+    assert found.is_complete
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.captions = ""

@@ -15,7 +15,7 @@ from cutline.cli.dataset_options import check_output
 from cutline.cli.streams import optional_output
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
-from cutline.evaluation.results import Evaluation, Score
+from cutline.evaluation.results import Evaluation, MetricScore
 from cutline.evaluation.score_table import ENDINGS, write_scores
 from cutline.formatting import plural
 from cutline.garbage_collection import collect_rarely
@@ -118,7 +118,7 @@ def _table(evaluation: Evaluation) -> Table:
     return table
 
 
-def _comparison(score: Score) -> tuple[str, Text, str]:
+def _comparison(score: MetricScore) -> tuple[str, Text, str]:
     test = score.difference
     if test is None:
         return _number(score.other), Text(""), ""
@@ -134,11 +134,13 @@ def _number(value: float | None) -> str:
 
 def _print_remarks(evaluation: Evaluation) -> None:
     """What to know about the figures, on the error stream."""
-    print_line(f"{plural(len(evaluation.pictures), 'picture')} measured")
     for note in evaluation.notes:
         print_line(note)
+    by_reason: dict[str, list[str]] = {}
     for name, reason in evaluation.left_out.items():
-        print_line(f"{name} is left out: {reason}")
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        print_line(f"left out: {', '.join(names)}, {reason}")
     for problem in evaluation.problems:
         print_line(str(problem))
     if not evaluation.is_complete:

@@ -15,9 +15,9 @@ from cutline.evaluation.results import (
     LENGTHS_DIFFER,
     NAMED,
     Evaluation,
+    EvaluationProblem,
+    MetricScore,
     PictureScores,
-    Problem,
-    Score,
 )
 from cutline.evaluation.texts import read_texts
 from cutline.interfaces import CorpusMetric, Need
@@ -105,7 +105,7 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
         if missing and plan.metrics:
             raise ConfigError(f"{name} needs {' and '.join(missing)}: give it")
         if missing:
-            left_out[name] = f"needs {' and '.join(missing)}"
+            left_out[name] = f"which needs {' and '.join(missing)}"
         else:
             chosen.append(made)
     for option in ("objects", "images"):
@@ -160,12 +160,12 @@ def compute_scores(
 
 def _figures(
     ours: Sequence[CorpusScore], theirs: Sequence[CorpusScore] | None, mark: str
-) -> dict[str, Score]:
+) -> dict[str, MetricScore]:
     tests = paired_tests(ours, theirs) if theirs is not None else [None] * len(ours)
-    figures: dict[str, Score] = {}
+    figures: dict[str, MetricScore] = {}
     for place, (score, interval, test) in enumerate(zip(ours, intervals(ours), tests, strict=True)):
         low, high = interval or (None, None)
-        figures[score.name] = Score(
+        figures[score.name] = MetricScore(
             value=score.value,
             meaning=score.meaning,
             reason=score.reason,
@@ -213,15 +213,15 @@ def _columns(scores: Sequence[CorpusScore]) -> dict[str, list[float | None]]:
     }
 
 
-def _empty(pairing: Pairing, corpus: Corpus) -> list[Problem]:
+def _empty(pairing: Pairing, corpus: Corpus) -> list[EvaluationProblem]:
     keys = [key for key, length in zip(pairing.ids, corpus.lengths.tolist(), strict=False) if not length]
     what = "captions without words, which score 0"
-    return [Problem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
+    return [EvaluationProblem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
 
 
-def _unscored(pairing: Pairing, scores: Sequence[CorpusScore]) -> list[Problem]:
+def _unscored(pairing: Pairing, scores: Sequence[CorpusScore]) -> list[EvaluationProblem]:
     """Pictures without a score of a metric that has one for others, such as for want of a file."""
-    problems: list[Problem] = []
+    problems: list[EvaluationProblem] = []
     seen: set[tuple[str, ...]] = set()
     for score in scores:
         if score.by_caption is None or score.reason or not score.drawn:
@@ -230,6 +230,6 @@ def _unscored(pairing: Pairing, scores: Sequence[CorpusScore]) -> list[Problem]:
         if keys and keys not in seen:
             seen.add(keys)
             problems.append(
-                Problem(what=f"pictures without {score.name}", count=len(keys), first=keys[:NAMED])
+                EvaluationProblem(what=f"pictures without {score.name}", count=len(keys), first=keys[:NAMED])
             )
     return problems

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cutline.errors import ConfigError
 from cutline.evaluation.picture_ids import match_ids
-from cutline.evaluation.results import NAMED, Problem
+from cutline.evaluation.results import NAMED, EvaluationProblem
 from cutline.evaluation.texts import Texts
 
 
@@ -22,7 +22,7 @@ class Pairing:
     captions: Sequence[str]
     references: Sequence[Sequence[str]]
     others: Sequence[str] | None
-    problems: Sequence[Problem]
+    problems: Sequence[EvaluationProblem]
     notes: Sequence[str]
 
 
@@ -54,7 +54,7 @@ def pair_texts(captions: Texts, references: Texts | None, against: Texts | None)
 
 
 def _others(
-    captions: Texts, against: Texts, ids: Sequence[str], problems: list[Problem], notes: list[str]
+    captions: Texts, against: Texts, ids: Sequence[str], problems: list[EvaluationProblem], notes: list[str]
 ) -> dict[str, str]:
     """The caption that each one is compared with; adds what is missing to the problems."""
     matched = match_ids(ids, against.by_id, {}, (captions.path, against.path))
@@ -72,7 +72,11 @@ def _others(
 
 
 def _references(
-    captions: Texts, references: Texts, ids: Sequence[str], problems: list[Problem], notes: list[str]
+    captions: Texts,
+    references: Texts,
+    ids: Sequence[str],
+    problems: list[EvaluationProblem],
+    notes: list[str],
 ) -> dict[str, list[str]]:
     """The references of each caption that has some; adds what is missing to the problems."""
     matched = match_ids(ids, references.by_id, references.file_names, (captions.path, references.path))
@@ -85,7 +89,7 @@ def _references(
         empty += [key] * (len(references.by_id[other]) - len(texts))
         if texts:
             found[key] = texts
-    problems += _missing("empty references", empty)
+    problems += _missing("empty references, which are ignored", empty, serious=False)
     problems += _missing("captions without a reference", [key for key in ids if key not in found])
     used = set(matched.pairs.values())
     without = [other for other in references.by_id if other not in used]
@@ -93,14 +97,15 @@ def _references(
     return found
 
 
-def _of_file(texts: Texts) -> list[Problem]:
+def _of_file(texts: Texts) -> list[EvaluationProblem]:
     what = f"rows without an id in {texts.path}"
     return [
         *_missing(f"values that are no text in {texts.path}", texts.not_text),
         *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
-        *([Problem(what=what, count=texts.nameless)] if texts.nameless else []),
+        *([EvaluationProblem(what=what, count=texts.nameless)] if texts.nameless else []),
     ]
 
 
-def _missing(what: str, keys: Sequence[str]) -> list[Problem]:
-    return [Problem(what=what, count=len(keys), first=tuple(keys[:NAMED]))] if keys else []
+def _missing(what: str, keys: Sequence[str], *, serious: bool = True) -> list[EvaluationProblem]:
+    first = tuple(keys[:NAMED])
+    return [EvaluationProblem(what=what, count=len(keys), first=first, serious=serious)] if keys else []

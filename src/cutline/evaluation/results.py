@@ -18,7 +18,7 @@ _LONGEST: Final = 60
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class MetricScore:
     """A metric for all pictures, None with the ``reason``.
 
     ``low`` and ``high`` are its 95 % interval, None where it has none. ``mark`` is what to know about
@@ -36,7 +36,7 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class EvaluationProblem:
     """Something wrong with several pictures: ``what``, their number, and the ids of the first ones.
 
     ``serious`` where the result is not about all pictures that were given.
@@ -75,9 +75,9 @@ class Evaluation:
     captions: str
     references: str | None
     against: str | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, MetricScore]
     pictures: Sequence[PictureScores]
-    problems: Sequence[Problem] = ()
+    problems: Sequence[EvaluationProblem] = ()
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
 
