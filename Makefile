@@ -12,7 +12,7 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-metrics soak docs screenshots clean help
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-metrics bench-judge soak docs screenshots clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-studio  measure the studio on 100,000 pictures (ROWS=number for fewer)"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
 	@echo "make bench-embed  measure embeddings against sentence-transformers (PHOTOS=folder for real ones)"
+	@echo "make bench-judge  measure what both orders, and resampling pictures, are worth to judging"
 	@echo "make bench-metrics  measure the metrics of captions against pycocoevalcap (needs Java)"
 	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
@@ -112,6 +113,9 @@ bench-local: $(VENV)/installed-for-tests
 
 bench-embed: $(VENV)/installed-for-tests
 	$(BIN)/python bench/embed.py $(if $(PHOTOS),--photos $(PHOTOS))
+
+bench-judge: $(VENV)/installed-for-tests
+	$(BIN)/python bench/judge.py
 
 bench-metrics: $(VENV)/installed-for-tests
 	$(BIN)/python bench/metrics.py $(if $(PICTURES),--pictures $(PICTURES))
