@@ -51,9 +51,8 @@ class Language(Check):
             raise MissingExtra("--check language", "language") from error
         self._model: Any = None
 
-    async def open(self, say: Callable[[str], None]) -> None:
+    async def open(self, say: Callable[[str], None]) -> None:  # noqa: ARG002 - it takes a second
         """Raises ConfigError for an unknown language."""
-        say("loading the model for --check language")
         self._model = await in_thread(_load)
         known = self._model.labels
         for code in self._wanted:
