@@ -115,3 +115,13 @@ def test_the_printed_commands_find_and_mend(tmp_path: Path) -> None:
     ignored = cutline_here("lint", folder, "--check", "frequent", "--ignore", "bicycle")
     assert "bicycle" not in ignored.stdout
     assert "rides" in ignored.stdout
+
+
+def test_known_openers_and_captions_that_repeat_themselves_are_found() -> None:
+    loop = " ".join(f"Two men wait in the rain under {what} umbrellas." for what in ("big", "old", "wet"))
+    found = findings(
+        [*USUAL, "The image shows a dog.", "the  image shows a cat", loop], "opener", "repetition"
+    )
+    assert found["the image shows"].count == 2
+    assert "--remove-openers" in found["the image shows"].message
+    assert found[loop].message.startswith("repeats ")

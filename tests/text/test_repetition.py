@@ -16,23 +16,14 @@ MOST = 0.15
 
 
 @pytest.fixture(scope="module")
-def human(shared_captions):
-    return shared_captions
-
-
-@pytest.fixture(scope="module")
-def shared_captions():
-    from conftest import SHARED_DATA
-
-    folder = SHARED_DATA / "caption-metrics"
-    if not folder.is_dir():
-        pytest.skip(f"needs the test data folder {folder}")
+def human(shared_data):
+    folder = shared_data / "caption-metrics"
     found = [
         row["caption"] for row in json.loads((folder / "en_captions_val2014.json").read_text())["annotations"]
     ]
     results = json.loads((folder / "en_captions_val2014_fakecap_results.json").read_text())
     found += [row["caption"] for row in results]
-    lines = (SHARED_DATA / "photos-coco" / "captions.jsonl").read_text().splitlines()
+    lines = (shared_data / "photos-coco" / "captions.jsonl").read_text().splitlines()
     return found + [caption for line in lines for caption in json.loads(line)["captions"]]
 
 

@@ -7,7 +7,17 @@ import re
 from typing import Final, Literal, get_args
 
 Check = Literal[
-    "frequent", "opener", "sentence", "same", "near", "picture", "spelling", "case", "prompt", "once"
+    "frequent",
+    "opener",
+    "repetition",
+    "sentence",
+    "same",
+    "near",
+    "picture",
+    "spelling",
+    "case",
+    "prompt",
+    "once",
 ]
 CHECKS: Final[tuple[Check, ...]] = get_args(Check)
 

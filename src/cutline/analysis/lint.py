@@ -20,6 +20,8 @@ from cutline.analysis.word_checks import FEWEST, WORD, frequent_words, misspelt_
 from cutline.analysis.word_index import WordIndex
 from cutline.formatting import plural
 from cutline.prompts.reply_forms import is_refusal, next_turn
+from cutline.text.openers import opener_of
+from cutline.text.repetition import MOST_REPEATED, repetition
 
 _OPENING: Final = 0.1
 _OPENER_WORDS: Final = 3
@@ -56,6 +58,7 @@ def lint(
     functions: dict[Check, Callable[[], Iterator[Finding]]] = {
         "frequent": lambda: frequent_words(index, len(texts)),
         "opener": lambda: _openers(texts),
+        "repetition": lambda: _repetitions(texts),
         "sentence": lambda: _sentences(captions, len(texts)),
         "same": lambda: _same(captions),
         "near": lambda: near_captions(captions, index),
@@ -87,6 +90,18 @@ def kept_findings(
 
 
 def _openers(texts: Sequence[str]) -> Iterator[Finding]:
+    """Openers that speak of the picture, then other begins that many captions share."""
+    known: collections.Counter[str] = collections.Counter(
+        " ".join(opener.lower().split()) for opener in map(opener_of, texts) if opener
+    )
+    for opener, count in known.most_common():
+        yield Finding(
+            check="opener",
+            text=opener,
+            count=count,
+            message="speaks of the picture, not of what it shows: `cutline edit --remove-openers`",
+            query="re:/^\\W*" + re.escape(opener).replace("/", "\\/").replace("\\ ", "\\s+") + "/i",
+        )
     begins: collections.Counter[str] = collections.Counter()
     for text in texts:
         words = WORD.findall(text[:200])[:_OPENER_WORDS]
@@ -95,6 +110,8 @@ def _openers(texts: Sequence[str]) -> Iterator[Finding]:
     for begin, count in begins.most_common():
         if count < max(FEWEST, _OPENING * len(texts)):
             return
+        if begin in known:
+            continue
         yield Finding(
             check="opener",
             text=begin,
@@ -102,6 +119,19 @@ def _openers(texts: Sequence[str]) -> Iterator[Finding]:
             message=f"begins {count / len(texts):.0%} of the captions",
             query="re:/^\\W*" + begin.replace(" ", "\\W+") + "/i",
         )
+
+
+def _repetitions(texts: Sequence[str]) -> Iterator[Finding]:
+    """Captions that say again what they said before, as of a model in a loop."""
+    for text in texts:
+        if (share := repetition(text)) > MOST_REPEATED:
+            yield Finding(
+                check="repetition",
+                text=text,
+                count=1,
+                message=f"repeats {share:.0%} of its words",
+                query=pattern_query(text.strip()),
+            )
 
 
 def _sentences(captions: pa.ChunkedArray, texts: int) -> Iterator[Finding]:

@@ -7,14 +7,14 @@ import dataclasses
 from cutline.checks.texts import Judgement, judge_texts
 from cutline.errors import ConfigError
 from cutline.interfaces import Action, Check, CheckResult, Draft, Violation
-from cutline.text.repetition import repetition, without_repeated_end
+from cutline.text.repetition import MOST_REPEATED, repetition, without_repeated_end
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RepetitionOptions:
     """How much of a caption may be a repetition."""
 
-    most: float = 0.15
+    most: float = MOST_REPEATED
     """The share of words, from 0 to 1, that may lie in a five-word phrase which the text had before."""
     action: Action = "fail"
     """What becomes of a caption with more; ``repair`` cuts off the end that repeats."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -42,6 +43,8 @@ def without_opener(text: str) -> str:
 
 
 def _found(text: str) -> tuple[regex.Match[str], regex.Pattern[str] | None] | None:
+    if _any_form().match(text) is None:  # as most captions: one pattern is tried, not fifty
+        return None
     for begin, tail in _forms():
         match = begin.match(text)
         if match is not None:
@@ -67,16 +70,29 @@ def opener_table() -> tuple[dict[str, Any], ...]:
 
 
 @functools.cache
+def _any_form() -> re.Pattern[str]:
+    """All begins as one pattern, by ``re``: of many alternatives it is ten times as fast as ``regex``."""
+    begins = "|".join(begin for language in opener_table() for begin in _begins(language))
+    return re.compile(f"{_MARKS}(?:{begins})", re.IGNORECASE)
+
+
+@functools.cache
 def _forms() -> tuple[_Form, ...]:
     return tuple(form for language in opener_table() for form in _forms_of(language))
 
 
 def _forms_of(language: dict[str, Any]) -> Iterator[_Form]:
     flags = regex.IGNORECASE | regex.V1
-    names = {name: language[name] for name in ("the", "style", "picture")}
     tail = regex.compile(language["tail"] + _ENDS, flags) if "tail" in language else None
     end = "" if language.get("spaceless") else r"(?!\w)"
-    for begin in language["begin"]:
-        for name, value in names.items():
-            begin = begin.replace("{" + name + "}", value)  # noqa: PLW2901 - braces are of patterns too
+    for begin in _begins(language):
         yield regex.compile(f"{_MARKS}(?:{begin}){end}{_BEHIND}", flags), tail
+
+
+def _begins(language: dict[str, Any]) -> Iterator[str]:
+    """The patterns of a language with its words in place of their names, and any blanks for one."""
+    for pattern in language["begin"]:
+        begin = pattern
+        for name in ("the", "style", "picture"):
+            begin = begin.replace("{" + name + "}", language[name])  # braces are of patterns too
+        yield begin.replace(" ", r"\s+")

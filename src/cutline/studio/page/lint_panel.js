@@ -18,7 +18,8 @@ import { edition, jobs, opening, picked, query, search } from "./store.js";
 /** What each check finds, and whether each finding is a group of which one can be kept. @type {Record<string, [string, boolean?]>} */
 const CHECKS = {
   frequent: ["In nearly every caption"],
-  opener: ["The same opener again and again"],
+  opener: ["Openers: of the picture, or the same again and again"],
+  repetition: ["Captions that repeat themselves"],
   sentence: ["The same sentence again and again"],
   same: ["One caption for different pictures", true],
   near: ["Nearly the same caption", true],
