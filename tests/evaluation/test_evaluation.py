@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -15,6 +18,8 @@ import cutline
 from cutline.cli import main
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
+from cutline.metrics.cider import CiderD
+from cutline.metrics.coco_tokenizer import corpus_of
 
 CAPTIONS = {"a.jpg": "a red bus", "b.jpg": "two dogs run on grass", "c.jpg": "a cat"}
 REFERENCES = {
@@ -279,8 +284,8 @@ def test_without_references_the_captions_alone_are_measured(folder, capsys):
     code, out, err = printed(capsys, "out.jsonl", "--json")
     found = json.loads(out)
     assert (code, found["metrics"]["length"]) == (0, pytest.approx(10 / 3))
-    assert found["left_out"]["bleu"] == "which needs --references"
-    assert "left out: bleu, rouge-l, meteor, cider-d, which needs --references" in err
+    assert found["left_out"]["bleu"] == "needs --references"
+    assert "left out: bleu, rouge-l, meteor, cider-d: needs --references" in err
 
 
 def test_no_caption_and_reference_in_common(folder):
@@ -409,3 +414,30 @@ def test_from_python_the_result_is_frozen(folder):
     assert found.is_complete
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.captions = ""
+
+
+def test_meteor_without_its_extra_is_left_out_with_the_command_that_installs_it(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "snowballstemmer", None)
+    code, out, err = printed(capsys, "out.jsonl", "--references", "refs.json")
+    assert (code, "METEOR" in out) == (0, False)
+    assert re.search(r"left out: meteor: METEOR needs an extra: .*\[metrics\]'", err)
+    code, out, err = printed(capsys, "out.jsonl", "--references", "refs.json", "--metrics", "meteor")
+    assert (code, out, err.count("[metrics]'")) == (2, "", 1)
+
+
+def test_what_the_pages_say_of_lengths_and_cider_is_so(shared_data):
+    rows = json.loads((shared_data / "caption-metrics/en_captions_val2014.json").read_text())["annotations"]
+    texts = {}
+    for row in rows:
+        texts.setdefault(row["image_id"], []).append(row["caption"])
+    pictures = list(texts.values())
+
+    def cider(captions):
+        return CiderD().scores(corpus_of(captions, [several[:2] for several in pictures]))[0].value
+
+    one, two, three = ([" ".join(several[2 : 2 + count]) for several in pictures] for count in (1, 2, 3))
+    other = [pictures[place - 1][2] for place in range(len(pictures))]
+    found = [f"{value:.2g}" for value in map(cider, (one, two, three, other))]
+    assert found == ["0.92", "0.27", "0.013", "0.064"]
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text("utf-8")
+    assert all(value in page for value in found)

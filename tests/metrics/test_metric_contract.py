@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,8 +52,10 @@ texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
 items = st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=3)), min_size=2, max_size=5)
 
 
-def test_every_metric_has_a_row():
+def test_every_metric_has_a_row_here_and_in_the_pages():
     assert set(CASES) | OF_PICTURES == set(registry.names("metrics"))
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text("utf-8")
+    assert [name for name in CASES if f"| `{name}` |" not in page] == []
 
 
 @pytest.fixture(scope="module")

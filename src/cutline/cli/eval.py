@@ -19,6 +19,7 @@ from cutline.evaluation.results import Evaluation, MetricScore
 from cutline.evaluation.score_table import ENDINGS, write_scores
 from cutline.formatting import plural
 from cutline.garbage_collection import collect_rarely
+from cutline.installation import exact
 from cutline.terminal import Console, print_line
 
 _NOTHING: Final = "\N{EN DASH}"
@@ -140,7 +141,7 @@ def _print_remarks(evaluation: Evaluation) -> None:
     for name, reason in evaluation.left_out.items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        print_line(f"left out: {', '.join(names)}, {reason}")
+        print_line(exact(f"left out: {', '.join(names)}: {reason}"))
     for problem in evaluation.problems:
         print_line(str(problem))
     if not evaluation.is_complete:

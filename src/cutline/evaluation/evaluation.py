@@ -97,7 +97,7 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
     left_out: dict[str, str] = {}
     chosen: list[type[CorpusMetric]] = []
     given = {"references": plan.references, "objects": plan.objects, "images": plan.images}
-    for name in map(str.lower, plan.metrics or _of_corpora()):
+    for name in dict.fromkeys(map(str.lower, plan.metrics or _of_corpora())):
         made = registry.load("metrics", name)
         if not hasattr(made, "needs"):
             raise ConfigError(f"{name} is no metric of cutline eval: choose among {', '.join(_of_corpora())}")
@@ -105,7 +105,7 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
         if missing and plan.metrics:
             raise ConfigError(f"{name} needs {' and '.join(missing)}: give it")
         if missing:
-            left_out[name] = f"which needs {' and '.join(missing)}"
+            left_out[name] = f"needs {' and '.join(missing)}"
         else:
             chosen.append(made)
     for option in ("objects", "images"):

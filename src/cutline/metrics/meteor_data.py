@@ -38,7 +38,10 @@ _VERSION: Final = 1  # of the index's form
 @functools.cache
 def _folder() -> Path:
     """Where the data lies; raises MissingExtra."""
-    found = importlib.util.find_spec("pycocoevalcap")
+    try:
+        found = importlib.util.find_spec("pycocoevalcap")
+    except ValueError:  # it is there without one
+        found = None
     if found is None or not found.submodule_search_locations:
         raise MissingExtra("METEOR", "metrics")
     return Path(found.submodule_search_locations[0]) / "meteor"
