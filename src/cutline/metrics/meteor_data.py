@@ -77,19 +77,16 @@ class Synonyms:
     """The sets of synonyms of a word by WordNet 3.0."""
 
     def __init__(self) -> None:
-        lines = _lines("synonym/english.synsets")
-        self._sets = {word: frozenset(map(int, sets.split())) for word, sets in _pairs(lines)}
+        self._sets = dict(_pairs(_lines("synonym/english.synsets")))  # taken apart only where they are needed
         self._bases: dict[str, list[str]] = {}
         for base, forms in _pairs(_lines("synonym/english.exceptions")):
             for form in forms.split():
                 self._bases.setdefault(form, []).append(base)
-        self._nothing: frozenset[int] = frozenset()
 
-    def sets(self, word: str) -> frozenset[int]:
-        """Those of the word itself and of what it is a form of."""
-        own = self._sets.get(word, self._nothing)
+    def sets(self, word: str) -> frozenset[str]:
+        """Those of the word itself and of what it is a form of, by their numbers."""
         bases = self._bases.get(word) or [self._base(word)]
-        return own.union(*(self._sets.get(base, self._nothing) for base in bases))
+        return frozenset(" ".join(self._sets.get(one, "") for one in (word, *bases)).split())
 
     def _base(self, word: str) -> str:
         if word.endswith("ss") or len(word) <= 2:
