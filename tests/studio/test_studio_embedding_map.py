@@ -149,6 +149,23 @@ def test_points_are_coloured_by_what_rows_have_in_common(studio: Studio) -> None
     assert sum(count for count, _ in groups({"by": "cluster"}).values()) == 18
 
 
+def test_points_are_coloured_by_what_another_set_of_captions_says(studio: Studio) -> None:
+    for place, text in enumerate(
+        ("a red bus waits at the station in the street", "A small bus waits", "snow")
+    ):
+        (studio.folder / "buses" / f"{place}.caption").write_text(text)
+    (studio.folder / "none.caption").write_text("only there")
+    found = studio.call("POST", "map/colors", {"by": "set", "set": ".caption"})
+    counts = {group["text"]: group["count"] for group in found["legend"]}
+    places = list(studio.call("GET", found["colors"].removeprefix("studio/")))
+    names = [found["legend"][place]["text"] for place in places]
+    assert names[:4] == ["the same caption", "some words the same", "other words", "a caption only here"]
+    assert (names[18], counts["a caption only here"]) == ("a caption only there", 15)
+    assert "choose the set" in studio.call("POST", "map/colors", {"by": "set"}, status=422)["detail"]
+    elsewhere = {"by": "set", "set": "/etc/passwd.jsonl"}
+    assert "must lie beside" in studio.call("POST", "map/colors", elsewhere, status=403)["detail"]
+
+
 def test_alike_rows_outliers_samples_and_near_duplicates(studio: Studio) -> None:
     (studio.folder / "cats" / "5.txt").write_text("a red cat sleeps on a soft bed")
     studio.call("POST", "refresh", {"rows": [11]})

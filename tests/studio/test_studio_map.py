@@ -254,6 +254,19 @@ def test_a_cluster_is_selected_renamed_and_left_out(studio: Studio, map_page: An
     expect(page.get_by_role("alert").filter(has_text="another cluster is called")).to_be_visible()
 
 
+def test_points_take_their_colour_from_another_set_of_captions(studio: Studio, map_page: Any) -> None:
+    page = map_page
+    (studio.folder / "cats" / "0.caption").write_text("a red cat sleeps on a soft bed")
+    (studio.folder / "cats" / "1.caption").write_text("a small dog sleeps on a soft bed")
+    page.get_by_label("Colour").select_option("caption set")
+    page.get_by_label("Caption set", exact=True).select_option(".caption")
+    entry = page.get_by_role("list", name="Colours").get_by_role("listitem")
+    expect(entry.filter(has_text="the same caption")).to_contain_text("1")
+    entry.filter(has_text="most words the same").get_by_role("button").click()
+    counted(page, "1 of 19")
+    expect(page.locator(".cell")).to_have_attribute("title", "cats/1.jpg")
+
+
 def test_the_name_of_a_selected_cluster_is_not_hidden_by_others(map_page: Any) -> None:
     page = map_page
     page.set_viewport_size({"width": 900, "height": 360})

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal, get_args
 
 import numpy as np
+import regex
 
 from cutline.analysis.clusters import NONE, Labels
 from cutline.analysis.palette import OTHER, group_color
+from cutline.dataset.caption_sets import caption_set
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query.completion import quoted
 from cutline.errors import ConfigError
 
-By = Literal["cluster", "status", "folder", "model", "words", "keyword"]
+By = Literal["cluster", "status", "folder", "model", "words", "keyword", "set"]
 BY: Final[tuple[By, ...]] = get_args(By)
 
+_WORD: Final = regex.compile(r"[\p{L}\p{N}\p{M}]+")
 _MOST: Final = 20  # groups; the rest is one
 _WORDS: Final = (
     ("no words", "words:0"),
@@ -37,6 +40,19 @@ _STATES: Final = {
 }
 
 
+_ALIKE: Final = (
+    ("the same caption", "#2b8a5f"),
+    ("most words the same", "#8aa83a"),
+    ("some words the same", "#c98a00"),
+    ("other words", "#d1483f"),
+    ("a caption only here", "#4c78c9"),
+    ("a caption only there", "#7b61c9"),
+    ("no caption in either", OTHER),
+)
+_SAME, _OTHER, _HERE, _THERE, _NEITHER = 0, 3, 4, 5, 6
+_SHARES: Final = (2 / 3, 1 / 3)  # of all words of both captions that both have
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
     """``term``: the query of its rows, empty for what no other group has; ``count``: of them."""
@@ -47,14 +63,19 @@ class RowGroup:
     count: int = 0
 
 
-def group_rows(dataset: Dataset, by: By, keywords: str = "") -> tuple[list[RowGroup], Labels]:
+def group_rows(
+    dataset: Dataset, by: By, keywords: str = "", other: str = ""
+) -> tuple[list[RowGroup], Labels]:
     """The groups, and for each row the place of its group: the first that it is in.
 
     ``keywords``: separated by commas, each a word or phrase, with ``*`` at its end the beginning of one.
+    ``other``: a set as of ``caption_set``, for the groups by ``set``: how alike both captions are.
 
     Raises:
-        ConfigError: there are no clusters, or no keywords.
+        ConfigError: there are no clusters, no keywords, or no such set.
     """
+    if by == "set":
+        return _by_set(dataset, other)
     wanted = list(_groups(dataset, by, keywords))
     labels = np.full(len(dataset), NONE, np.uint8)
     for place, group in enumerate(wanted):
@@ -66,6 +87,28 @@ def group_rows(dataset: Dataset, by: By, keywords: str = "") -> tuple[list[RowGr
         for group, count in zip(wanted, counts[: len(wanted)], strict=True)
     ]
     return found, labels
+
+
+def _by_set(dataset: Dataset, name: str) -> tuple[list[RowGroup], Labels]:
+    if not name:
+        raise ConfigError("choose the set of captions to compare with")
+    theirs = caption_set(dataset, name).texts
+    own = itertools.chain.from_iterable(chunk.to_pylist() for chunk in dataset.texts().chunks)
+    labels = np.array([_likeness(text, theirs.get(row)) for row, text in enumerate(own)], np.uint8)
+    counts = np.bincount(labels, minlength=len(_ALIKE))
+    pairs = zip(_ALIKE, counts.tolist(), strict=True)
+    return [RowGroup(text=text, color=color, count=count) for (text, color), count in pairs], labels
+
+
+def _likeness(here: str | None, there: str | None) -> int:
+    """The place in ``_ALIKE`` of two captions."""
+    if not here or not there:
+        return _HERE if here else _THERE if there else _NEITHER
+    if here == there:
+        return _SAME
+    one, other = (set(_WORD.findall(text.lower())) for text in (here, there))
+    share = len(one & other) / max(1, len(one | other))
+    return next((place for place, least in enumerate(_SHARES, 1) if share >= least), _OTHER)
 
 
 def _groups(dataset: Dataset, by: By, keywords: str) -> Iterator[RowGroup]:

@@ -19,7 +19,6 @@ const JOB = /^(compute the map|lay the map out|find near duplicates|compare (the
  * `stale`: rows to compute; `models`: about each, by what it embeds.
  * @typedef {{of: "captions" | "images" | null, model: string | null, layout: string | null, rows: number, embedded: number, stale: number, version: number,
  *   clusters: Cluster[], count: number, most: number, failed_count: number, models: Record<"captions" | "images", Record<string, string>>}} MapState
- * @typedef {{text: string, count: number, color: string, term?: string}} Entry
  */
 
 export const map = signal(/** @type {MapState | null} */ (null));
@@ -27,10 +26,6 @@ export const problem = signal("");
 export const points = signal(new Float32Array());
 export const labels = signal(new Uint8Array());
 export const stale = signal(new Int32Array());
-/** The number of the colour of each point; those of the clusters, where none were chosen. */
-export const colors = signal(/** @type {{numbers: Uint8Array<ArrayBuffer>, legend: Entry[]} | null} */ (null));
-export const by = signal("cluster");
-export const keyword = signal("");
 /** The number of clusters that was chosen last. */
 export const count = signal(20);
 export const suggestion = signal(/** @type {{count: number | null, curve: [number, number][]} | null} */ (null));
@@ -76,7 +71,6 @@ export async function load() {
     });
     const started = running.find((one) => !one.is_over && JOB.test(one.summary)); // also by another tab, or before a reload
     if (started) void follow(started.job);
-    if (by.value !== "cluster" && isThere) await color();
     if (before && before.version !== now.version) await followClusters(before.clusters);
   } catch (error) {
     if (mine === turn) failed(error);
@@ -105,8 +99,8 @@ opening.subscribe(() => {
   turn += 1;
   followed = null; // numbers start anew with a studio
   batch(() => {
-    [map.value, points.value, labels.value, colors.value] = [null, new Float32Array(), new Uint8Array(), null];
-    [suggestion.value, focus.value, outside.value, by.value, problem.value] = [null, null, null, "cluster", ""];
+    [map.value, points.value, labels.value] = [null, new Float32Array(), new Uint8Array()];
+    [suggestion.value, focus.value, outside.value, problem.value] = [null, null, null, ""];
   });
 });
 
@@ -210,23 +204,6 @@ export async function suggest() {
   }
 }
 
-/** Colour the points by what `by` says. */
-export async function color() {
-  const [kind, words] = [by.value, keyword.value.trim()];
-  if (kind === "cluster" || (kind === "keyword" && !words)) {
-    colors.value = null;
-    return;
-  }
-  try {
-    const found = await send("studio/map/colors", kind === "keyword" ? { by: kind, keyword: words } : { by: kind });
-    const numbers = new Uint8Array(await bytes(found.colors.replace(/^\//, "")));
-    if (kind !== by.value || words !== keyword.value.trim()) return;
-    batch(() => ([colors.value, problem.value] = [{ numbers, legend: found.legend }, ""]));
-  } catch (error) {
-    failed(error);
-  }
-}
-
 /** Select a cluster and no other; it alone once more: not any more. With Shift it is added, with Alt left out. @param {Cluster} cluster @param {{shiftKey: boolean, altKey: boolean}} event */
 export function isolate({ name }, { shiftKey, altKey }) {
   const names = clustersOf(query.value);
@@ -235,14 +212,6 @@ export function isolate({ name }, { shiftKey, altKey }) {
   if (altKey) return void search(withClusters(`${query.value} -${withClusters("", [name])}`.trim(), names.filter((one) => one !== name)));
   if (shiftKey) return void search(withClusters(query.value, isOn ? names.filter((one) => one !== name) : [...names, name]));
   return void search(withClusters(query.value, isOn && names.length === 1 ? [] : [name]));
-}
-
-/** Select the points of a colour. @param {number} number @param {{altKey: boolean, shiftKey: boolean}} event */
-export async function isolateColor(number, event) {
-  const found = colors.value;
-  const term = found?.legend[number]?.term;
-  if (term) await filterBy(term, event);
-  else if (found) await area(found.numbers.map((one) => (one === number ? 1 : 0)), event.altKey ? "take" : event.shiftKey ? "add" : "new");
 }
 
 /** @param {ArrayLike<number>} rows @param {number} length */

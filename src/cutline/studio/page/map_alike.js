@@ -4,6 +4,7 @@
 import { html, signal, useEffect } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
 import { fail, follow, job, map, visit } from "./map.js";
+import { findOthers, others } from "./map_legend.js";
 import { Picture } from "./picture.js";
 import { plural } from "./running.js";
 import { current, filterBy, opening, rows, search, want } from "./store.js";
@@ -20,8 +21,7 @@ const found = signal(/** @type {Found | null} */ (null));
 const text = signal("");
 const least = signal("0.95");
 const count = signal("100");
-const sets = signal(/** @type {string[]} */ ([]));
-opening.subscribe(() => [found.value, sets.value] = [null, []]);
+opening.subscribe(() => (found.value = null));
 
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
@@ -86,7 +86,7 @@ async function select(what) {
 
 export function Alike() {
   const one = current.value;
-  useEffect(() => void get("studio/compare").then((names) => (sets.value = names.filter((/** @type {string} */ name) => name !== "captions")), () => {}), [map.value?.version]);
+  useEffect(() => void findOthers(), [map.value?.version]);
   const knowsWords = map.value?.of === "captions" || map.value?.model?.startsWith("clip");
   const busy = job.value !== null;
   const type = (/** @type {import("./vendor/preact.js").Signal<string>} */ signal) => (/** @type {any} */ event) => (signal.value = event.target.value);
@@ -102,8 +102,8 @@ export function Alike() {
         <input type="number" aria-label="Least cosine of near duplicates" min="0.5" max="1" step="0.01" value=${least.value} onInput=${type(least)} /></span>
       <span class="group"><button disabled=${busy} title="Pictures of all clusters alike" onClick=${sample}>Sample of</button>
         <input type="number" aria-label="Pictures of the sample" min="1" value=${count.value} onInput=${type(count)} /></span>
-      ${map.value?.of === "captions" && sets.value.length > 0 && html`<label>Compare with <select value="" disabled=${busy} onChange=${(/** @type {any} */ event) => event.target.value && differences(event.target.value)}>
-        <option value="">a set of captions</option>${sets.value.map((name) => html`<option key=${name} value=${name}>${name.split("/").pop()}</option>`)}</select></label>`}
+      ${map.value?.of === "captions" && others.value.length > 0 && html`<label>Compare with <select value="" disabled=${busy} onChange=${(/** @type {any} */ event) => event.target.value && differences(event.target.value)}>
+        <option value="">a set of captions</option>${others.value.map((name) => html`<option key=${name} value=${name}>${name.split("/").pop()}</option>`)}</select></label>`}
     </div>
     ${found.value && html`<${Result} what=${found.value} />`}
   </div>`;

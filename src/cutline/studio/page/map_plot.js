@@ -6,6 +6,7 @@ import { clustersOf } from "./filter_text.js";
 import { register, run } from "./keys.js";
 import * as state from "./map.js";
 import { middles, palette } from "./map_colors.js";
+import * as legend from "./map_legend.js";
 import { panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { cornersOf, Scatter } from "./scatter.js";
@@ -223,7 +224,7 @@ export function Plot() {
     isPart.value = Boolean(plot && plot.painter.limit < state.points.value.length / 2);
   });
   useSignalEffect(() => {
-    const found = state.colors.value;
+    const found = legend.colors.value;
     const given = found ? found.legend.map(({ color }, number) => ({ number, color })) : (state.map.value?.clusters ?? []);
     void state.points.value;
     plot?.setColours(found?.numbers ?? state.labels.value, palette(given, isDark.value));

@@ -48,10 +48,14 @@ class NameRequest(_Body):
 
 
 class ColorsRequest(_Body):
-    """What gives points their colours; ``keyword``: words and phrases, separated by commas."""
+    """What gives points their colours; ``keyword``: words and phrases, separated by commas.
+
+    ``set``: of captions, see ``GET /studio/compare``, for how alike they are.
+    """
 
     by: By = "cluster"
     keyword: Annotated[str, Field(max_length=2000)] = ""
+    set: Annotated[str, Field(max_length=4096)] = ""
 
 
 class SimilarRequest(_Body):
@@ -160,9 +164,14 @@ async def lay_out(workspace: OpenWorkspace) -> Response:
 
 
 @router.post("/colors")
-async def colors(body: ColorsRequest, workspace: OpenWorkspace) -> Response:
-    """The groups of a ``legend`` (``text``, ``color``, ``term``, ``count``), and where ``colors`` are."""
-    legend, places = await asyncio.to_thread(group_rows, workspace.dataset, body.by, body.keyword)
+async def colors(body: ColorsRequest, workspace: OpenWorkspace, request: Request) -> Response:
+    """The groups of a ``legend`` (``text``, ``color``, ``term``, ``count``), and where ``colors`` are.
+
+    403: a set is an output that is not beside the dataset, nor below the roots.
+    """
+    dataset = workspace.dataset
+    name = set_path(dataset, body.set, request.app.state.settings.roots) if body.set else ""
+    legend, places = await asyncio.to_thread(group_rows, dataset, body.by, body.keyword, name)
     number = workspace.colors.add(places.tobytes())
     shown = [
         {"text": group.text, "color": group.color, "term": group.term, "count": group.count}
