@@ -33,15 +33,15 @@ def test_a_change_is_seen_before_it_happens_and_taken_back_afterwards(folder: Pa
     change = ("edit", folder, "--replace", "cat", "dog", "--word", "--where", "1 OR 2")
     tried = cutline(*change, "--dry-run")  # in a process of its own, as a user does
     assert tried.returncode == 0
-    assert tried.stderr.startswith(
-        "2 of 2 captions would change: replace 'cat' by 'dog'\n1.jpg\n  - a cat on"
-    )
+    within = "replace 'cat' by 'dog' (whole words) where 1 OR 2"
+    assert tried.stdout.startswith(f"2 of 2 captions would change: {within}\n1.jpg\n  - a cat on")
+    assert tried.stderr == ""
     assert captions(folder) == before
     assert not (folder.parent / "photos.cutline").exists()
     done = cutline_here(*change)
     assert (done.returncode, done.stderr) == (
         0,
-        "2 of 2 captions changed: replace 'cat' by 'dog', 2 files written\n",
+        f"2 of 2 captions changed: {within}, 2 files written\n",
     )
     assert captions(folder).count("a dog") == 2
     assert cutline_here("find", folder, '"a dog"', "--count").stdout == "2\n"
@@ -55,13 +55,20 @@ def test_a_change_is_seen_before_it_happens_and_taken_back_afterwards(folder: Pa
     assert "nothing to undo" in cutline_here("undo", folder).stderr
 
 
+def test_captions_that_have_a_text_in_another_case_are_counted(folder: Path) -> None:
+    (folder / "2.txt").write_text("Cat on a mat")
+    done = cutline_here("edit", folder, "--replace", "cat", "dog", "--dry-run")
+    assert done.stdout.startswith("2 of 3 captions would change")
+    assert done.stderr == "1 more caption with 'cat' in another case: add --ignore-case\n"
+
+
 def test_the_history_lists_edits_and_the_versions_of_a_caption(folder: Path) -> None:
     assert "no edits yet" in cutline_here("history", folder).stderr
     cutline_here("edit", folder, "--prefix", "photo:", "--sort-tags")
     cutline_here("edit", folder, "--trigger", "ohwx", "--where", "path:1.jpg")
     lines = cutline_here("history", folder).stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["2", "1"]
-    assert lines[0].endswith("trigger word 'ohwx', 1 file")
+    assert lines[0].endswith("trigger word 'ohwx' where path:1.jpg, 1 file")
     assert lines[1].endswith("sort tags; prefix 'photo:', 3 files")
     versions = cutline_here("history", folder, "--picture", "1.jpg").stdout
     assert "ohwx, photo: a cat on a mat, number 1" in versions
@@ -104,7 +111,7 @@ def test_an_edit_that_wrote_nothing_is_passed_over_by_undo(folder: Path) -> None
     alone = cutline_here("undo", folder, "--edit", "2")
     assert (alone.returncode, alone.stderr) == (0, "edit 2 has nothing to take back\n")
     undone = cutline_here("undo", folder, "--to", "0")
-    assert (undone.returncode, "undo: prefix 'photo:', 1 file written" in undone.stderr) == (0, True)
+    assert (undone.returncode, "undo: prefix 'photo:' where 2, 1 file written" in undone.stderr) == (0, True)
     assert captions(folder) == before
     assert cutline_here("undo", folder).stderr == "nothing to undo\n"
 

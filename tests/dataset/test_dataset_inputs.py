@@ -364,6 +364,18 @@ def test_columns_of_an_output_stay_what_they_are(folder: Path, kind: str, target
     ]
 
 
+def test_other_columns_are_in_an_imagefolder_too(folder: Path) -> None:
+    path = folder / "out.jsonl"
+    write_table(path, [{**row, "price": number, "text": "x"} for number, row in enumerate(rows())])
+    with open_dataset(path) as dataset:
+        dataset.export(folder / "copies", format="imagefolder")
+    lines = (folder / "copies" / "metadata.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [(row["price"], row["text"]) for row in found] == [
+        (number, row["caption"]) for number, row in enumerate(rows())
+    ]
+
+
 def test_fields_and_figures_of_a_run_survive_an_export(folder: Path) -> None:
     command = ["caption", str(folder / "photos"), "--step", "look=fake", "--step", "tell=fake"]
     for ending in ("jsonl", "csv", "parquet"):

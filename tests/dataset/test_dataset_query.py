@@ -283,9 +283,10 @@ def test_a_set_is_kept_by_its_pictures(own: Dataset) -> None:
         ("in:zzz", "there is no set zzz; there are lasso-1, mine"),
         ("cluster:3", "there are no clusters yet: run `cutline cluster`, or open the studio's map"),
     ):
-        with pytest.raises(ConfigError) as caught:
-            own.find(query)
+        with pytest.raises(QueryError) as caught:
+            own.find(f"(a OR -{query})")
         assert str(caught.value) == message
+        assert (caught.value.start, caught.value.end) == (7, 7 + len(query))  # what the page marks
 
 
 def test_the_oldest_lasso_that_no_filter_needs_gives_way(own: Dataset) -> None:

@@ -37,10 +37,53 @@ def test_a_second_click_on_apply_changes_nothing_that_was_left_out(studio: Any, 
     page.get_by_role("textbox", name="Replace with").fill("tiger")
     page.get_by_role("list", name="Changes").get_by_role("checkbox").first.uncheck()
     page.get_by_role("button", name="Apply to 7").dblclick()
-    expect(page.get_by_role("button", name="Apply to 0")).to_be_disabled()
+    expect(page.get_by_role("button", name="Apply", exact=True)).to_be_disabled()
     texts = [(studio.folder / f"{number:02}.txt").read_text() for number in range(8)]
     assert [("tiger" in text) for text in texts] == [False] + [True] * 7
     assert len(studio.call("GET", "history")) == 1
+
+
+def test_an_undo_tells_what_it_took_back_whatever_panel_is_open(studio: Any, page: Any) -> None:
+    edit = {"kind": "replace", "old": "cat", "new": "dog", "word": True}
+    scope = {"rows": [3, 3, 1]}
+    found = studio.call("POST", "preview", {"edit": edit, "scope": scope})
+    assert (found["scope"], found["changed"]) == (2, 2)
+    studio.job("POST", "apply", {"preview": found["preview"]})
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_be_enabled()
+    page.keyboard.press("w")
+    expect(page.get_by_role("heading", name="Words")).to_be_visible()
+    undo.click()
+    text = "undo: replace 'cat' by 'dog' (whole words) in 2 pictures: 2 pictures changed."
+    expect(page.locator(".bar .outcome")).to_contain_text(text)
+
+
+def test_an_edit_of_a_filter_is_named_with_it_and_leaves_nothing_to_change(studio: Any, page: Any) -> None:
+    page.get_by_role("combobox", name="Find").fill('"number 3"')
+    expect(page.get_by_text("1 of 12", exact=True)).to_be_visible()
+    page.keyboard.press("Control+h")
+    page.get_by_role("textbox", name="Find", exact=True).fill("cat")
+    page.get_by_role("textbox", name="Replace with").fill("dog")
+    page.get_by_role("button", name="Apply to 1").click()
+    expect(page.get_by_text("Nothing to change in 1 caption.")).to_be_visible()
+    expect(page.get_by_role("button", name="Apply", exact=True)).to_be_disabled()
+    listed = cutline("history", studio.folder).stdout
+    assert "replace 'cat' by 'dog' where \"number 3\", 1 file" in listed
+
+
+def test_more_completions_than_are_listed_are_announced(studio: Any, page: Any) -> None:
+    for number in range(12):
+        studio.call("PUT", f"sets/mine-{number}", {"rows": [number]})
+    search = page.get_by_role("combobox", name="Find")
+    search.fill("in:mine")
+    options = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    expect(options).to_have_count(10)
+    expect(page.get_by_text("There are more: type on.")).to_be_visible()
+    search.press("Tab")
+    page.keyboard.type("cat")  # behind what was completed
+    expect(search).to_have_value("in:mine-11 cat")
+    search.fill("cat in:none")
+    expect(page.locator("#mistake mark")).to_have_text("in:none")
 
 
 def test_ctrl_z_in_a_field_takes_back_what_was_typed_there_and_nothing_else(studio: Any, page: Any) -> None:

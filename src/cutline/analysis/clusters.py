@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,6 @@ _PART: Final = 20_000  # vectors that are clustered first
 _BLOCK: Final = 16_384  # vectors
 _ROUNDS, _LAST_ROUNDS = 100, 8
 _CLOSE: Final = 0.05  # of the best score
-_EACH: Final = 4  # vectors of a cluster: smaller ones are hardly any
 
 Labels = npt.NDArray[np.uint8]
 Distances = npt.NDArray[np.float32]
@@ -90,7 +90,8 @@ def keep_numbers(now: Labels, before: Labels) -> Labels:
 def suggest_count(reduced: Vectors, seed: int = 0) -> list[tuple[int, float]]:
     """Silhouettes (Rousseeuw, 1987) of some counts, on a sample: the higher, the further apart are clusters.
 
-    Empty where there are too few vectors.
+    Counts go up to the square root of the number of vectors: silhouettes also grow where clusters are only
+    small. Empty where there are too few vectors.
     """
     load_sklearn()
     from sklearn.metrics import silhouette_score
@@ -102,7 +103,7 @@ def suggest_count(reduced: Vectors, seed: int = 0) -> list[tuple[int, float]]:
     judged = np.sort(rng.permutation(len(sample))[:_JUDGED])
     curve = []
     for count in COUNTS:
-        if count > 2 and count * _EACH > len(sample):
+        if count > 2 and count > math.sqrt(len(reduced)):
             break
         labels = find_clusters(sample, count, seed).labels[judged]
         if len(np.unique(labels)) < min(count, 2) or not 2 <= len(np.unique(labels)) < len(judged):

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -19,7 +19,7 @@ from cutline.analysis.near_captions import near_captions
 from cutline.analysis.word_checks import FEWEST, WORD, frequent_words, misspelt_words, single_words
 from cutline.analysis.word_index import WordIndex
 from cutline.formatting import plural
-from cutline.prompts.reply_forms import is_refusal, next_turn
+from cutline.prompts.reply_forms import TURN_SIGNS, is_refusal, next_turn
 from cutline.text.openers import opener_of
 from cutline.text.repetition import MOST_REPEATED, repetition
 
@@ -32,6 +32,9 @@ MOST: Final = 50
 
 _SENTENCE_END: Final = r"[.!?…。！？\n]+"  # noqa: RUF001 - of other scripts
 _COMMON: Final = 4  # times as often is the usual form of a word
+_INNER_CAPITAL: Final = r"\pL.[\pL'\x{2019}-]*\p{Lu}"  # in a word that follows another, for RE2
+_NO_WORD: Final = r"[^\pL'\x{2019}-]+"
+_BLOCK: Final = 10_000  # captions
 _CAPITALS: Final = re.compile(r"\b(?:[A-Z]+\W+){3,}[A-Z]{2,}\b")
 _LEAK: Final = re.compile(
     r"(?i)^\s*(?:describe (?:this|the) (?:image|picture|photo)|write (?:a|one) caption|you are an? )"
@@ -176,9 +179,7 @@ def _cases(texts: Sequence[str]) -> Iterator[Finding]:
     """Words in unusual upper or lower case, behind the begin of a sentence; and capitals in a row."""
     forms: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     loud = 0
-    for text in texts:
-        if text.islower():
-            continue
+    for text in _matching(texts, f"{_INNER_CAPITAL}|{_CAPITALS.pattern}"):
         loud += _CAPITALS.search(text) is not None
         words = list(WORD.finditer(_CAPITALS.sub("\n", text)))
         for before, word in itertools.pairwise(words):
@@ -192,10 +193,7 @@ def _cases(texts: Sequence[str]) -> Iterator[Finding]:
             message=f"only, four words or more, are in {plural(loud, 'caption')}",
             query=f"re:/{_CAPITALS.pattern}/",
         )
-    lower: collections.Counter[str] = collections.Counter()
-    if forms:
-        for text in texts:
-            lower.update(word for word in WORD.findall(text) if word in forms)
+    lower = _counts(texts, forms)
     findings = []
     for term, counted in forms.items():
         counted[term] += lower[term]
@@ -215,11 +213,33 @@ def _cases(texts: Sequence[str]) -> Iterator[Finding]:
     yield from sorted(findings, key=lambda finding: (-finding.count, finding.text))
 
 
+def _matching(texts: Sequence[str], pattern: str) -> Iterator[str]:
+    """The texts in which RE2 finds a pattern, which takes a tenth of Python's time."""
+    return itertools.compress(
+        texts, pc.match_substring_regex(pa.array(texts, pa.string()), pattern).to_pylist()
+    )
+
+
+def _counts(texts: Sequence[str], words: Collection[str]) -> dict[str, int]:
+    """How often each of these words is in the texts, in this case."""
+    found: collections.Counter[str] = collections.Counter()
+    wanted = pa.array(list(words), pa.string())
+    for start in range(0, len(texts) if words else 0, _BLOCK):
+        block = pa.array(texts[start : start + _BLOCK], pa.string())
+        parts = pc.utf8_trim(pc.split_pattern_regex(block, _NO_WORD).flatten(), characters="'\u2019-")
+        for entry in pc.value_counts(parts.filter(pc.is_in(parts, wanted))).to_pylist():
+            found[entry["values"]] += entry["counts"]
+    return found
+
+
 def _prompts(texts: Sequence[str]) -> Iterator[Finding]:
     counts: collections.Counter[str] = collections.Counter()
+    likely = set(_matching(texts, f"{_LEAK.pattern}|{TURN_SIGNS}"))
     for text in texts:
         if is_refusal(text):
             counts[" ".join(text.split()[:6])] += 1
+        elif text not in likely:
+            continue
         elif found := (_LEAK.search(text) or next_turn().search(text)):
             counts[found[0].strip()] += 1
     for text, count in counts.most_common():

@@ -106,22 +106,25 @@ def edit(
     chosen = options.edit()
     opened = dataset.open(folder)
     found = find_rows(opened, where) if where else None
-    preview = opened.preview(chosen, found)
+    preview = opened.preview(chosen, found, where=where)
     if not len(preview.rows) and opened.texts().null_count == len(opened):
         print_line(nothing_found(opened, found))
         return 0
     change = f"{len(preview.rows):,} of {plural(preview.scope, 'caption')}"
     if dry_run:
-        print_line(f"{change} would change: {chosen.summary}")
-        _show(opened, preview)
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(Text(f"{change} would change: {preview.summary}"))
+        _show(console, opened, preview)
+        _print_other_cases(opened, chosen, preview, found)
         return 0
     with edit_progress(len(preview.rows)) as progress:
         result = opened.apply(preview, progress)
     if result.failed or result.conflicts or result.stopped:
         change = f"{result.written:,} of {plural(len(preview.rows), 'caption')}"
     print_line(
-        f"{change} changed: {outcome(result)}" if result.id else f"nothing to change: {chosen.summary}"
+        f"{change} changed: {outcome(result)}" if result.id else f"nothing to change: {preview.summary}"
     )
+    _print_other_cases(opened, chosen, preview, found)
     return exit_code(result)
 
 
@@ -178,13 +181,22 @@ def nothing_found(dataset: Dataset, rows: RowNumbers | None) -> str:
     return "none of these pictures has a caption"
 
 
-def _show(dataset: Dataset, preview: Preview) -> None:
+def _print_other_cases(dataset: Dataset, edit: edits.Edit, preview: Preview, rows: RowNumbers | None) -> None:
+    """How many more captions have what is replaced in another case, as at the beginning of a sentence."""
+    if not isinstance(edit, edits.Replace) or edit.regex or edit.ignore_case:
+        return
+    every = dataset.preview(dataclasses.replace(edit, ignore_case=True), rows)
+    more = len(set(every.rows.tolist()) - set(preview.rows.tolist()))
+    if more:
+        print_line(f"{plural(more, 'more caption')} with {edit.old!r} in another case: add --ignore-case")
+
+
+def _show(console: Console, dataset: Dataset, preview: Preview) -> None:
     """The first changes, with the words that differ."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     for place in range(min(_SHOWN, len(preview.rows))):
         before, after = preview.before[place].as_py(), preview.after[place].as_py()
         console.print(Text(dataset.entries[int(preview.rows[place])].key, style="bold"))
         for line in difference_lines(before, after):
             console.print(line)
     if len(preview.rows) > _SHOWN:
-        print_line(f"… and {len(preview.rows) - _SHOWN:,} more")
+        console.print(Text(f"… and {len(preview.rows) - _SHOWN:,} more"))

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
+import numpy as np
+
 from cutline.dataset.authorship import Authorship
 from cutline.dataset.caption_sets import caption_set
 from cutline.dataset.dataset_rows import DatasetRows
@@ -36,13 +38,21 @@ class Dataset(DatasetRows):
     A ``progress`` is called with the number of steps that are done. As a context, it closes the history.
     """
 
-    def preview(self, edit: Edit, rows: RowNumbers | None = None) -> Preview:
-        """What the edit changes among ``rows``, or all; waits until all captions are read."""
-        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=self.one_a_line)
+    def preview(self, edit: Edit, rows: RowNumbers | None = None, *, where: str = "") -> Preview:
+        """What the edit changes among ``rows``, or all; waits until all captions are read.
+
+        ``where``: the query that found the rows, for the history.
+        """
+        within = f"where {where}" if where else ""
+        if rows is not None:
+            rows = np.unique(rows)
+            within = within or f"in {plural(len(rows), 'picture')}" * (len(rows) < len(self))
+        one_a_line = self.one_a_line
+        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=one_a_line, within=within)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write what a preview shows; texts that were changed since by another program are left alone."""
-        info = EditInfo(kind=preview.edit.kind, summary=preview.edit.summary)
+        info = EditInfo(kind=preview.edit.kind, summary=preview.summary)
         return self._edit(info, new_texts(preview), earlier_texts(preview), progress)
 
     def set_captions(

@@ -176,7 +176,8 @@ class DatasetRows:
 
     def find(self, query: str) -> RowNumbers:
         """The rows that match a query, in order; all for an empty one. QueryError: it cannot be parsed."""
-        node = parse(query, self.query_words.filters() if "saved:" in query.lower() else {})
+        saved = self.query_words.filters() if "saved:" in query.lower() else {}
+        node = parse(query, saved, lambda field, name: self._named(field).mask(name))
         if node == Everything():
             return self._rows_or_all(None)
         self.read_texts()

@@ -100,7 +100,9 @@ class Replace:
 
     @property
     def summary(self) -> str:
-        return f"replace {'pattern ' if self.regex else ''}{self.old!r} by {self.new!r}"
+        options = {"whole words": self.word, "any case": self.ignore_case}
+        how = ", ".join(name for name, is_on in options.items() if is_on)
+        return f"replace {'pattern ' * self.regex}{self.old!r} by {self.new!r}{f' ({how})' * bool(how)}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
         if not self.old:

@@ -19,13 +19,22 @@ RowNumbers = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What an edit would do: ``rows`` of those in scope change, to ``after``; nothing is written yet."""
+    """What an edit would do: ``rows`` of those in scope change, to ``after``; nothing is written yet.
+
+    ``within``: the scope in words, empty for all captions.
+    """
 
     edit: Edit
     scope: int
     rows: RowNumbers
     before: pa.Array
     after: pa.Array
+    within: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What it does and where, for the history."""
+        return f"{self.edit.summary} {self.within}".rstrip()
 
     def without(self, rows: Sequence[int]) -> Preview:
         """The preview without the changes of these rows."""
@@ -53,7 +62,9 @@ def _each(texts: pa.Array) -> Iterator[str | None]:
         yield from texts[start : start + _BLOCK].to_pylist()
 
 
-def preview_edit(edit: Edit, texts: pa.ChunkedArray, rows: RowNumbers, *, one_a_line: bool) -> Preview:
+def preview_edit(
+    edit: Edit, texts: pa.ChunkedArray, rows: RowNumbers, *, one_a_line: bool, within: str = ""
+) -> Preview:
     """What the edit changes in the captions ``texts`` of ``rows``; ``one_a_line``: line by line."""
     before = texts.take(pa.array(rows)).combine_chunks()
     after = apply_to_lines(edit, before) if one_a_line else edit.apply(before)
@@ -64,4 +75,5 @@ def preview_edit(edit: Edit, texts: pa.ChunkedArray, rows: RowNumbers, *, one_a_
         rows=rows[changed.to_numpy(zero_copy_only=False)],
         before=before.filter(changed),
         after=after.filter(changed),
+        within=within,
     )

@@ -76,6 +76,10 @@ def next_turn() -> re.Pattern[str]:
     return re.compile(_any(table()["turn"]["next"]))
 
 
+TURN_SIGNS = r"[<\[#]|(?i:user|assistant|human)"
+"""What is in every text in which ``next_turn`` finds something, also for RE2."""
+
+
 @functools.cache
 def box() -> re.Pattern[str]:
     return re.compile(_any(table()["wrapper"]["box"]))

@@ -21,6 +21,7 @@ from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
 
 PAIRS: Final = "captions.json"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the same pictures and captions give the same bytes
+_IMAGEFOLDER: Final = {"file_name", "text", "image"}  # columns that it has itself
 _SHARD: Final = re.compile(r"\d{5,}\.tar")
 
 
@@ -137,7 +138,7 @@ class KohyaWriter:
 
 
 class ImageFolderWriter:
-    """Copies of the pictures, and a ``metadata.jsonl`` of ``file_name`` and ``text`` above them.
+    """Copies of the pictures, and above them a ``metadata.jsonl``: ``file_name``, ``text``, other columns.
 
     Form: https://huggingface.co/docs/datasets/image_dataset#imagefolder
     """
@@ -155,7 +156,9 @@ class ImageFolderWriter:
         with file_errors(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture)
-        self._rows.write(encode_json({"file_name": name, "text": item.text}) + b"\n")
+        others = TableRow.of(item).metadata
+        row = {column: value for column, value in others.items() if column not in _IMAGEFOLDER}
+        self._rows.write(encode_json({"file_name": name, "text": item.text, **row}) + b"\n")
 
     def finish(self) -> Path:
         self._rows.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import regex
@@ -72,9 +72,14 @@ class QueryError(ConfigError):
         self.start, self.end = start, end
 
 
-def parse(text: str, saved: Mapping[str, str] | None = None) -> Node:
-    """The tree of a query; raises QueryError. ``saved``: queries by the names that ``saved:`` takes."""
-    parser = _Parser(text, saved or {})
+def parse(
+    text: str, saved: Mapping[str, str] | None = None, check: Callable[[str, str], object] | None = None
+) -> Node:
+    """The tree of a query; raises QueryError. ``saved``: queries by the names that ``saved:`` takes.
+
+    ``check`` is called with ``in`` or ``cluster`` and a name, and raises ConfigError where there is none.
+    """
+    parser = _Parser(text, saved or {}, check)
     node = parser.disjunction(0)
     if parser.place < len(text):
         raise QueryError("this bracket closes nothing", parser.place, parser.place + 1)
@@ -85,6 +90,7 @@ def parse(text: str, saved: Mapping[str, str] | None = None) -> Node:
 class _Parser:
     text: str
     saved: Mapping[str, str]
+    check: Callable[[str, str], object] | None
     place: int = 0
 
     def disjunction(self, depth: int) -> Node:
@@ -179,8 +185,16 @@ class _Parser:
             case "any" | "all":
                 node = self._keywords(name, value, start)
             case _:
-                node = Mark(name, value if name in _NAMES else value.lower())
+                node = self._mark(name, value, start)
         return node
+
+    def _mark(self, name: str, value: str, start: int) -> Node:
+        if self.check is not None and name in {"in", "cluster"}:
+            try:
+                self.check(name, value)
+            except ConfigError as error:
+                raise QueryError(str(error), start, self.place) from None
+        return Mark(name, value if name in _NAMES else value.lower())
 
     def _keywords(self, name: str, value: str, start: int) -> Node:
         nodes: list[Node] = []
@@ -202,7 +216,7 @@ class _Parser:
             )
         others = {other: query for other, query in self.saved.items() if other != name}  # a circle ends
         try:
-            return parse(self.saved[name], others)
+            return parse(self.saved[name], others, self.check)
         except QueryError as error:
             raise QueryError(f"in the saved filter {name}: {error}", start, self.place) from None
 

@@ -6,7 +6,7 @@ import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
 import { side } from "./map.js";
 import { acceptSeen, goToNext, markDone, reject, toggleMark, typedFor } from "./marks.js";
-import { back, dialog, focusOn, panel, show } from "./panels.js";
+import { back, dialog, focusField, focusOn, panel, show } from "./panels.js";
 import { redo, undo } from "./running.js";
 import { clear, extend, go, invert, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
 import { cursor, notice, result, showsTags } from "./store.js";
@@ -38,8 +38,7 @@ const saved = (then) => () => void save().then(then);
 function edit() {
   if (panel.value === "map") side.value = "picture";
   else panel.value = "";
-  focusOn(".editor .field"); // at once: the next letter is meant for it
-  setTimeout(() => focusOn(".editor .field")); // where a panel was in its place
+  focusField();
 }
 
 async function finish() {

@@ -7,9 +7,9 @@ import { Difference } from "./difference.js";
 import { save } from "./draft.js";
 import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
 import { Picture } from "./picture.js";
-import { Outcome, run } from "./running.js";
+import { Outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { edition, jobs, result } from "./store.js";
+import { edition, jobs, query, result } from "./store.js";
 
 /**
  * `type`: "text"; "tags", several between commas; "check".
@@ -130,7 +130,8 @@ async function look() {
   }
   try {
     await save();
-    const found = await send("studio/preview", { edit: edit.value, scope: scopeOf() });
+    const where = scope.value === "filter" ? query.value.trim() : "";
+    const found = await send("studio/preview", { edit: edit.value, scope: scopeOf(), where });
     const first = found.changed ? await get(`studio/preview/${found.preview}?count=${PART}`) : [];
     if (mine !== turn) return;
     batch(() => {
@@ -252,7 +253,7 @@ function Changes() {
   const scroll = (/** @type {any} */ { currentTarget: box }) => {
     if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) more();
   };
-  return html`<p class="figures" role="status">${shown && `${number(shown.changed)} of ${number(shown.scope)} change`}</p>
+  return html`<p class="figures" role="status">${shown && (shown.changed ? `${number(shown.changed)} of ${number(shown.scope)} change` : `Nothing to change in ${plural(shown.scope, "caption")}.`)}</p>
     <ul class="changes" tabindex="0" aria-label="Changes" onScroll=${scroll}>
       ${changes.value.map(
         (one) => html`<li key=${one.row} class=${unticked.value.has(one.row) ? "off" : ""}>
@@ -272,7 +273,7 @@ function Apply() {
     ${now
       ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${number(now.done)} of ${number(now.total)}</span>
           <button onClick=${stop}>Stop</button>`
-      : html`<button class="main" disabled=${count < 1 || isApplying.value} onClick=${apply}>Apply to ${number(Math.max(0, count))}</button>`}
+      : html`<button class="main" disabled=${count < 1 || isApplying.value} onClick=${apply}>${count < 1 ? "Apply" : `Apply to ${number(count)}`}</button>`}
     <${Outcome} />
   </footer>`;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Dialogs over the page: the keys, which can be changed, and the list of commands. Both read the registry. */
 
-import { html, signal, useEffect, useState } from "./vendor/preact.js";
+import { html, signal, useEffect, useRef, useState } from "./vendor/preact.js";
 import { FolderDialog, startTour } from "./folders.js";
 import { actions, changed, holders, keyOf, Keys, keyText, rebind, run as runAction } from "./keys.js";
 import { Dialog, dialog } from "./panels.js";
@@ -85,13 +85,14 @@ function Help() {
 function Commands() {
   const [text, setText] = useState("");
   const [place, setPlace] = useState(0);
+  const chosen = useRef(""); // which runs once the dialog is closed
   const words = text.toLowerCase().split(/\s+/);
   const found = [...actions.values()].filter((one) => one.id !== "commands" && words.every((word) => one.text.toLowerCase().includes(word)));
   const at = Math.min(place, found.length - 1);
   const run = (/** @type {import("./keys.js").Action | undefined} */ action) => {
     if (!action) return;
+    chosen.current = action.id;
     /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog[open]"))?.close();
-    setTimeout(() => runAction(action.id)); // the dialog has given the focus back by then
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -101,7 +102,8 @@ function Commands() {
     event.preventDefault();
   };
   useEffect(() => document.getElementById(`command-${found[at]?.id}`)?.scrollIntoView({ block: "nearest" }), [at, text]);
-  return html`<${Dialog} name="commands" title="Commands">
+  const closed = () => chosen.current && runAction(chosen.current);
+  return html`<${Dialog} name="commands" title="Commands" closed=${closed}>
     <input type="text" role="combobox" aria-label="Command" aria-expanded="true" aria-controls="commands" autocomplete="off"
       aria-activedescendant=${found[at] ? `command-${found[at].id}` : undefined} value=${text}
       onInput=${(/** @type {any} */ event) => (setText(event.target.value), setPlace(0))} onKeyDown=${press} />

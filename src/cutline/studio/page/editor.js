@@ -8,7 +8,7 @@ import { change, draft, open, resolve, save } from "./draft.js";
 import { partsOf, quoted, termsOf } from "./filter_text.js";
 import { ActionButton, keyOf, keyText } from "./keys.js";
 import { Suggestion } from "./marks.js";
-import { focusOn } from "./panels.js";
+import { focusOn, useWantedFocus } from "./panels.js";
 import { Picture } from "./picture.js";
 import { PictureView } from "./picture_view.js";
 import { plural, undo } from "./running.js";
@@ -170,6 +170,7 @@ export function Editor() {
     if (row !== undefined && isLoaded) open(row, now?.key ?? "", now?.caption ?? null);
   }, [row, isLoaded, now?.caption]);
   useEffect(() => () => void save(), [row]);
+  useWantedFocus();
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;
   const shown = draft.value?.row === row ? draft.value : null;
   return html`<section class="editor" aria-label="Caption">

@@ -6,7 +6,7 @@ import * as gen from "./generate.js";
 import { keyText } from "./keys.js";
 import { accept, reject } from "./marks.js";
 import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, show, sizes } from "./panels.js";
-import { Outcome, plural } from "./running.js";
+import { plural } from "./running.js";
 import { go } from "./selection.js";
 import { cursor, dataset, edition, search } from "./store.js";
 
@@ -37,7 +37,7 @@ export function Waiting() {
       <button title="each beside its picture, in the editor" onClick=${() => showAll()}>Show</button>
       <button onClick=${() => accept(scopeOf())}>Accept ${which}</button>
       <button onClick=${() => reject(scopeOf())}>Reject ${which}</button>
-    </p><${Outcome} /></section>`;
+    </p></section>`;
 }
 
 /** Generations that were stopped, or whose studio ended. */

@@ -24,6 +24,9 @@ import { go, steps } from "./selection.js";
 import { dataset, isDown, left, locked, notice, preferences, query, result, rows, search } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
+/** Panels that show what the latest edit did; else the bar does. */
+const SHOW_OUTCOME = new Set(["bulk", "history", "export", "compare"]);
+
 function Unsaved() {
   const row = unsaved.value[0];
   if (row === undefined) return null;
@@ -66,7 +69,7 @@ export function Bar() {
       ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…${now.listed ? ` ${now.listed.toLocaleString("en")} so far` : ""}</span>`}
       <${Down} />
       <span role="alert" class="count">${notice.value}</span>
-      ${!panel.value && html`<${Outcome} />`}
+      ${!SHOW_OUTCOME.has(panel.value) && html`<${Outcome} />`}
     </div>
   </header>`;
 }

@@ -198,7 +198,13 @@ function countOf(selected, labels) {
 function ClusterItem({ cluster, inside }) {
   const [name, setName] = useState(/** @type {string | null} */ (null));
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useLayoutEffect(() => (field.current?.focus(), field.current?.select()), [name === null]); // before the next key, which is meant for it
+  const isByKey = useRef(false); // that the renaming ends
+  useLayoutEffect(() => {
+    field.current?.focus(); // before the next key, which is meant for it
+    field.current?.select();
+    if (name === null && isByKey.current) focusOn(".plot"); // where its keys are
+    isByKey.current = false;
+  }, [name === null]);
   const isOn = clustersOf(query.value).includes(cluster.name);
   const save = async () => {
     if (name !== null && (await state.rename(cluster.number, name.trim()))) setName(null);
@@ -208,7 +214,7 @@ function ClusterItem({ cluster, inside }) {
     event.preventDefault();
     if (event.key === "Enter") void save();
     else setName(null);
-    setTimeout(() => document.activeElement === document.body && focusOn(".plot"), 300); // where its keys are
+    isByKey.current = true;
   };
   const missing = cluster.missing_captions ? `, ${percent(cluster.missing_captions)} without a caption` : "";
   return html`<li id=${`cluster-${cluster.number}`} class=${isOn || cluster.number === state.focus.value ? "on" : ""}>

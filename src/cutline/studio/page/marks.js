@@ -1,7 +1,7 @@
 // @ts-check
 /** Marks of pictures and captions that are proposed for them, and the way to the next one that needs work. */
 
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { find, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { save } from "./draft.js";
@@ -137,6 +137,9 @@ export function Suggestion({ row: { row, caption, proposal } }) {
   }, [proposal?.caption]);
   useEffect(() => void keepShown(row, caption ?? null));
   const began = useRef(-DOUBLE_CLICK); // when the field was opened, until something is typed into it
+  useLayoutEffect(() => {
+    if (began.current >= 0) focusOn(".suggestion textarea"); // before the next key, which is meant for it
+  }, [text === null]);
   if (!proposal) return null;
   const isChanged = (caption ?? null) !== (proposal.before ?? null);
   const type = (/** @type {string} */ value) => {
@@ -147,7 +150,6 @@ export function Suggestion({ row: { row, caption, proposal } }) {
   const edit = (/** @type {MouseEvent} */ event) => {
     type(proposal.caption);
     began.current = event.timeStamp;
-    setTimeout(() => focusOn(".suggestion textarea"));
   };
   // The second click of a double click was meant for the button that stood here before.
   const unlessDouble = (/** @type {() => void} */ then) => (/** @type {MouseEvent} */ event) => {

@@ -13,6 +13,21 @@ export const dialog = signal("");
 /** @param {string} selector */
 export const focusOn = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus();
 
+let isFieldWanted = false;
+
+/** Give the caption's field the focus before the next key, which is meant for it; where a panel is in its place, once it is there. */
+export function focusField() {
+  focusOn(".editor .field");
+  isFieldWanted = !document.activeElement?.matches(".editor .field");
+}
+
+/** For the editor: give its field the focus where that was wanted before it was there. */
+export function useWantedFocus() {
+  useLayoutEffect(() => {
+    if (isFieldWanted && document.querySelector(".editor .field")) [isFieldWanted] = [false, focusOn(".editor .field")];
+  });
+}
+
 /** Open a panel, or close it where it is open. @param {string} name */
 export function show(name) {
   panel.value = panel.value === name ? "" : name;
@@ -36,8 +51,8 @@ export function Panel({ name, title, beside, children }) {
   </section>`;
 }
 
-/** A modal dialog. @param {{name: string, title: string, children?: any}} parts */
-export function Dialog({ name, title, children }) {
+/** A modal dialog; `closed` is called once the focus is back where it was. @param {{name: string, title: string, closed?: () => void, children?: any}} parts */
+export function Dialog({ name, title, closed, children }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => { // before the next key, which is meant for it
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
@@ -48,6 +63,7 @@ export function Dialog({ name, title, children }) {
   }, []);
   const close = () => {
     if (dialog.value === name) dialog.value = ""; // another one may be open by the time of the event
+    closed?.();
   };
   return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close}>
     <header class="line-of"><h2 id="dialog-title">${title}</h2>

@@ -10,6 +10,7 @@ import { clear, forgetSet, keepSet, setName, sets } from "./selection.js";
 import { dataset, heard, mistake, notice, opening, picked, query, search } from "./store.js";
 
 const PAUSE = 80; // ms
+const MOST = 10; // completions
 
 /** @typedef {{text: string, about: string, start: number, end: number}} Completion */
 
@@ -18,6 +19,7 @@ const caretOf = (field) => Array.from(field.value.slice(0, field.selectionStart 
 
 export function Search() {
   const [found, setFound] = useState(/** @type {Completion[]} */ ([]));
+  const [isMore, setMore] = useState(false);
   const [at, setAt] = useState(-1);
   const [typed, setTyped] = useState(/** @type {{text: string, caret: number} | null} */ (null));
   useEffect(() => {
@@ -30,7 +32,9 @@ export function Search() {
     const timer = setTimeout(async () => {
       const path = `studio/complete?q=${encodeURIComponent(typed.text)}&at=${typed.caret}`;
       const list = await get(path).catch(() => []);
-      if (!aborting.signal.aborted) setFound(list);
+      if (aborting.signal.aborted) return;
+      setFound(list.slice(0, MOST));
+      setMore(list.length > MOST);
     }, PAUSE);
     return () => {
       aborting.abort();
@@ -44,13 +48,11 @@ export function Search() {
     const text = letters.slice(0, one.start).join("") + one.text + (isWhole ? " " : "");
     const rest = letters.slice(one.end).join("").trimStart();
     void search(text + rest);
-    const caret = Array.from(text).length;
-    setTyped(isWhole ? null : { text: text + rest, caret });
-    setTimeout(() => {
-      const field = /** @type {HTMLInputElement} */ (document.querySelector("input[type=search]"));
-      field.focus();
-      field.setSelectionRange(text.length, text.length);
-    });
+    setTyped(isWhole ? null : { text: text + rest, caret: Array.from(text).length });
+    const field = /** @type {HTMLInputElement} */ (document.querySelector("input[type=search]"));
+    field.value = text + rest; // at once: the next key is meant for what is behind it
+    field.focus();
+    field.setSelectionRange(text.length, text.length);
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
@@ -78,6 +80,7 @@ export function Search() {
     <ul id="completions" class="suggestions" role="listbox" aria-label="Completions" hidden=${!found.length}>
       ${found.map((one, number) => html`<li key=${one.text} id=${`completion-${number}`} role="option" aria-selected=${number === at}
         onPointerDown=${(/** @type {Event} */ event) => (event.preventDefault(), choose(one))}><span>${one.text}</span><span class="figures">${one.about}</span></li>`)}
+      ${isMore && html`<li role="presentation" class="figures">There are more: type on.</li>`}
     </ul>
     ${wrong && !found.length && html`<${Mistake} wrong=${wrong} />`}
   </div>`;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The caption as tags, chips that can be added, removed and moved, and quick phrases. It is the same string as in the text view. */
 
-import { effect, html, signal, useEffect, useState } from "./vendor/preact.js";
+import { effect, html, signal, useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { change, draft, save } from "./draft.js";
 import { keyText, register } from "./keys.js";
@@ -77,6 +77,10 @@ const LIKELY = 0.3; // of names that are suggested
 /** @param {{row: number | undefined}} props */
 export function TagsView({ row }) {
   const text = draft.value?.text ?? "";
+  useLayoutEffect(() => {
+    if (moved >= 0) /** @type {HTMLElement | undefined} */ (document.querySelectorAll(".tags li > button:first-child")[moved])?.focus();
+    moved = -1;
+  }, [text]);
   const chips = parse(text).items.map((one, place) => ({ text: one.text, place })).filter((one) => one.text);
   return html`<div class="tags" onFocusOut=${() => void save()}>
     <ul aria-label="Tags">
@@ -107,10 +111,13 @@ function Seen({ row, tags, add: take }) {
     title=${`Add this tag: recognized with a probability of ${Math.round(100 * one.probability)} %`} onClick=${() => take(one.name)}>+ ${one.name}</button>`)}</p>`;
 }
 
+/** The chip that was moved, which keeps the focus. */
+let moved = -1;
+
 /** @param {string} text @param {number} from @param {number} to @param {number} number */
 function move(text, from, to, number) {
+  moved = number;
   change(exchange(text, from, to));
-  setTimeout(() => /** @type {HTMLElement | undefined} */ (document.querySelectorAll(".tags li > button:first-child")[number])?.focus());
 }
 
 /** @param {{text: string, move: (step: number) => void, drop: () => void}} props */
@@ -148,8 +155,11 @@ function press(number) {
   else if (draft.value) {
     const field = /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".editor textarea:focus"));
     const at = field?.selectionStart ?? 0;
-    change(togglePhrase(draft.value.text, phrase));
-    if (field) setTimeout(() => field.setSelectionRange(at, at));
+    const text = togglePhrase(draft.value.text, phrase);
+    change(text);
+    if (!field) return;
+    field.value = text; // at once, so that what is typed next goes where the caret was
+    field.setSelectionRange(at, at);
   }
 }
 

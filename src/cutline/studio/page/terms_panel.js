@@ -69,7 +69,7 @@ function figures() {
   if (!all) return "No words.";
   const shown = found < all ? `${count(found)} of ${plural(all, "term")}` : plural(all, "term");
   const rest = state.against.value.trim() ? `those of ${state.against.value.trim()}` : "all other captions";
-  return state.isPart() ? `${shown}; compared with ${rest}` : shown;
+  return state.isPart() ? `${shown}; compared with ${rest}. Score: above 2 more often here, below −2 less often.` : shown;
 }
 
 function Table() {

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cutline.dataset.edits import AnyEdit
@@ -32,10 +32,11 @@ class _Body(BaseModel):
 
 
 class PreviewRequest(_Body):
-    """An edit and its scope."""
+    """An edit and its scope; ``where``: the query that found the rows of the scope, for the history."""
 
     edit: AnyEdit
     scope: Scope = Scope()
+    where: Annotated[str, Field(max_length=10_000)] = ""
 
 
 class ApplyRequest(_Body):
@@ -63,14 +64,16 @@ class UndoRequest(_Body):
 async def preview(body: PreviewRequest, workspace: OpenWorkspace) -> Response:
     """What an edit would change: ``preview``, ``scope`` and ``changed``; it changes nothing."""
     dataset = workspace.dataset
-    found = await asyncio.to_thread(dataset.preview, body.edit, await scope_numbers(dataset, body.scope))
+    rows = await scope_numbers(dataset, body.scope)
+    where = body.where or body.scope.query or ""
+    found = await asyncio.to_thread(dataset.preview, body.edit, rows, where=where)
     number = workspace.previews.add(found)
     return json_response(
         {
             "preview": number,
             "scope": found.scope,
             "changed": len(found.rows),
-            "summary": found.edit.summary,
+            "summary": found.summary,
         }
     )
 
@@ -106,7 +109,7 @@ async def apply(body: ApplyRequest, workspace: OpenWorkspace) -> Response:
     found = workspace.previews.get(body.preview).without(body.without)
     dataset = workspace.dataset
     job = workspace.jobs.start(
-        found.edit.summary, len(found.rows), lambda progress: dataset.apply(found, progress)
+        found.summary, len(found.rows), lambda progress: dataset.apply(found, progress)
     )
     return json_response({"job": job}, 202)
 

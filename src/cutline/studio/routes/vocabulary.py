@@ -72,10 +72,11 @@ async def completions(
     dataset: OpenDataset,
     q: Annotated[str, Query(max_length=10_000)],
     at: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 11,
 ) -> Response:
     """What can complete a query at a character: ``text`` in place of ``start`` to ``end``, and ``about``."""
     place = len(q) if at is None else at
-    found = await asyncio.to_thread(dataset.query_words.complete, q, place)
+    found = await asyncio.to_thread(dataset.query_words.complete, q, place, limit)
     return json_response([dataclasses.asdict(one) for one in found])
 
 
