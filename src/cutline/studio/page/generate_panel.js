@@ -6,7 +6,7 @@ import * as gen from "./generate.js";
 import { keyText } from "./keys.js";
 import { accept, reject } from "./marks.js";
 import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, show, sizes } from "./panels.js";
-import { plural } from "./running.js";
+import { Outcome, plural } from "./running.js";
 import { go } from "./selection.js";
 import { cursor, dataset, edition, search } from "./store.js";
 
@@ -92,6 +92,7 @@ export function GeneratePanel() {
     <${Start} />
     <${FailedKinds} />
     <${Waiting} />
+    <${Outcome} />
   <//>`;
 }
 

@@ -25,7 +25,7 @@ import { dataset, isDown, left, locked, notice, preferences, query, result, rows
 import { TermsPanel } from "./terms_panel.js";
 
 /** Panels that show what the latest edit did; else the bar does. */
-const SHOW_OUTCOME = new Set(["bulk", "history", "export", "compare"]);
+const SHOW_OUTCOME = new Set(["bulk", "history", "export", "compare", "generate"]);
 
 function Unsaved() {
   const row = unsaved.value[0];

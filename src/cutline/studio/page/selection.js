@@ -50,7 +50,7 @@ export function takeBack() {
   taken = taken.slice(0, -1);
   back = [...back, step];
   picked.value = step.before;
-  notice.value = `Picked as before: ${picked.value.size.toLocaleString("en")}.`;
+  notice.value = `Selected as before: ${picked.value.size.toLocaleString("en")}.`;
   anchor = null;
   tell();
   return true;
