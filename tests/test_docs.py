@@ -363,6 +363,8 @@ WITHOUT_MODEL = {
 def here(words, endpoint):
     """The command with the test endpoint for other people's, and quick answers where none are asked for."""
     words = [re.sub(r"http://[\w-]+:\d+/v1$", endpoint, word) for word in words]
+    if "--judge" in words:
+        words[words.index("--judge") + 1] = "fake"
     if words[0] == "compare":
         named = [
             f"endpoint:{word.partition(':')[2]}" if word.partition(":")[0] in PRESETS else word

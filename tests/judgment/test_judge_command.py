@@ -319,3 +319,58 @@ def test_a_file_of_someone_else_is_not_replaced(outputs: Path, judge: Server) ->
     assert ran.returncode == 2
     assert "out.json exists and is not as a judgment wrote it" in ran.stderr
     assert (outputs / "out.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--people", "p.html", "--rubric"), "--rubric is for a model that judges: add --judge MODEL"),
+        (("--people", "p.html", "--temperature", "0"), "--temperature is for a model that judges"),
+        (("--people", "p.html", "--api-key", "k"), "--api-key is for a model that judges"),
+        (("--people", "p.html", "--max-cost", "1"), "--max-cost is for a model that judges"),
+        (("--people", "p.html", "-o", "out.json"), "--output-path is for a result: remove it"),
+        (("--people", "p.html", "--estimate"), "--estimate is the cost of a judge: add --judge MODEL"),
+        (("--people", "p.html", "--image-limit", "0"), "--image-limit must be -1 or greater than 0"),
+        (("--judge", "fake", "--no-recursive"), "--recursive is for the pictures of --images: add it"),
+        ((), "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"),
+    ],
+)
+def test_options_without_effect_are_refused(outputs: Path, arguments: tuple[str, ...], message: str) -> None:
+    ran = processes.cutline_here("judge", "poor.jsonl", "fine.jsonl", *arguments)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert not (outputs / "p.html").exists()
+
+
+def test_an_interrupt_says_how_to_go_on(outputs: Path, judge: Server) -> None:
+    judge.post("/configure", {"latency": 0.1})
+    arguments = (
+        *("judge", "poor.jsonl", "fine.jsonl", "--judge", "judge-1", "--endpoint", judge.url),
+        *("--output-path", "out.json", "--max-concurrent-requests", "2"),
+    )
+    running = processes.start_cutline(*arguments, cwd=outputs)
+    processes.wait_until(lambda: judge.get("/stats")["requests"] >= 5)
+    processes.stop(running, signal.SIGINT)
+    said = processes.rest_of(running)
+    assert running.wait() == 130
+    assert "run the same command again to continue" in said
+    judge.post("/configure", {"latency": 0.0})
+    assert processes.cutline_here(*arguments).returncode == 0
+    assert result(outputs)["pictures"] == 80
+
+
+def test_the_page_shows_the_first_pictures_of_many(
+    outputs: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = str(next(photos.iterdir()))
+    for word in ("poor", "fine"):
+        rows = [
+            {"image_id": f"{n:03}", "image_path": photo, "caption": f"{word} {n}" if n < 2 else "Same."}
+            for n in range(502)
+        ]
+        (outputs / f"{word}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ran = processes.cutline_here("judge", "poor.jsonl", "fine.jsonl", "--judge", "fake")
+    assert ran.returncode == 0, ran.stderr
+    page = (outputs / "judgment.html").read_text("utf-8")
+    assert "The first 500 of 502; the figures are of all." in page
+    assert page.count("<article") == 500

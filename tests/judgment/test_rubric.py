@@ -84,7 +84,7 @@ def test_ratings_are_written_as_a_table_and_as_a_page(folder: Path, judge: Serve
 def test_a_rubric_needs_a_model(folder: Path) -> None:
     ran = processes.cutline_here("judge", "poor.jsonl", "fine.jsonl", "--rubric", "--people", "p.html")
     assert ran.returncode == 2
-    assert "--rubric is what a model rates by: add --judge MODEL" in ran.stderr
+    assert "--rubric is for a model that judges: add --judge MODEL" in ran.stderr
 
 
 def rating(picture: str, name: str, value: int) -> Rating:

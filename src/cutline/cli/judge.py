@@ -20,7 +20,7 @@ from cutline.formatting import money, plural, printable
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.results import Ranking
 from cutline.judgment.rubric import CRITERIA, Rubric
-from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
+from cutline.judgment.runner import Hooks, JudgmentRunner, Plan
 from cutline.judgment.summary import limits, lines, people_lines, rubric_lines, wins
 from cutline.options import (
     ModelOptions,
@@ -84,7 +84,7 @@ def judge(
     rubric: bool = False,
     people: str | None = None,
     votes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    output_path: Annotated[str, Parameter(alias="-o")] = DEFAULT_OUTPUT,
+    output_path: Annotated[str | None, Parameter(alias="-o")] = None,
     actions: Annotated[JudgeActions, option_group("Before and during")] = JudgeActions(),
     groups: Annotated[
         JudgeGroups, Parameter(name="*", parse=without("output", "step", "chain", "prompts", "checks"))
@@ -110,9 +110,11 @@ def judge(
     images
         The pictures, as for `cutline caption`, if they are not where the outputs say.
     output_path
-        Result: `.html` to look at, `.json` or `.csv` for programs.
+        Result: `.html` to look at, `.json` or `.csv` for programs. Default: `judgment.html`.
     """
     actions.check()
+    if output_path is not None and people and model is None and not votes:
+        raise ConfigError("--output-path is for a result: remove it, or add --judge MODEL or --votes FILE")
     job = groups.job(images or "", output_path)
     if model is not None:
         job = dataclasses.replace(job, model=dataclasses.replace(job.model, model=model))

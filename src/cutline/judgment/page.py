@@ -50,9 +50,14 @@ class Scale:
 
 
 def as_html(
-    judgment: Judgment, contest: Contest, thumbnails: Mapping[str, Thumbnail | str], *, made: dt.datetime
+    judgment: Judgment,
+    contest: Contest,
+    thumbnails: Mapping[str, Thumbnail | str],
+    *,
+    total: int,
+    made: dt.datetime,
 ) -> str:
-    """The whole page, with the captions and verdicts of every picture."""
+    """The whole page, with the captions and verdicts of the pictures with thumbnails, out of ``total``."""
     ranking = judgment.ranking
     by_picture: dict[str, list[PlayedGame]] = {}
     for one in judgment.played:
@@ -64,10 +69,11 @@ def as_html(
     names, people = contest.names, judgment.people
     return render(
         "judgment.html",
-        title=f"{plural(len(names), 'captioner')} judged{judge}, {plural(len(thumbnails), 'picture')}",
+        title=f"{plural(len(names), 'captioner')} judged{judge}, {plural(total, 'picture')}",
         policy=POLICY,
         style=style("comparison.css", "judgment.css"),
         made=made,
+        total=total,
         warnings=judgment.warnings,
         ranking=ranking,
         scale=Scale(low=-1, high=1) if ranking is None else Scale.of(ranking),

@@ -6,7 +6,9 @@ import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from cutline.credentials import Secret
 from cutline.engine.cancellation import Stop
@@ -37,6 +39,9 @@ from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
 DEFAULT_OUTPUT = "judgment.html"
+PAGE_PICTURES = 500
+"""Pictures on the page; the figures are those of all."""
+_OF_ANY_INPUT = {"image_limit", "allow_private_urls", "user_agent"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +88,8 @@ class JudgmentRunner:
             raise ConfigError(
                 "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"
             )
-        if plan.rubric and not plan.judges:
-            raise ConfigError("--rubric is what a model rates by: add --judge MODEL")
+        job.check()
+        _refuse_unused(plan, has_pictures=bool(job.input_path) or source is not None)
         if plan.people:
             check_ballot(plan.people)
         self._output = local_path(job.output_path or DEFAULT_OUTPUT)
@@ -183,7 +188,35 @@ class JudgmentRunner:
             return as_json(judgment)
         keys = {one.picture for one in (*games.equal, *games.games)}
         keys |= {one.picture for one in judgment.ratings}
-        pictures = {key: sample for key, sample in contest.samples.items() if key in keys}
+        shown = [key for key in contest.samples if key in keys][:PAGE_PICTURES]
+        pictures = {key: contest.samples[key] for key in shown}
         thumbnails = await load_thumbnails(pictures, side_for(len(pictures)), self._plan.job)
         made = dt.datetime.now().astimezone()
-        return (await asyncio.to_thread(as_html, judgment, contest, thumbnails, made=made)).encode()
+        return (
+            await asyncio.to_thread(as_html, judgment, contest, thumbnails, total=len(keys), made=made)
+        ).encode()
+
+
+def _refuse_unused(plan: Plan, *, has_pictures: bool) -> None:
+    """Raise ConfigError for options without effect."""
+    job = plan.job
+    if not has_pictures and (unused := _given(job.input) - _OF_ANY_INPUT):
+        raise ConfigError(f"--{_shown(unused)} is for the pictures of --images: add it, or remove the option")
+    if plan.judges:
+        return
+    unused = {"rubric"} if plan.rubric else {"api-key"} if plan.key is not None else set()
+    unused |= {name for group in (job.model, job.local, job.server, job.run) for name in _given(group)}
+    unused.discard("state")
+    if unused:
+        raise ConfigError(f"--{_shown(unused)} is for a model that judges: add --judge MODEL, or remove it")
+
+
+def _shown(names: AbstractSet[str]) -> str:
+    return min(names).replace("_", "-")
+
+
+def _given(group: Any) -> set[str]:
+    """The names of the options that are not left at their defaults."""
+    default = type(group)()
+    fields = (field.name for field in dataclasses.fields(group))
+    return {name for name in fields if getattr(group, name) != getattr(default, name)}
