@@ -75,7 +75,17 @@ def test_failures_skips_and_what_checks_did(folder: Path, tmp_path: Path) -> Non
     assert "words 8" in page
     assert page.count("data:image/jpeg;base64,") == 6  # of a kind no more are shown
     assert "… and 2 more." in page
-    assert "Measures" not in page
+    assert "Measures" not in page  # of captions there are none
+
+
+def test_what_was_measured_of_pictures_and_left_out_by_rules(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "tiny.png")
+    caption(folder, tmp_path / "out.jsonl", "--keep", "side>=20")
+    page = run_report(str(tmp_path / "out.jsonl"))
+    assert facts(page)["skipped"] == "1"
+    assert "side 8" in page
+    assert "picture: side" in page
+    assert page.count("tiny.png") >= 2
 
 
 def test_it_is_about_the_dataset_where_that_is_wanted(folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from cutline.errors import ConfigError
 from cutline.formatting import stored_key
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
+from cutline.run_report.picture_rules import measured_pictures, rejects
 from cutline.serialization import read_object
+from cutline.storage import is_remote
 
 SAMPLES: Final = 24
 _OF_A_KIND: Final = 6  # pictures that failed, or were skipped, for one reason
@@ -69,6 +71,20 @@ class RecordedRun:
     failures: dict[str, Group] = dataclasses.field(default_factory=dict)
     skips: dict[str, Group] = dataclasses.field(default_factory=dict)
     samples: list[Shown] = dataclasses.field(default_factory=list)
+
+    def add_rules(self) -> None:
+        """Add what was measured of the pictures, and the skips by rules, which the journal does not have."""
+        reasons = self.report.get("skip_reasons")
+        for reason, count in (reasons if isinstance(reasons, dict) else {}).items():
+            if reason not in self.skips and isinstance(count, int) and len(self.skips) < _KINDS:
+                self.skips[reason] = Group(name=reason, count=count)
+                self.counts.skips += count
+        for key, values in measured_pictures(self.folder):
+            for name, value in values.items():
+                self._distribution(f"picture: {name}", value, Shown(key=key))
+            for group in self.skips.values():
+                if len(group.pictures) < _OF_A_KIND and (why := rejects(group.name, values)):
+                    group.pictures.append(Shown(key=key, detail=why))
 
     @property
     def keys(self) -> set[str]:
@@ -154,9 +170,10 @@ def read_run(
     """
     folder = state_folder(output, state)
     if not (folder / "journal.jsonl").is_file():
-        raise ConfigError(
-            f"{output} has no journal of a run in {folder}: give --state, or --about dataset for its captions"
-        )
+        cure = "give --state, or --about dataset for its captions"
+        if is_remote(output):
+            cure = "report where it was written, or give --state a copy of its state folder"
+        raise ConfigError(f"{output} has no journal of a run in {folder}: {cure}")
     journal = Journal(folder / "journal.jsonl", read_only=True)
     journal.load()
     run = RecordedRun(
@@ -172,4 +189,5 @@ def read_run(
         run.add(outcome, chance)
         if progress is not None and not done % _EACH:
             progress(done, len(journal))
+    run.add_rules()
     return run
