@@ -12,7 +12,11 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
+<<<<<<< HEAD
 .PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-metrics bench-judge soak docs screenshots clean help
+=======
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics soak docs screenshots clean help
+>>>>>>> 5595cc0 (Report what a filter did, move rejected pictures and back, and test what is kept between calls)
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +29,7 @@ help:
 	@echo "make bench-service  measure the service"
 	@echo "make bench-studio  measure the studio on 100,000 pictures (ROWS=number for fewer)"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
+	@echo "make bench-dedup  measure duplicates and sharpness on the photos beside the project (PHOTOS=folder for others)"
 	@echo "make bench-embed  measure embeddings against sentence-transformers (PHOTOS=folder for real ones)"
 	@echo "make bench-judge  measure what both orders, and resampling pictures, are worth to judging"
 	@echo "make bench-metrics  measure the metrics of captions against pycocoevalcap (needs Java)"
@@ -111,6 +116,9 @@ bench-studio: $(VENV)/installed-for-tests
 bench-local: $(VENV)/installed-for-tests
 	$(BIN)/python bench/local.py $(if $(PHOTOS),--photos $(PHOTOS))
 
+bench-dedup: $(VENV)/installed-for-tests
+	$(BIN)/python bench/dedup.py $(if $(PHOTOS),--photos $(PHOTOS))
+
 bench-embed: $(VENV)/installed-for-tests
 	$(BIN)/python bench/embed.py $(if $(PHOTOS),--photos $(PHOTOS))
 
@@ -129,6 +137,7 @@ docs: $(VENV)/installed-for-tests
 
 screenshots: $(VENV)/installed-for-tests
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/filter_pictures.py
 
 clean:
 	rm -rf $(VENV) .venv-newest .venv-lowest build dist site demo .pytest_cache .mypy_cache .ruff_cache

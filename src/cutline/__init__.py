@@ -116,6 +116,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         PictureScores as PictureScores,
     )
     from cutline.imaging import Limits as Limits, Picture as Picture
+    from cutline.imaging.decoded import DecodedPicture as DecodedPicture
     from cutline.imaging.thumbnails import Thumbnail as Thumbnail
     from cutline.interfaces import (
         Captioner as Captioner,
@@ -123,6 +124,8 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         CheckResult as CheckResult,
         Draft as Draft,
         Filter as Filter,
+        Measure as Measure,
+        MeasureOptions as MeasureOptions,
         Profile as Profile,
         Rejection as Rejection,
         Sink as Sink,
@@ -161,6 +164,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.metrics.intervals import PairedTest as PairedTest
     from cutline.options import (
         CheckOptions as CheckOptions,
+        FilterOptions as FilterOptions,
         InputOptions as InputOptions,
         LocalOptions as LocalOptions,
         ModelOptions as ModelOptions,
@@ -237,9 +241,11 @@ _NAMES = {
     "cutline.evaluation.call": "evaluate",
     "cutline.evaluation.results": "Evaluation EvaluationProblem MetricScore PictureScores",
     "cutline.imaging": "Limits Picture",
+    "cutline.imaging.decoded": "DecodedPicture",
     "cutline.imaging.thumbnails": "Thumbnail",
     "cutline.interfaces": (
-        "Captioner Check CheckResult Draft Filter Profile Rejection Sink Source Stage Violation"
+        "Captioner Check CheckResult Draft Filter Measure MeasureOptions Profile Rejection Sink Source Stage "
+        "Violation"
     ),
     "cutline.job": "Job",
     "cutline.judgment.bradley_terry": "Interval",
@@ -253,7 +259,7 @@ _NAMES = {
     "cutline.locations.stored": "InlineBytes LocalFile RemoteFile",
     "cutline.metrics.intervals": "PairedTest",
     "cutline.options": (
-        "CheckOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "
+        "CheckOptions FilterOptions InputOptions LocalOptions ModelOptions OutputOptions PictureOptions "
         "PromptOptions RunOptions"
     ),
     "cutline.parameters": "Parameter",

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
+import tomllib
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from program import rows
 
+import cutline as cutline_package
+from cutline.imaging import EXTENSIONS
 from measured_pictures import blurred, scene
+
+PICTURES = tuple(f".{ending}" for ending in EXTENSIONS)
 
 
 @pytest.fixture
@@ -125,3 +133,135 @@ def test_a_file_of_someone_else_is_not_replaced(cutline, photos, tmp_path):
     assert found.code == 2
     assert "is there already" in found.err
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_report_loads_nothing_and_shows_what_is_rejected(cutline, photos, tmp_path):
+    rules = ("--keep", "side>=256", "--keep", "sharpness>=0.75", "--dedup", "near")
+    cutline("filter", "photos", "kept.csv", *rules, "--report", "filter.html")
+    page = (tmp_path / "filter.html").read_text()
+    assert "6 of 9" not in page
+    assert "5 of 9 pictures are kept" in page
+    assert "default-src &#39;none&#39;" in page
+    assert "<script" not in page
+    assert page.count("data:image/jpeg;base64,") == 4  # three rejected ones, and the kept one of the copy
+    assert "near duplicate of good1.png" in page
+    assert "side 70 &lt; 256" in page
+    assert "broken.jpg" in page
+    refused = cutline("filter", "photos", "kept.csv", *rules, "--report", "filter.pdf")
+    assert (refused.code, "an .html file" in refused.err) == (2, True)
+
+
+def test_rejected_pictures_are_moved_and_moved_back(cutline, photos, tmp_path):
+    (photos / "soft.txt").write_text("a caption")
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    found = cutline("filter", "photos", "kept.txt", "--keep", "sharpness>=0.75", "--move-to", "out")
+    assert "1 rejected picture moved; to move them back: cutline filter --move-back" in found.err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"soft.png", "soft.txt", "moved.jsonl"}
+    back = cutline("filter", "--move-back", "out")
+    assert (back.code, back.err) == (0, "2 files moved back\n")
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+    refused = cutline("filter", "photos/good1.png", "kept2.txt", "--move-to", "out")
+    assert (refused.code, "of a local folder" in refused.err) == (2, True)
+
+
+def test_pictures_in_tars_are_kept_within_a_parquet_list(cutline, photos, tmp_path):
+    (photos / "broken.jpg").unlink()
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for path in sorted(photos.iterdir()):
+            tar.add(path, path.name)
+    refused = cutline("filter", "set.tar", "kept.csv", "--keep", "side>=256")
+    assert refused.code == 2
+    assert "ends in .parquet" in refused.err
+    assert not (tmp_path / "kept.csv").exists()
+    assert cutline("filter", "set.tar", "kept.parquet", "--keep", "side>=256").code == 0
+    assert cutline("caption", "kept.parquet", "out.jsonl").code == 0
+    assert len(rows(tmp_path / "out.jsonl")) == 7
+    direct = cutline("caption", "set.tar", "direct.jsonl", "--keep", "side>=256", "--dedup", "near")
+    assert "6 captions · 2 skipped" in direct.err
+
+
+def test_the_largest_of_duplicates_is_kept_whatever_the_order(cutline, tmp_path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    picture = scene(seed=3)
+    for name, side in (("a", 240), ("b", 480), ("c", 320)):
+        picture.resize((side, side * 3 // 4)).save(folder / f"{name}.png")
+    (folder / "d.png").write_bytes((folder / "b.png").read_bytes())
+    blurred(picture, 1).save(folder / "0.png")
+    assert cutline("filter", "copies", "kept.txt", "--dedup", "near").code == 0
+    assert (tmp_path / "kept.txt").read_text() == "copies/b.png\n"
+    kept = {row["key"]: (row["rule"], row["kept"]) for row in rows(tmp_path / "kept.txt.rejected.jsonl")}
+    assert kept["d.png"] == ("exact duplicate", "b.png")
+    assert {kept[name] for name in ("a.png", "c.png", "0.png")} == {("near duplicate", "b.png")}
+    assert cutline("filter", "copies", "exact.txt", "--dedup", "exact").code == 0
+    assert len((tmp_path / "exact.txt").read_text().split()) == 4
+
+
+def test_pictures_without_detail_match_only_exactly(cutline, tmp_path):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for name, colour in (("black", "black"), ("white", "white"), ("navy", "navy"), ("again", "navy")):
+        Image.new("RGB", (300, 200), colour).save(folder / f"{name}.png")
+    assert cutline("filter", "plain", "kept.txt", "--dedup", "near").code == 0
+    assert len((tmp_path / "kept.txt").read_text().split()) == 3
+
+
+def test_a_picture_without_a_value_is_kept_and_counted(cutline, tmp_path):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    scene().save(folder / "scene.png")
+    Image.new("RGB", (300, 200), "navy").save(folder / "page.png")
+    found = cutline("filter", "plain", "kept.txt", "--keep", "sharpness>=0.75")
+    assert found.code == 0
+    assert "--keep sharpness>=0.75: 1 picture without sharpness kept" in found.err
+    few = cutline("filter", "plain", "kept.txt", "--keep", "entropy>=p2")
+    assert "--keep entropy>=p2 rejects nothing: 2 % of 2 pictures is less than one" in few.err
+
+
+def test_estimates_and_previews_count_what_is_left(cutline, photos, tmp_path):
+    rules = ("--keep", "side>=256", "--keep", "sharpness>=0.75", "--dedup", "near")
+    (photos / "broken.jpg").unlink()
+    found = cutline("caption", "photos", "out.jsonl", "--estimate", *rules)
+    assert found.code == 0
+    assert "5 pictures" in found.out
+    preview = cutline("caption", "photos", "out.jsonl", "--preview", "8", *rules)
+    assert "skipped: side 70 < 256" in preview.out
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_rules_are_part_of_job_files_and_of_python(cutline, photos, tmp_path):
+    (photos / "broken.jpg").unlink()
+    rules = ("--keep", "side>=256", "--dedup", "near")
+    assert cutline("caption", "photos", "a.jsonl", *rules, "--save-job", "job.toml").code == 0
+    assert tomllib.loads((tmp_path / "job.toml").read_text())["filters"] == {
+        "keep": ["side>=256"],
+        "dedup": "near",
+    }
+    assert "6 captions · 2 skipped" in cutline("run", "job.toml").err
+    captions = cutline_package.caption(photos, tmp_path / "b.jsonl", keep="side>=256", dedup="near")
+    assert (captions.report.counts.captions, captions.report.counts.skips) == (6, 2)
+
+
+def test_a_model_that_no_rule_uses_is_refused(cutline, photos):
+    for option in ("--classifier", "--aesthetic-model", "--aesthetic-head"):
+        found = cutline("caption", "photos", "out.jsonl", option, "x/y")
+        assert (found.code, f"{option} does nothing alone" in found.err) == (2, True)
+
+
+def test_odd_and_damaged_pictures_end_as_their_manifest_says(cutline, shared_data, tmp_path):
+    data = shared_data / "bad-images"
+    manifest = json.loads((data / "manifest.json").read_bytes())["files"]
+    found = cutline("filter", str(data), "kept.jsonl", "--keep", "side>=1", "--source-type", "local")
+    assert found.code == 1
+    assert "bug" not in found.err
+    kept = {Path(row["image"]).name for row in rows(tmp_path / "kept.jsonl")}
+    failed = {Path(row["image_path"]).name for row in rows(tmp_path / "kept.jsonl.failures.jsonl")}
+    assert not kept & failed
+    for file in manifest:
+        name = Path(file["file"]).name
+        if file["expect"].startswith("loads") and name not in kept:
+            assert not any(name.lower().endswith(ending) for ending in PICTURES), (name, file["expect"])
+        if file["expect"] in {"refuse", "refuse_bomb"}:
+            assert name not in kept, (name, file["expect"])
+    again = cutline("filter", str(data), "kept.jsonl", "--dedup", "near", "--source-type", "local")
+    assert again.code == 1

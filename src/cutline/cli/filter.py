@@ -8,7 +8,7 @@ import os
 import shlex
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -20,6 +20,9 @@ from cutline.job import Job
 from cutline.options import FilterOptions, LocalOptions, PictureOptions, RunOptions
 from cutline.terminal import Console, print_error, print_line
 
+if TYPE_CHECKING:
+    from cutline.engine.filter_job import FilterResult
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FilterGroups:
@@ -28,7 +31,13 @@ class FilterGroups:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FilterActions(Verbosity):
+class Actions(Verbosity):
+    report: Path | None = None
+    """Write counts, histograms of the measures and rejected pictures to an .html file."""
+    move_to: str | None = None
+    """Move the rejected pictures of a folder, and the texts beside them, to another folder."""
+    move_back: Path | None = None
+    """Move them all back: the folder they were moved to, or its list. Nothing else is done."""
     list: bool = False
     """List the measures with their range, and values of a usual and a bad picture."""
     max_pixels: int = PictureOptions().max_pixels
@@ -44,7 +53,7 @@ def filter(  # noqa: A001 - the command's name
     output_path: Annotated[str | None, Parameter(alias="-o")] = None,
     *,
     groups: Annotated[FilterGroups, Parameter(name="*")] = FilterGroups(),
-    actions: Annotated[FilterActions, option_group("Before and during")] = FilterActions(),
+    actions: Annotated[Actions, option_group("Before and during")] = Actions(),
 ) -> int:
     """List the pictures that are worth a caption, and why the others are not.
 
@@ -60,6 +69,8 @@ def filter(  # noqa: A001 - the command's name
     actions.check()
     if actions.list:
         return _list_measures()
+    if actions.move_back is not None:
+        return _move_back(actions.move_back)
     if input_path is None or output_path is None:
         raise ConfigError(
             "cutline filter needs an input and a list, such as `cutline filter photos kept.txt`"
@@ -76,37 +87,60 @@ def filter(  # noqa: A001 - the command's name
     return _filter(job, actions)
 
 
-def _filter(job: Job, verbosity: Verbosity) -> int:
+def _filter(job: Job, actions: Actions) -> int:
     from cutline.cli.execute import run_displayed
-    from cutline.engine.filter_job import FilterResult, filter_job
+    from cutline.engine.filter_job import FilterActions, filter_job
 
-    result: FilterResult | None = run_displayed(
-        lambda progress, stop: filter_job(job, progress=progress, stop=stop), verbosity
+    if actions.report is not None and actions.report.suffix.lower() not in {".html", ".htm"}:
+        raise ConfigError(f"the report is an .html file: change {actions.report}")
+    more = FilterActions(report=actions.report, move_to=actions.move_to)
+    result = run_displayed(
+        lambda progress, stop: filter_job(job, more, progress=progress, stop=stop), actions
     )
     if result is None:
         print_error("interrupted · what was measured is kept: run the same command again to continue")
         return 130
-    if not verbosity.quiet:
-        rejected = sum(result.counts.values())
-        parts = [f"{result.kept:,} kept", f"{rejected:,} rejected"]
-        if result.counts:
-            parts[-1] += f" ({', '.join(f'{count:,} {rule}' for rule, count in result.counts.items())})"
-        if result.failures:
-            parts.append(f"{sum(result.failures.values()):,} cannot be opened")
-        print_line(" · ".join(parts))
-        for key, message in result.failed:
-            print_line(f"  {printable(key)}: {printable(message)}")
-        for line in (*map(str, result.left_over), *result.warnings):
-            print_line(printable(line))
-        for path in result.outputs:
-            print_line(f"→ {printable(os.path.relpath(path))}")
-        words = ["cutline", "caption", str(result.outputs[0])]
-        if result.needs_root:
-            words += ["--image-root", str(Path(job.input_path).absolute())]
-        print_line(f"caption them: {printable(shlex.join(words))}")
+    if not actions.quiet:
+        _print_result(job, result)
     elif result.failures:
         print_error(f"{plural(sum(result.failures.values()), 'picture')} cannot be opened")
-    return result.exit_code
+    return 130 if result.unmoved else result.exit_code
+
+
+def _print_result(job: Job, result: "FilterResult") -> None:
+    parts = [f"{result.kept:,} kept", f"{sum(result.counts.values()):,} rejected"]
+    if result.counts:
+        parts[-1] += f" ({', '.join(f'{count:,} {rule}' for rule, count in result.counts.items())})"
+    if result.failures:
+        parts.append(f"{sum(result.failures.values()):,} cannot be opened")
+    print_line(" · ".join(parts))
+    for key, message in result.failed:
+        print_line(f"  {printable(key)}: {printable(message)}")
+    for line in (*map(str, result.left_over), *result.warnings):
+        print_line(printable(line))
+    for path in result.outputs:
+        print_line(f"→ {printable(os.path.relpath(path))}")
+    words = ["cutline", "caption", str(result.outputs[0])]
+    if result.needs_root:
+        words += ["--image-root", str(Path(job.input_path).absolute())]
+    print_line(f"caption them: {printable(shlex.join(words))}")
+    if result.move_list is not None:
+        back = shlex.join(["cutline", "filter", "--move-back", str(result.move_list.parent)])
+        rest = f", {result.unmoved:,} not, as it was interrupted" if result.unmoved else ""
+        moved = plural(result.moved, "rejected picture")
+        print_line(f"{moved} moved{rest}; to move them back: {printable(back)}")
+
+
+def _move_back(listed: Path) -> int:
+    from cutline.engine.moved_pictures import move_back
+
+    result = move_back(listed)
+    print_line(f"{plural(result.back, 'file')} moved back")
+    for path in result.left[:5]:
+        print_error(f"{printable(path)} was left alone: something else is there, or it is gone")
+    if len(result.left) > 5:
+        print_error(f"… and {len(result.left) - 5:,} more")
+    return 1 if result.left else 0
 
 
 def _list_measures() -> int:

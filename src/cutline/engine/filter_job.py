@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from cutline.credentials import without_credentials
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
+from cutline.engine.filter_page import Examples, filter_page
+from cutline.engine.moved_pictures import PictureMover
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
 from cutline.engine.picture_list import Row, RowFile, check_list, write_list
-from cutline.engine.progress import ProgressHook
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.selection import Selection, measure_input, rules_of, summary_lines
 from cutline.engine.state import State, failures_file, open_state
 from cutline.errors import ConfigError
-from cutline.files import write_errors
+from cutline.files import write_atomically, write_errors
 from cutline.filters.selection import KEPT, refuse_nothing_left
 from cutline.formatting import stored_key, without_signatures
-from cutline.interfaces import Source
+from cutline.interfaces import Measure, Source
 from cutline.job import Job
 from cutline.records import JSON, LeftOver, Sample
 from cutline.serialization import valid_unicode
+from cutline.storage import is_remote
 from cutline.worker_threads import in_thread, worker_threads
 
 RECORD: Final = "filter.json"
+
+_NAMED: Final = 5  # pictures that cannot be opened, in the summary
+_LISTED: Final = 50  # of them in the report
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,8 @@ class FilterResult:
     """``counts`` of the rejected by rule, ``failures`` by kind; ``outputs`` are the files that were written.
 
     ``needs_root``: the list names pictures outside its folder. ``failed`` are the first that cannot be
-    opened, with the reason.
+    opened, with the reason. ``moved`` rejected pictures are in another folder, ``unmoved`` ones are not, as
+    it was stopped; ``move_list`` is the list of the moves.
     """
 
     kept: int
@@ -44,13 +52,26 @@ class FilterResult:
     needs_root: bool
     warnings: tuple[str, ...]
     left_over: tuple[LeftOver, ...]
+    moved: int = 0
+    unmoved: int = 0
+    move_list: Path | None = None
 
     @property
     def exit_code(self) -> int:
         return 1 if self.failures else 0
 
 
-async def filter_job(job: Job, *, progress: ProgressHook, stop: Stop) -> FilterResult | None:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilterActions:
+    """What is done besides the list: a ``report`` as HTML, and the rejected pictures moved to a folder."""
+
+    report: Path | None = None
+    move_to: str | None = None
+
+
+async def filter_job(
+    job: Job, actions: FilterActions = FilterActions(), *, progress: ProgressHook, stop: Stop
+) -> FilterResult | None:
     """List what the job's rules keep of its input; None if it is stopped, and the next call continues.
 
     Raises:
@@ -63,6 +84,7 @@ async def filter_job(job: Job, *, progress: ProgressHook, stop: Stop) -> FilterR
     rules = rules_of(job, decode=True)
     refuse_overlap(job.input_path, output_paths(job.output_path, job.run.state), "jsonl", files_read(job))
     source = assembly.source_of(job)
+    mover = _mover(job, actions)
     with worker_threads(), open_state(job.output_path, job.run.state) as state:
         output = Path(job.output_path)
         _check_output(output, state)
@@ -71,7 +93,11 @@ async def filter_job(job: Job, *, progress: ProgressHook, stop: Stop) -> FilterR
             return None
         refuse_nothing_left(selection.decisions)
         state.write(RECORD, {"output": str(output)})
-        return await in_thread(_write, job, source, selection, output)
+        call = _Writing(job, source, selection, rules.measures, output, actions.report)
+        result = await in_thread(call.write)
+        if mover is None:
+            return result
+        return await in_thread(_move, mover, call.rejected_files, result, progress, stop)
 
 
 def _check_output(output: Path, state: State) -> None:
@@ -80,33 +106,92 @@ def _check_output(output: Path, state: State) -> None:
         raise ConfigError(f"{output} is there already and no list of `cutline filter`: choose another name")
 
 
-def _write(job: Job, source: Source, selection: Selection, output: Path) -> FilterResult:
-    listing = _Listing(job, source, selection, output)
-    with contextlib.closing(listing), write_errors(output):
-        all_relative = write_list(output, listing.kept_rows(), selection.measured.values)
-        listing.publish()
-    return FilterResult(
-        kept=selection.kept,
-        counts=selection.decisions.counts(),
-        failures=listing.failures,
-        failed=tuple(listing.failed),
-        outputs=(output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)),
-        needs_root=not all_relative,
-        warnings=(*source.warnings, *summary_lines(selection.decisions)),
-        left_over=tuple(source.left_over),
-    )
+def _mover(job: Job, actions: FilterActions) -> PictureMover | None:
+    if actions.move_to is None:
+        return None
+    if is_remote(job.input_path) or not Path(job.input_path).is_dir() or is_remote(actions.move_to):
+        raise ConfigError("--move-to moves the pictures of a local folder to another: give both")
+    return PictureMover(job.input_path, actions.move_to)
+
+
+def _move(
+    mover: PictureMover, files: list[str], result: FilterResult, progress: ProgressHook, stop: Stop
+) -> FilterResult:
+    with contextlib.closing(mover):
+        for number, file in enumerate(files):
+            if stop.requested:
+                break
+            if number % 100 == 0:
+                progress(Progress(waiting_for=f"moving pictures: {number:,}/{len(files):,}"))
+            mover.move(file)
+    unmoved = len(files) - mover.moved
+    listed = mover.list if mover.moved else None
+    return dataclasses.replace(result, moved=mover.moved, unmoved=unmoved, move_list=listed)
+
+
+@dataclasses.dataclass(slots=True)
+class _Writing:
+    """The files of one call: the list, those beside it, and the report."""
+
+    job: Job
+    source: Source
+    selection: Selection
+    measures: Sequence[Measure]
+    output: Path
+    report: Path | None
+    rejected_files: list[str] = dataclasses.field(default_factory=list)
+
+    def write(self) -> FilterResult:
+        output, selection = self.output, self.selection
+        listing = _Listing(self._samples(), selection, output)
+        with contextlib.closing(listing), write_errors(output):
+            all_relative = write_list(output, listing.kept_rows(), selection.measured.values)
+            listing.publish()
+        self.rejected_files = listing.files
+        outputs = [output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)]
+        if self.report is not None:
+            self._write_report(listing, self.report)
+            outputs.append(self.report)
+        return FilterResult(
+            kept=selection.kept,
+            counts=selection.decisions.counts(),
+            failures=listing.failures,
+            failed=tuple(listing.failed[:_NAMED]),
+            outputs=tuple(outputs),
+            needs_root=not all_relative,
+            warnings=(*self.source.warnings, *summary_lines(selection.decisions)),
+            left_over=tuple(self.source.left_over),
+        )
+
+    def _samples(self) -> Iterator[Sample]:
+        return assembly.samples_of(self.source, assembly.limit_of(self.job))
+
+    def _write_report(self, listing: _Listing, report: Path) -> None:
+        listing.examples.find_kept(self._samples())
+        page = filter_page(
+            self.selection,
+            self.measures,
+            listing.examples,
+            input_path=without_credentials(self.job.input_path),
+            failed=listing.failed,
+            failures=listing.unopened.rows,
+        )
+        with write_errors(report):
+            write_atomically(report, page.encode(errors="replace"))
 
 
 class _Listing:
     """One more listing of the source: the kept pictures, and meanwhile the others in their files."""
 
-    def __init__(self, job: Job, source: Source, selection: Selection, output: Path) -> None:
-        self._samples = assembly.samples_of(source, assembly.limit_of(job))
+    def __init__(self, samples: Iterator[Sample], selection: Selection, output: Path) -> None:
+        self._samples = samples
         self._selection = selection
         self.rejected = RowFile(output.with_name(f"{output.name}.rejected.jsonl"))
         self.unopened = RowFile(failures_file(str(output), output))
         self.failures: dict[str, int] = {}
         self.failed: list[tuple[str, str]] = []
+        self.examples = Examples()
+        self.files: list[str] = []  # of rejected pictures
 
     def kept_rows(self) -> Iterator[Row]:
         for sample in self._samples:
@@ -114,9 +199,15 @@ class _Listing:
             if place is None:
                 self._add_failure(sample)
             elif (row := rejected_row(sample, self._selection, place)) is not None:
-                self.rejected.add(row)
+                self._add_rejected(sample, row)
             else:
                 yield sample, self._selection.values(place)
+
+    def _add_rejected(self, sample: Sample, row: JSON) -> None:
+        self.rejected.add(row)
+        self.examples.add(sample, row)
+        if sample.location is not None and (file := sample.location.file()) is not None:
+            self.files.append(file)
 
     def _add_failure(self, sample: Sample) -> None:
         if sample.problem is not None:
@@ -127,7 +218,7 @@ class _Listing:
             kind, message = error or ("changed", "it came after the others were measured; run it again")
         self.failures[kind] = self.failures.get(kind, 0) + 1
         key = stored_key(valid_unicode(sample.key))
-        if len(self.failed) < 5:
+        if len(self.failed) < _LISTED:
             self.failed.append((key, message))
         path = valid_unicode(without_signatures(sample.path))
         self.unopened.add({"key": key, "image_path": path, "kind": kind, "message": message})

@@ -30,7 +30,7 @@ from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
-from cutline.engine.selection import rules_of, select
+from cutline.engine.selection import SelectedSource, rules_of, select
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
@@ -132,6 +132,7 @@ class _Run:
     output: str = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
+    rejected: int = 0
     slowdown_before: Slowdown = dataclasses.field(init=False)  # captioners may be shared with other runs
     retries_before: Counter[str] = dataclasses.field(init=False)
     earlier: Totals = dataclasses.field(default_factory=Totals)
@@ -171,6 +172,7 @@ class _Run:
             source = await select(
                 self.job, self.rules, source, state.folder, progress=self.progress, stop=self.stop
             )
+            self.rejected = source.selection.rejected if isinstance(source, SelectedSource) else 0
             plan = await plan_run(self.job, source, output, self.stop, self._open_models)
             stats = self.stats = RunStats(
                 before=copy.deepcopy(output.counts),
@@ -309,7 +311,10 @@ class _Run:
         stopped: CutlineError | None,
     ) -> Report:
         known = stats.known
-        left_out = len(journal) - stats.before.journalled - stats.resumed.total - stats.changed
+        # An earlier caption of a picture that a rule rejects now is not one whose picture is gone.
+        left_out = (
+            len(journal) - self.rejected - stats.before.journalled - stats.resumed.total - stats.changed
+        )
         return Report(
             job=self.job,
             output=absolute(self.output),
