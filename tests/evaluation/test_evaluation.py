@@ -441,3 +441,30 @@ def test_what_the_pages_say_of_lengths_and_cider_is_so(shared_data):
     assert found == ["0.92", "0.27", "0.013", "0.064"]
     page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text("utf-8")
     assert all(value in page for value in found)
+
+
+OUTPUTS = {
+    "jsonl": "o.jsonl",
+    "json": "o.json",
+    "csv": "o.csv",
+    "tsv": "o.tsv",
+    "parquet": "o.parquet",
+    "webdataset": "shards",
+    "imagefolder": "photos/metadata.jsonl",
+    "sidecar": "texts",
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_every_output_of_ours_is_read(folder, kind):
+    (folder / "photos/deep").mkdir(parents=True)
+    for key in ("a.jpg", "deep/b.jpg", "c.jpg"):
+        Image.new("RGB", (40, 30), "crimson").save(folder / "photos" / key)
+    output = str(folder / OUTPUTS[kind])
+    cutline.caption("photos", output, model="fake", prompt="short", output_format=kind)
+    references = {key: ["a red picture", "fake"] for key in ("a.jpg", "deep/b.jpg", "c.jpg")}
+    (folder / "own.json").write_text(json.dumps(references))
+    found = evaluated(output, "own.json")
+    assert {Path(picture.image_id).stem for picture in found.pictures} == {"a", "b", "c"}
+    assert all("prompted by short" in picture.caption for picture in found.pictures)
+    assert not found.problems
