@@ -96,7 +96,9 @@ def table(path, name, column, kind):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
-@pytest.mark.parametrize(("name", "column"), [("image_id", "references"), ("file_name", "captions")])
+@pytest.mark.parametrize(
+    ("name", "column"), [("image_id", "references"), ("file_name", "captions"), ("file", "sentences")]
+)
 def test_references_are_read_from_tables_with_lists(folder, name, column, kind):
     table(folder / f"table.{kind}", name, column, kind)
     assert values(evaluated(references=f"table.{kind}")) == values(evaluated())

@@ -13,6 +13,7 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture, Comparison
+from cutline.comparison.statistics import EXPORTED_ONLY
 from cutline.comparison.summary_table import summary_table
 from cutline.engine.recorded_captions import Answer, AnswerStep
 from cutline.formatting import plural, short_number
@@ -57,7 +58,8 @@ def _picture(
         compared = bool(place and first)
         same = compared and answer.text == first
         scores = sorted(candidate.scores.get(picture.key, {}).items())
-        figures = [*_usage(answer), *(f"{name} {value:.3f}" for name, value in scores)]
+        shown = (f"{name} {value:.3f}" for name, value in scores if name not in EXPORTED_ONLY)
+        figures = [*_usage(answer), *shown]
         captions.append(
             {
                 "missing": answer is MISSING,

@@ -13,6 +13,9 @@ from cutline.judgment.exports import interval_json
 from cutline.records import JSON, Usage
 from cutline.text.differences import words
 
+EXPORTED_ONLY = ("BLEU-1", "BLEU-2", "BLEU-3")
+"""Scores that tables leave out, beside BLEU-4."""
+
 OPENER = 3
 """Words of an opener, as in "A picture of"."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cutline.comparison.results import CandidateResult, Comparison
-from cutline.comparison.statistics import Figures
+from cutline.comparison.statistics import EXPORTED_ONLY, Figures
 from cutline.formatting import money, short_number
 from cutline.judgment.summary import limits
 
@@ -171,4 +171,5 @@ def _metrics(comparison: Comparison) -> list[_Column]:
             bar=True,
         )
         for name in names
+        if name not in EXPORTED_ONLY
     ]

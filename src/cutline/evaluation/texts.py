@@ -23,7 +23,8 @@ Role: TypeAlias = Literal["captions", "references"]
 
 _TABLES: Final = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _ID_COLUMNS: Final = (
-    "image_id", "cocoid", "file_name", "filename", "image_path", "image", "path", "id", "key", "name", "url",
+    "image_id", "cocoid", "file_name", "filename", "file", "image_path", "image", "path",
+    "id", "key", "name", "url",
 )  # fmt: skip
 _TEXT_COLUMNS: Final[Mapping[Role, tuple[str, ...]]] = {
     "captions": ("caption", "text", "captions", "description"),
