@@ -19,7 +19,7 @@ from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.judge import PREFERRED
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
-from cutline.comparison.statistics import Figures
+from cutline.comparison.statistics import EXPORTED_ONLY, Figures
 from cutline.display import Display
 from cutline.errors import SinkError
 from cutline.formatting import money, printable
@@ -34,7 +34,6 @@ from cutline.options import (
 )
 from cutline.terminal import Console, print_error
 
-_FEWER = ("BLEU-1", "BLEU-2", "BLEU-3")  # in the report only
 PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
@@ -194,7 +193,7 @@ def _table(comparison: Comparison) -> Table:
     for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
         table.add_column(title, justify="right")
     scores = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
-    shown = [name for name in scores if name not in {*_FEWER, PREFERRED}]
+    shown = [name for name in scores if name not in {*EXPORTED_ONLY, PREFERRED}]
     for name in (*shown, *judged):
         table.add_column(name, justify="right")
     for candidate in comparison.candidates:
