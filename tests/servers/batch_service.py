@@ -33,7 +33,7 @@ class Settings:
     ``hold_from``: which of them is the first to be held.
 
     ``auto``: each look at a batch takes it one stage further. ``faults`` are shares of the answers by the
-    names of ``endpoint.py``, or by HTTP status. ``batches``: whether there is a batch API at all.
+    names of ``endpoint.py``, or by HTTP status. ``content`` is the text of every answer in place of the usual one. ``batches``: whether there is a batch API at all.
     So many requests are answered 429 as ``refuse`` says, each to be asked again in ``retry_after`` seconds.
     """
 
@@ -51,6 +51,7 @@ class Settings:
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
     junk: bool = False
     spoil: tuple[str, ...] = ()
+    content: str = ""
 
 
 class Service:
@@ -333,7 +334,10 @@ class Service:
                 body = {"error": {"message": f"injected {name}", "type": "test", "code": None}}
                 bad.append(answered(line, int(name), body))
             else:
-                good.append(answered(line, 200, orjson.loads(completion(digest, name))))
+                reply = orjson.loads(completion(digest, name))
+                if self.settings.content:
+                    reply["choices"][0]["message"]["content"] = self.settings.content
+                good.append(answered(line, 200, reply))
         if self.settings.junk:
             good = junk(good)
             batch["expires_at"] = "soon"

@@ -73,6 +73,8 @@ class JudgeGroups(JobGroups):
 class JudgeActions(Verbosity):
     """What is done."""
 
+    batch: bool = False
+    """Judge through the service's batch API, at half the price; run it again within a day to collect."""
     estimate: bool = False
     """Judge a few pictures, print time, tokens and money of all, and stop."""
 
@@ -124,6 +126,7 @@ def judge(
         key=service.key,
         judges=model is not None,
         rubric=rubric,
+        batch=actions.batch,
         people=people or "",
         votes=votes,
     )

@@ -22,6 +22,7 @@ def judge(
     model: str | None = None,
     *,
     rubric: bool = False,
+    batch: bool = False,
     images: Input | None = None,
     output: str | Path = DEFAULT_OUTPUT,
     people: str | Path | None = None,
@@ -39,6 +40,7 @@ def judge(
             the command line.
         model: the model that judges, ``provider:name``; None if people judge alone.
         rubric: rate captions one by one instead.
+        batch: judge through the service's batch API, at half the price; the same call later collects.
         images: the pictures, as for ``caption``, if they are not where the outputs say.
         output: ``.html`` for people, ``.json`` or ``.csv`` for programs.
         people: where to write the page on which people judge.
@@ -52,6 +54,7 @@ def judge(
 
     Raises:
         ConfigError: the call is invalid; the message names the cure.
+        RunStopped: with ``batch``, the replies are not there yet; the same call later collects them.
         SinkError: the result or the journal cannot be written; the same call continues later.
     """
     listed = None if images is None else listed_source(images)
@@ -66,6 +69,7 @@ def judge(
         key=given_key(api_key),
         judges=model is not None,
         rubric=rubric,
+        batch=batch,
         people="" if people is None else str(people),
         votes=tuple(map(str, votes)),
     )

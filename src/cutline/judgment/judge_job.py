@@ -17,7 +17,8 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, RunStopped
+from cutline.formatting import plural
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.judgment.verdicts import JudgeReply, ReplySink
@@ -62,21 +63,29 @@ async def replies_to(
     key: Secret | None = None,
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
+    batch: bool = False,
 ) -> tuple[Mapping[str, JudgeReply], Report | None]:
     """The judge's replies to the samples of a source, by their keys; only those without one are requested.
 
     ``folder`` keeps a journal for each judge and prompt. The report is None where there are no samples.
+    ``batch``: through the service's batch API.
 
     Raises:
         ConfigError, SinkError: as ``run_job``.
+        RunStopped: the replies are not there yet; the same call later collects them.
     """
     sink = ReplySink()
     if not source.count():
         return sink.replies, None
     place = folder / _folder_name(job) / "replies.jsonl"
     await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
+    job = dataclasses.replace(job, output_path=str(place))
+    if batch:
+        collected = await _by_batch(source, sink, job, key=key, progress=progress, stop=stop)
+        if collected is not None:
+            return sink.replies, collected
     report = await run_job(
-        dataclasses.replace(job, output_path=str(place)),
+        job,
         source=source,
         key=key,
         progress=progress,
@@ -84,6 +93,39 @@ async def replies_to(
         sink=sink,
     )
     return sink.replies, report
+
+
+async def _by_batch(
+    source: Source,
+    sink: ReplySink,
+    job: Job,
+    *,
+    key: Secret | None,
+    progress: ProgressHook | None,
+    stop: Stop | None,
+) -> Report | None:
+    """Send what is in no batch yet, and collect what there is; None where all replies are in the journal."""
+    from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, collect_job
+    from cutline.engine.batches.submit import submit_job
+
+    sent = await submit_job(job, source=source, key=key, progress=progress, stop=stop)
+    if sent.stopped is not None:
+        raise RunStopped(f"stopped: {sent.stopped}; run the same command again to continue")
+    if not sent.stats.pictures and not sent.stats.waiting:
+        return None
+    collection = await collect_job(
+        sent.output, source=source, sink=sink, key=key, progress=progress, stop=stop
+    )
+    report = collection.report
+    reasons = {} if report is None else report.counts.reasons
+    waiting = sum(reasons.get(reason, 0) for reason in (UNDER_WAY, IN_NO_BATCH))
+    if report is None or waiting or collection.status.under_way:
+        waiting = waiting or sent.stats.pictures + sent.stats.waiting
+        raise RunStopped(
+            f"{plural(waiting, 'request')} {'is' if waiting == 1 else 'are'} in batches at the service, "
+            "which answers within a day: run the same command again to collect the replies"
+        )
+    return report
 
 
 def _folder_name(job: Job) -> str:

@@ -49,7 +49,8 @@ class Plan:
     """What is judged: ``outputs`` by name or as on the command line, ``job`` with the judge as its model.
 
     The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
-    ``judges`` is False where no model judges; with ``rubric`` it rates single captions. ``people`` is the
+    ``judges`` is False where no model judges; with ``rubric`` it rates single captions, with
+    ``batch`` through its batch API. ``people`` is the
     file of the page for people, ``votes`` are the files that it saved.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     key: Secret | None = None
     judges: bool = True
     rubric: bool = False
+    batch: bool = False
     people: str = ""
     votes: Sequence[str] = ()
 
@@ -131,7 +133,13 @@ class JudgmentRunner:
             hook = self._hooks.progress
             source = self._source(contest, games)
             replies, ran = await replies_to(
-                source, job, folder=self._folder, key=plan.key, progress=hook, stop=stop
+                source,
+                job,
+                folder=self._folder,
+                key=plan.key,
+                progress=hook,
+                stop=stop,
+                batch=plan.batch,
             )
             judgment = self._judgment(contest, games, replies, votes, ran)
             if ran is None or ran.stopped is None:
@@ -204,7 +212,8 @@ def _refuse_unused(plan: Plan, *, has_pictures: bool) -> None:
         raise ConfigError(f"--{_shown(unused)} is for the pictures of --images: add it, or remove the option")
     if plan.judges:
         return
-    unused = {"rubric"} if plan.rubric else {"api-key"} if plan.key is not None else set()
+    flags = {"rubric": plan.rubric, "batch": plan.batch, "api-key": plan.key is not None}
+    unused = {name for name, given in flags.items() if given}
     unused |= {name for group in (job.model, job.local, job.server, job.run) for name in _given(group)}
     unused.discard("state")
     if unused:

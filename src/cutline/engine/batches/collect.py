@@ -28,7 +28,7 @@ from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State
 from cutline.errors import RequestError, RunStopped
 from cutline.imaging import Picture
-from cutline.interfaces import Sink
+from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.records import JSON, Failure, Outcome, Sample, Skip, Step
 from cutline.worker_threads import in_thread
@@ -59,11 +59,13 @@ async def collect_job(
     keep_files: bool = False,
     progress: ProgressHook | None = None,
     stop: Stop | None = None,
+    source: Source | None = None,
+    sink: Sink | None = None,
 ) -> Collection:
     """Write the available replies to the output; batches that are under way are left for later.
 
     ``until_all`` waits for all of them. The files at the service are deleted once their content is in the
-    journal, unless ``keep_files``. ``progress`` and ``stop`` as for ``run_job``.
+    journal, unless ``keep_files``. The rest is as for ``run_job``; ``source`` is that of the submission.
 
     Raises:
         ConfigError: no batch was sent for this output, or the job's prompt or input changed since.
@@ -78,7 +80,9 @@ async def collect_job(
         await unless_stopped(wait(status, key=key, progress=progress), stop)
     job = _without_limits(status.job)
     replies = BatchReplySource(job, service_of(job, key, progress), stop, keep_files=keep_files)
-    report = await run_job(job, key=key, progress=progress, stop=stop, replies=replies)
+    report = await run_job(
+        job, source=source, key=key, progress=progress, stop=stop, replies=replies, sink=sink
+    )
     return Collection(status=saved_status(output, state), report=report)
 
 
