@@ -170,6 +170,48 @@ def test_what_cannot_be_retried_or_repaired_is_refused_at_the_start(pictures, tm
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_a_model_that_refuses_another_temperature_is_told_with_the_cure(pictures, tmp_path, servers):
+    from processes import cutline_here
+
+    server = servers("scripted.py", "--folder", ".")
+    error = {"error": {"message": "Unsupported value", "param": "temperature", "code": "unsupported_value"}}
+    refused = {"field": "temperature", "status": 400, "body": json.dumps(error)}
+    server.post("/script", {"content": "A dog.", "refused": refused})
+    done = cutline_here(
+        "caption", pictures(1), tmp_path / "out.jsonl", "--model", "m", "--endpoint", server.url,
+        "--check", "words=3..:retry",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "parameter: 00000.png: the retry for --check words has another temperature" in done.stderr
+    assert "give --retry-prompt with --check-retries 1" in done.stderr
+
+
+def test_rows_of_one_picture_share_the_caption_that_passed(experts, pictures, tmp_path):
+    folder = pictures(1)
+    table = tmp_path / "rows.csv"
+    table.write_text("image\n" + "pictures/00000.png\n" * 3)
+    experts.post("/script", {"a": [{"content": "A dog."}]})
+    done = ask(
+        experts, table, tmp_path / "out.jsonl", "--check", "words=3..:retry", model="a",
+        max_concurrent_requests=4,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert temperatures(experts.get("/asked")) == [None, 0.8]
+    assert len({text for _, text in captions("jsonl", tmp_path / "out.jsonl")}) == 1
+    assert report(tmp_path / "out.jsonl")["completion_tokens"] == 2 * 10
+    assert folder.is_dir()
+
+
+def test_of_several_prompts_only_that_of_the_caption_is_repeated(run, experts, tmp_path):
+    experts.post("/script", {"a": [{"content": "A dog."}, {"content": "tags"}]})
+    requests, _ = run(
+        "--prompt", "a=Describe it.", "--prompt", "b=Tags!", "--check", "words=3..:retry",
+        max_concurrent_requests=1,
+    )  # fmt: skip
+    assert sorted(request["text"] for request in requests) == ["Describe it.", "Describe it.", "Tags!"]
+    assert report(tmp_path / "out.jsonl")["completion_tokens"] == 3 * 10
+
+
 def test_a_batch_cannot_retry_and_says_what_can(pictures, tmp_path, service):
     from processes import cutline_here
 

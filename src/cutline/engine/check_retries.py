@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from cutline.chain import Chain, ChainResult, ChainStep, StepFailed
@@ -169,15 +169,15 @@ class RunChain(Protocol):
     ) -> Awaitable[ChainResult]: ...
 
 
-KeepStep: TypeAlias = Callable[[Step], None]
-"""Records a reply before the next request; raises RunStopped where that may not be made."""
+KeepSteps: TypeAlias = Callable[[Sequence[Step]], None]
+"""Records replies before the next request; raises RunStopped where that may not be made."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class CaptionCheck:
     """One sample's caption on its way through the checks, with the retries that they request.
 
-    ``keep`` records a reply that a check objects to, so that nothing is paid twice; without it what that
+    ``keep`` records the replies before a retry, so that none is paid twice; without it what the rejected one
     cost is counted with the reply that replaces it.
     """
 
@@ -187,7 +187,7 @@ class CaptionCheck:
     variables: Mapping[str, Any]
     known: tuple[Step, ...]
     run: RunChain
-    keep: KeepStep | None
+    keep: KeepSteps | None
     _requests: list[RetryRequest] = dataclasses.field(default_factory=list)
     _rejected: list[Step] = dataclasses.field(default_factory=list)
     _added: Mapping[str, str] = dataclasses.field(default_factory=dict)  # variables of the last retry
@@ -224,30 +224,36 @@ class CaptionCheck:
 
     async def _again(self, chain: Chain, result: ChainResult) -> tuple[Chain, ChainResult]:
         assert self.retries is not None
-        rejected = self._kept(chain, result.caption)
+        rejected, *others = self._kept(chain, result)
         self._rejected.append(rejected)
         name, problem = rejected.name, self._requests[-1].message
         step = next(step for step in self.chain.steps if step.name == name)
         again = self.chain.with_step(self.retries.step(step, len(self._requests)))
         self._added = {REJECTED: rejected.text, PROBLEM: problem}
-        others = tuple(step for step in result.steps if step.name != name)
         try:
             new = await self.run(again, {**self.variables, **self._added}, (*self.known, *others))
         except StepFailed as error:  # the replies before are used when the picture is tried again
             error.steps = (*error.steps, *self._rejected)
+            if error.kind == "parameter":  # which the request before had not
+                check = self._requests[-1].check
+                cure = "give --retry-prompt with --check-retries 1, or choose another action than retry"
+                what = f"the retry for --check {check} has another temperature, which is refused"
+                error.args = (f"{what}: {cure} ({error})",)
             raise
         return again, self._merged(new, rejected)
 
-    def _kept(self, chain: Chain, rejected: Step) -> Step:
-        """The rejected reply with the digest of its request, recorded."""
+    def _kept(self, chain: Chain, result: ChainResult) -> list[Step]:
+        """The rejected reply, with the digest of its request, and those of other steps, all recorded."""
+        rejected = result.caption
         if not rejected.asked:
             step = next(step for step in chain.steps if step.name == rejected.name)
-            rejected = dataclasses.replace(rejected, asked=step.request({**self.variables, **self._added})[1])
+            asked = step.request({**self.variables, **self._added})[1]
+            rejected = dataclasses.replace(rejected, asked=asked)
+        steps = [rejected, *(step for step in result.steps if step.name != rejected.name)]
         if self.keep is None:
-            return rejected
-        if not rejected.counted:
-            self.keep(rejected)
-        return dataclasses.replace(rejected, counted=True)
+            return steps
+        self.keep([step for step in steps if not step.counted])
+        return [dataclasses.replace(step, counted=True) for step in steps]
 
     def _merged(self, new: ChainResult, rejected: Step) -> ChainResult:
         """The new result, with the attempts of the rejected reply, and its cost if that is not recorded."""

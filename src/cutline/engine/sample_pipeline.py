@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
-from cutline.engine.check_retries import CaptionCheck, CheckRetries, KeepStep
+from cutline.engine.check_retries import CaptionCheck, CheckRetries, KeepSteps
 from cutline.engine.content import ContentId, SampleContent, reader_for
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.repeats import Shared, is_same_picture, shared_result
@@ -288,12 +288,12 @@ class SamplePipeline:
         self, chain: Chain, prepared: Prepared, result: ChainResult, observer: PipelineObserver | None
     ) -> tuple[ChainResult, Checked | Skip]:
         """The caption after the checks, and the replies that it is from; where these fail, they are kept."""
-        keep: KeepStep | None = None
+        keep: KeepSteps | None = None
         if observer is not None:
 
-            def keep(step: Step) -> None:
-                (kept,) = self._kept((step,))
-                observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
+            def keep(steps: Sequence[Step]) -> None:
+                for kept in self._kept(tuple(steps)):
+                    observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
                 observer.check_budget()
 
         draft = Draft(
