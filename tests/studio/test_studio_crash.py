@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from cutline.dataset.dataset import Dataset
+from processes import wait_until
 from studio_process import PATIENCE, start_studio
 
 ROWS = 150
@@ -50,6 +51,12 @@ def requests(studio: Any, turn: int) -> Iterator[None]:
         found = studio.call("POST", "preview", {"edit": edit})
         studio.call("POST", "apply", {"preview": found["preview"]}, status=202)
         yield
+
+
+def is_open(studio: Any) -> bool:
+    state = studio.call("GET", "state")
+    assert not state.get("failed"), state
+    return state["folder"] is not None
 
 
 def kill_at_a_moment(studio: Any, turn: int, delay: float) -> None:
@@ -91,6 +98,7 @@ def test_a_killed_studio_leaves_whole_texts_and_a_true_history(tmp_path: Path, t
     moments = random.Random(turns)
     for turn in range(turns):
         studio = start_studio(folder)
+        wait_until(lambda studio=studio: is_open(studio))
         kill_at_a_moment(studio, turn, moments.uniform(0, 0.2))
         for name, content in texts(folder).items():  # only whole texts, in their own form
             start, end = before[name].rstrip(b"\r\n"), before[name][len(before[name].rstrip(b"\r\n")) :]

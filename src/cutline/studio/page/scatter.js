@@ -68,6 +68,7 @@ export class Scatter {
     if (!isGlide) this.view = this.whole();
     this.painter.load(this.points, ["from", "to", "labels", "states"]);
     this.redraw();
+    this.listener.moved();
   }
 
   /** @param {Uint8Array<ArrayBuffer>} labels colours of the points @param {Uint8Array<ArrayBuffer>} palette 256 × RGBA */
