@@ -296,6 +296,9 @@ class CorpusMetric(Protocol):
     name: str
     needs: ClassVar[frozenset[Need]]
 
+    def open(self, say: Say) -> None:
+        """Load what the metric needs; ConfigError where that is not possible."""
+
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         """One or several scores; ConfigError where what the metric needs is not installed."""
         ...

@@ -20,12 +20,13 @@ from cutline.evaluation.results import (
     PictureScores,
 )
 from cutline.evaluation.texts import read_texts
-from cutline.interfaces import CorpusMetric, Need
+from cutline.interfaces import CorpusMetric, Need, Say
 from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
 from cutline.metrics.intervals import intervals, paired_tests
 from cutline.text.corpus import Corpus, CorpusScore, ImageFiles
 
+_LONG: Final = 5_000  # captions, from which on every metric is named before it is computed
 _RATIO: Final = 1.5  # of mean lengths, beyond which scores of shared n-grams say little
 
 
@@ -68,11 +69,11 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
     message(f"measuring {len(pairing.ids):,} captions")
     corpus = corpus_of(pairing.captions, pairing.references, pairing.ids)
     other = None if pairing.others is None else corpus_of(pairing.others, pairing.references, pairing.ids)
-    ours = compute_scores(metrics, corpus, left_out)
+    ours = compute_scores(metrics, corpus, left_out, message)
     named = next((left_out[name] for name in map(str.lower, plan.metrics) if name in left_out), None)
     if named is not None:
         raise ConfigError(named)
-    theirs = None if other is None else compute_scores(metrics, other, {})
+    theirs = None if other is None else compute_scores(metrics, other, {}, message)
     return Evaluation(
         captions=plan.captions,
         references=plan.references,
@@ -146,12 +147,15 @@ def reference_metrics() -> list[CorpusMetric]:
 
 
 def compute_scores(
-    metrics: Sequence[CorpusMetric], corpus: Corpus, left_out: dict[str, str]
+    metrics: Sequence[CorpusMetric], corpus: Corpus, left_out: dict[str, str], message: Say
 ) -> list[CorpusScore]:
     """The scores of all metrics; those whose extra is missing are added to ``left_out`` with the reason."""
     scores: list[CorpusScore] = []
     for metric in metrics:
         try:
+            metric.open(message)
+            if len(corpus) >= _LONG:
+                message(f"computing {metric.name}")
             scores += metric.scores(corpus)
         except MissingExtra as error:
             left_out[metric.name] = str(error)

@@ -60,7 +60,7 @@ class ReferenceScorer:
                 result.append(ReferenceScores())
                 continue
             corpus = corpus_of([captions[key] for key in keys], [self._references[key] for key in keys])
-            scores = compute_scores(metrics, corpus, left_out)
+            scores = compute_scores(metrics, corpus, left_out, self._message)
             mark = length_mark(corpus)
             self.meanings |= {score.name: f"{score.meaning} {_over(len(keys))}" for score in scores}
             totals = {score.name: value for score in scores if (value := score.value) is not None}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from cutline.encoders.clip import Clip
 from cutline.errors import ConfigError, PictureError
 from cutline.imaging import Picture
-from cutline.interfaces import CorpusMetric, Need
+from cutline.interfaces import CorpusMetric, Need, Say
 from cutline.locations.stored import LocalFile
 from cutline.text.corpus import Corpus, CorpusScore, ImageFiles, mean_score
 from cutline.text.sentences import pieces_of
@@ -42,11 +42,14 @@ class ClipScore(CorpusMetric):
         self._images = images
         self._clip = Clip(images.model, device=images.device)
 
+    def open(self, say: Say) -> None:
+        """Load the model; raises ConfigError where that is not possible."""
+        self._clip.load(say)
+
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
-        """Raises ConfigError: the model cannot be loaded, or needs more memory than there is."""
+        """Raises ConfigError: the model needs more memory than there is."""
         import numpy as np
 
-        self._clip.load(self._images.message)
         values = np.full((len(corpus), 2), np.nan)
         try:
             long = sum(self._score(corpus, batch, values) for batch in self._batches(corpus))

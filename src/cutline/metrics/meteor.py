@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from cutline.errors import MissingExtra
-from cutline.interfaces import CorpusMetric, Need
+from cutline.interfaces import CorpusMetric, Need, Say
+from cutline.metrics import meteor_data
 from cutline.metrics.meteor_aligner import WEIGHTS, Text, Vocabulary, align
 from cutline.metrics.meteor_texts import MeteorTexts
 from cutline.text.corpus import Corpus, CorpusScore
@@ -33,6 +34,13 @@ class Meteor(CorpusMetric):
 
     name = "meteor"
     needs: ClassVar[frozenset[Need]] = frozenset({"references"})
+
+    def open(self, say: Say) -> None:
+        """Index the paraphrases, where that was never done; raises MissingExtra."""
+        _stemmer()
+        if not meteor_data.index_file().exists():
+            say("indexing METEOR's paraphrases, once")
+        meteor_data.paraphrases()
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         statistics = meteor_statistics(corpus)

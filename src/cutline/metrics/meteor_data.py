@@ -12,7 +12,7 @@ import io
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -142,7 +142,7 @@ class Paraphrases:
 
 
 @functools.cache
-def paraphrases(message: Callable[[str], None] = lambda _: None) -> Paraphrases:
+def paraphrases() -> Paraphrases:
     """The index, made and kept in the cache folder when it is first used.
 
     Raises:
@@ -151,20 +151,26 @@ def paraphrases(message: Callable[[str], None] = lambda _: None) -> Paraphrases:
     """
     import numpy as np
 
-    table = _folder() / "data/paraphrase-en.gz"
-    try:
-        found = table.stat()
-    except OSError as error:
-        raise ConfigError(f"METEOR's data cannot be read ({error}): install pycocoevalcap again") from None
-    name = f"paraphrases-{_VERSION}-{found.st_size}-{found.st_mtime_ns}.npy"
-    path = cache_dir() / "meteor" / name
+    path = index_file()
     with contextlib.suppress(OSError, ValueError):
         return _opened(np.load(path, mmap_mode="r"))
-    message("indexing METEOR's paraphrases, once")
-    packed = _packed(table)
+    packed = _packed(_table())
     with contextlib.suppress(OSError):  # a cache that cannot be written is made again each time
         _keep(path, packed)
     return _opened(packed)
+
+
+def index_file() -> Path:
+    """Where the index is kept; raises as ``paraphrases``."""
+    try:
+        found = _table().stat()
+    except OSError as error:
+        raise ConfigError(f"METEOR's data cannot be read ({error}): install pycocoevalcap again") from None
+    return cache_dir() / "meteor" / f"paraphrases-{_VERSION}-{found.st_size}-{found.st_mtime_ns}.npy"
+
+
+def _table() -> Path:
+    return _folder() / "data/paraphrase-en.gz"
 
 
 def _keep(path: Path, packed: np.ndarray) -> None:
