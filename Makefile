@@ -12,11 +12,7 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-<<<<<<< HEAD
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-metrics bench-judge soak docs screenshots clean help
-=======
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics soak docs screenshots clean help
->>>>>>> 5595cc0 (Report what a filter did, move rejected pictures and back, and test what is kept between calls)
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge soak docs screenshots clean help
 .DEFAULT_GOAL := help
 
 help:
