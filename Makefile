@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := ci/requirements.txt
-EXTRAS := heic socks ocr s3 local quantize openvino serve studio analysis metrics nsfw language postgres otel test docs bench
+EXTRAS := heic socks ocr s3 local quantize openvino serve studio analysis metrics nsfw language ray postgres otel test docs bench
 
 # What `make test-newest` and `make test-lowest` run, and with what.
 AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioners/test_local_parallel.py \

@@ -132,6 +132,12 @@ class CallOptions(LoadOptions, total=False):
     retry_failed: bool
     recheck: bool
     state: str | None
+    engine: Literal["local", "ray"]
+    address: str | None
+    actors: int | None
+    gpus_per_actor: float
+    cpus_per_actor: float
+    samples_per_task: int | None
 
 
 FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {

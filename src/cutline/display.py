@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cutline.engine.progress import Progress, ProgressHook
-from cutline.formatting import duration, money, short_number
+from cutline.formatting import duration, money, plural, short_number
 from cutline.terminal import Console
 
 _MIN_BAR, _MAX_BAR = 8, 32
@@ -111,5 +111,6 @@ def _parts(progress: Progress) -> list[str]:
         parts.append(f"{short_number(progress.tokens)} tokens")
     if progress.loading:
         parts.append(f"{progress.loading} downloading")
-    parts.append(f"{progress.in_flight} in flight")
+    workers = f" with {plural(progress.workers, 'worker')} on {plural(progress.nodes, 'node')}"
+    parts.append(f"{progress.in_flight} in flight{workers if progress.nodes else ''}")
     return parts

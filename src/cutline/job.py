@@ -20,6 +20,7 @@ from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.job_paths import for_file, from_file
 from cutline.options import (
     CheckOptions,
+    ClusterOptions,
     FilterOptions,
     InputOptions,
     LocalOptions,
@@ -58,6 +59,7 @@ class Job(StrictOptions):
     pictures: PictureOptions = dataclasses.field(default_factory=PictureOptions)
     output: OutputOptions = dataclasses.field(default_factory=OutputOptions)
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
+    cluster: ClusterOptions = dataclasses.field(default_factory=ClusterOptions)
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -149,6 +151,18 @@ class Job(StrictOptions):
             )
         plan_of_options(model.step)
 
+    def _check_cluster(self) -> None:
+        """Refuse options of a cluster for a run without one."""
+        given = [
+            f"--{field.name.replace('_', '-')}"
+            for field in dataclasses.fields(self.cluster)
+            if getattr(self.cluster, field.name) != field.default
+        ]
+        if self.cluster.engine == "local" and given:
+            raise ConfigError(
+                f"{' and '.join(given)}: for --engine ray only; add that, or remove {_it(given)}"
+            )
+
     def check(self) -> None:
         """Find contradictions and values out of range before anything is touched.
 
@@ -158,6 +172,7 @@ class Job(StrictOptions):
         _check_paths(self.input_path, self.output_path, self.run.state, self.model.chain)
         check_scheme(self.input.image_root or "")
         self._check_chain()
+        self._check_cluster()
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,
@@ -168,6 +183,8 @@ class Job(StrictOptions):
             "--max-pixels": self.pictures.max_pixels,
             "--budget-tokens": self.run.budget_tokens,
             "--max-cost": self.run.max_cost,
+            "--actors": self.cluster.actors,
+            "--samples-per-task": self.cluster.samples_per_task,
         }
         for name, value in positive.items():
             if value is not None and not 0 < value < math.inf:  # so that nan is refused too
@@ -179,6 +196,8 @@ class Job(StrictOptions):
             "--retry-delay": self.run.retry_delay,
             "--allow-failures": self.run.allow_failures,
             "--stop-after-failures": self.run.stop_after_failures,
+            "--cpus-per-actor": self.cluster.cpus_per_actor,
+            "--gpus-per-actor": self.cluster.gpus_per_actor,
         }
         for name, value in not_negative.items():
             if value is not None and not 0 <= value < math.inf:
@@ -229,3 +248,7 @@ OPTION_GROUPS: dict[str, Any] = {
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _it(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"

@@ -285,6 +285,24 @@ class OutputOptions(StrictOptions):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions(StrictOptions):
+    """Where a run is worked on."""
+
+    engine: Literal["local", "ray"] = "local"
+    """Work in this process, or on a Ray cluster."""
+    address: str | None = None
+    """Cluster to use: `auto` or `HOST:PORT`. [default: RAY_ADDRESS, else Ray on this machine]"""
+    actors: int | None = None
+    """Workers on the cluster. [default: as many as there is room for]"""
+    gpus_per_actor: float = 0.0
+    """GPUs, or a part of one, for each worker."""
+    cpus_per_actor: float = 1.0
+    """CPUs for each worker."""
+    samples_per_task: int | None = None
+    """Samples that a worker is given at a time. [default: about 256]"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(StrictOptions):
     """Retries, limits and what ends a run."""
 

@@ -104,6 +104,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "distinct": "cutline.metrics.diversity:Distinct",
         "repetition": "cutline.metrics.diversity:Repetition",
     },
+    "engines": {
+        "ray": "cutline.ray.engine:RayEngine",
+    },
     "encoders": {
         "clip": "cutline.encoders.clip:Clip",
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from engine_outputs import captions, journal
-
 from processes import cutline_here
 from server_process import Server
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from batching import BatchService
-from engine_pictures import begin, fill
 
+from engine_pictures import begin, fill
 from processes import Endpoint
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 
 from engine_outputs import report
-
 from processes import cutline_here
 
 TOKENS = 110  # of every answer

@@ -8,6 +8,7 @@ import math
 import openai
 import pytest
 from batching import collect, keys, outcomes, state_of
+
 from engine_outputs import captions, failures
 
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 from batching import BatchService, collect, keys, outcomes, state_of
+
 from engine_outputs import captions, failures, report
 from engine_pictures import fill, png
-
 from processes import cutline_here
 from server_process import Server
 

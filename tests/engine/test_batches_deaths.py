@@ -7,9 +7,9 @@ import time
 
 import pytest
 from batching import BatchService, collect, keys, outcomes, state_of
+
 from engine_outputs import captions, failures
 from engine_pictures import png
-
 from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 
 

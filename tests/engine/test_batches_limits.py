@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from batching import collect, outcomes, state_of
+
 from engine_outputs import report
 from engine_pictures import fill
-
 from processes import cutline, cutline_here
 
 KEY = "sk-batch-0123456789abcdef"

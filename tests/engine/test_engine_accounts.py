@@ -7,9 +7,9 @@ import textwrap
 import time
 
 import pytest
-from engine_outputs import captions, failures, lines, report
 
 import cutline as package
+from engine_outputs import captions, failures, lines, report
 from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 from server_process import Server
 

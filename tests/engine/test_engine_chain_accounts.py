@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from engine_chains import FILE, OPTIONAL, STEPS, ask, asked, models
-from engine_outputs import report
 
+from engine_outputs import report
 from processes import cutline_here
 
 # What it costs

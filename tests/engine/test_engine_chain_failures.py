@@ -8,8 +8,8 @@ import signal
 
 import pytest
 from engine_chains import OPTIONAL, STEPS, TOKENS, answered, ask, asked, models, spent
-from engine_outputs import failures, journal, lines, report
 
+from engine_outputs import failures, journal, lines, report
 from processes import cutline_here, start_cutline, wait_until
 
 # What fails

@@ -8,6 +8,7 @@ import json
 import pyarrow.parquet
 import pytest
 from engine_chains import FILE, STEPS, ask, asked, models
+
 from engine_outputs import failures, lines
 
 # What is asked

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from engine_chains import TOKENS, ask
+
 from engine_outputs import captions, journal, report
 
 SHORT = {"content": "A dog.", "times": 1}

@@ -6,11 +6,11 @@ import json
 
 import pytest
 from engine_chains import ask
-from engine_outputs import captions, journal, report
-from engine_pictures import png
 
 import cutline
 from cutline.errors import ConfigError
+from engine_outputs import captions, journal, report
+from engine_pictures import png
 from processes import cutline_here, start_cutline, wait_until
 
 DOG = {"a": {"content": "A dog on a beach."}}

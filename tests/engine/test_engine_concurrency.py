@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from engine_outputs import captions, report
 
+from engine_outputs import captions, report
 from processes import PATIENCE, cutline, start_cutline, wait_until
 
 

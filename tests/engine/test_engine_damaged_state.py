@@ -6,8 +6,8 @@ import shutil
 
 import orjson
 import pytest
-from engine_outputs import captions
 
+from engine_outputs import captions
 from processes import cutline_here
 
 FORMS = ("jsonl", "csv", "parquet", "webdataset", "sidecar", "scienceqa")

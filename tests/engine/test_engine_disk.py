@@ -8,10 +8,10 @@ import subprocess
 import zipfile
 
 import pytest
-from engine_outputs import NAMES, captions, report
 
 import cutline as package
 from cutline.errors import SinkError
+from engine_outputs import NAMES, captions, report
 from processes import cutline
 
 

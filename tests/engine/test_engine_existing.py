@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine_outputs import NAMES, captions, report
 
+from engine_outputs import NAMES, captions, report
 from processes import cutline_here, start_cutline, wait_until
 
 MINE = "A text of mine."

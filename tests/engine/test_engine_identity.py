@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine_outputs import captions, report
 from PIL import Image
 
+from engine_outputs import captions, report
 from processes import cutline_here
 
 

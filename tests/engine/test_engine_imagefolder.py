@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine_outputs import lines, report
 
+from engine_outputs import lines, report
 from processes import cutline_here
 
 

@@ -6,9 +6,9 @@ import random
 import time
 
 import pytest
+
 from engine_outputs import NAMES, captions, failures, journal, report
 from engine_pictures import fill
-
 from processes import cutline, start_cutline, wait_until
 
 IN_FLIGHT = 16

@@ -7,8 +7,6 @@ import threading
 import time
 
 import pytest
-from engine_outputs import captions, report
-from engine_pictures import png
 
 from cutline.engine.cancellation import Stop
 from cutline.engine.report import Interrupted
@@ -18,6 +16,8 @@ from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.options import InputOptions, ModelOptions
 from cutline.records import Location, Sample
+from engine_outputs import captions, report
+from engine_pictures import png
 
 
 class Bytes(Location):

@@ -8,8 +8,8 @@ import sys
 import textwrap
 
 import pytest
-from engine_outputs import lines, report
 
+from engine_outputs import lines, report
 from peak_memory import importable
 from processes import environment
 

@@ -12,9 +12,9 @@ import urllib.request
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from engine_outputs import lines, report
 from PIL import Image
 
+from engine_outputs import lines, report
 from processes import cutline_here
 
 A, B, C = "#404040", "#808080", "#c0c0c0"

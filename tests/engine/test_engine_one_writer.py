@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from engine_outputs import journal, lines
 
+from engine_outputs import journal, lines
 from processes import cutline_here, start_cutline, wait_until
 
 

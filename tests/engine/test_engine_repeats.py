@@ -8,9 +8,9 @@ import json
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from engine_outputs import lines, report
 from PIL import Image
 
+from engine_outputs import lines, report
 from processes import cutline_here
 from server_process import Server
 

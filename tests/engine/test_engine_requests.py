@@ -6,8 +6,8 @@ import re
 import time
 
 import pytest
-from engine_outputs import captions, failures, report
 
+from engine_outputs import captions, failures, report
 from processes import PATIENCE, cutline, cutline_here, start_cutline, wait_until
 
 

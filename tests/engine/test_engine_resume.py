@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from engine_outputs import NAMES, captions, failures, journal, report
 from engine_pictures import fill, png
-
 from processes import cutline_here, start_cutline, wait_until
 
 RAN = 0

@@ -10,7 +10,6 @@ import tarfile
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from engine_pictures import fill
 from engine_shards import run_pickled, without_times
 
 from cutline.engine import assembly
@@ -18,6 +17,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.run import run_job
 from cutline.engine.shard import ShardTask
 from cutline.job import Job
+from engine_pictures import fill
 
 COUNT = 9
 

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import pytest
 from batching import collect
-from engine_outputs import captions, journal, report
-from engine_pictures import png
 
 import cutline
 from cutline import Check, CheckResult, Filter, Rejection
 from cutline.errors import ConfigError, JobChanged
+from engine_outputs import captions, journal, report
+from engine_pictures import png
 from processes import cutline_here
 
 

@@ -7,8 +7,8 @@ import socket
 import time
 
 import pytest
-from engine_outputs import captions, journal, lines, report
 
+from engine_outputs import captions, journal, lines, report
 from processes import PATIENCE, cutline, rest_of, start_cutline, stop, wait_until
 
 

@@ -6,8 +6,8 @@ import json
 import os
 
 import pytest
-from engine_outputs import NAMES, captions, failures, report
 
+from engine_outputs import NAMES, captions, failures, report
 from processes import cutline_here
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine_outputs import captions, failures, report
 
+from engine_outputs import captions, failures, report
 from processes import cutline_here
 
 

@@ -30,6 +30,7 @@ class _Entry:
     inner: Captioner
     concurrency: Concurrency
     demand: Demand
+    is_remote: bool
     retry_state: RetryState = dataclasses.field(default_factory=RetryState)
     users: int = 0
 
@@ -45,6 +46,18 @@ class CaptionerPool:
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
+        self._share: Demand | None = None
+
+    def limit_to(self, requests: int) -> None:
+        """Send at most so many requests at once to each endpoint, whatever its captioners allow.
+
+        It is a part of a limit that other processes share; a later call replaces it.
+        """
+        before, self._share = self._share, Demand(ceiling=requests)
+        for concurrency in {one.concurrency for one in self._entries.values() if one.is_remote}:
+            concurrency.join(self._share)
+            if before is not None:
+                concurrency.leave(before)
 
     def get(self, text: str, options: CaptionerOptions) -> Captioner:
         """The captioner of that name, with retries, slots and a time limit around it.
@@ -95,9 +108,12 @@ class CaptionerPool:
         known = (one for one in self._entries.values() if one.inner.limit_key == inner.limit_key)
         sharing = next(known, None)
         concurrency = Concurrency(demand) if sharing is None else sharing.concurrency
+        is_remote = spec.preset is not None
         if sharing is not None:
             concurrency.join(demand)
-        return _Entry(inner=inner, concurrency=concurrency, demand=demand)
+        elif is_remote and self._share is not None:
+            concurrency.join(self._share)
+        return _Entry(inner=inner, concurrency=concurrency, demand=demand, is_remote=is_remote)
 
     def discard(self, key: Hashable, entry: _Entry) -> None:
         """Have ``get`` build the captioner again the next time."""

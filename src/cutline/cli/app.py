@@ -99,6 +99,10 @@ cutline report photos/ report.html
     "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
 _MODULES = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}
+RAY_HELP = """Start a Ray cluster on this machine, for trying out `--engine ray`.
+
+cutline ray up --nodes 2
+"""
 RUN_HELP = "Run a job file, as `cutline caption --save-job` writes it."
 
 
@@ -133,6 +137,7 @@ def build(short: ShortHelp | None = None) -> cyclopts.App:
     app.command("cutline.cli.studio:studio", name="studio", help=STUDIO_HELP)
     for name, text in DATASET_HELP.items():
         app.command(f"cutline.cli.{_MODULES.get(name, name)}:{name}", name=name, help=text)
+    app.command("cutline.cli.ray:app", name="ray", help=RAY_HELP)
     app.command("cutline.cli.models:app", name="models", help="List the models' providers, or check one.")
     app.command("cutline.cli.prompts:app", name="prompts", help="List the prompt library, or show a prompt.")
     return app
@@ -150,6 +155,8 @@ def run(arguments: list[str]) -> int:
         arguments = ["caption", *arguments]  # options alone mean `caption`
     if not arguments:
         arguments = ["--help"]
+    if arguments[:2] == ["cluster", "up"] and not os.path.exists("up"):  # noqa: PTH110 - as below
+        arguments = ["ray", *arguments[1:]]  # what it is called elsewhere
     fail = _fail_job if arguments[0] == "job" else _fail
     try:
         result = _call(arguments)
@@ -244,7 +251,7 @@ def _in_file(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     """A hint at the help of the command that was called."""
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
-    words = words[: 2 if words[:1] == ["batch"] else 1]
+    words = words[: 2 if words[:1] in (["batch"], ["ray"]) else 1]
     if isinstance(error, cyclopts.UnknownCommandError):
         words = words[:-1]
     return f"; see `{' '.join(('cutline', *words, '--help'))}`"

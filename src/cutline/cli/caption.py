@@ -21,6 +21,7 @@ from cutline.job import Job
 from cutline.job_paths import IN_PLACE
 from cutline.options import (
     CheckOptions,
+    ClusterOptions,
     FilterOptions,
     InputOptions,
     LocalOptions,
@@ -112,6 +113,7 @@ class JobGroups:
         default_factory=OutputOptions
     )
     run: Annotated[RunOptions, option_group("Run", negative="no-")] = field(default_factory=RunOptions)
+    cluster: Annotated[ClusterOptions, option_group("Cluster")] = field(default_factory=ClusterOptions)
 
     def job(self, input_path: str, output_path: str | None = None) -> Job:
         groups = {group.name: _plain(getattr(self, group.name)) for group in dataclasses.fields(self)}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ALL: Final = "--help-all"
 GROUPS: Final = (
     *("Model", "Local models", "Local servers", "Prompt", "Checks", "Filters"),
-    *("Input", "Output", "Pictures", "Run", "Before and during"),
+    *("Input", "Output", "Pictures", "Run", "Cluster", "Before and during"),
 )
 """Headings of the options of a run, in the order of the help."""
 

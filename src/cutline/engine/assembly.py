@@ -298,6 +298,12 @@ def form_of(job: Job, output: str) -> JSON:
     return form
 
 
+def rules_of_run(job: Job, sink: Sink) -> SampleRules:
+    """What a run does to every sample, for its sink."""
+    keep_raw = keeps_raw(job, output_of(job))
+    return rules_of(job, keep_data=sink.needs_picture, keep_raw=keep_raw)
+
+
 def rules_of(job: Job, *, keep_data: bool = False, keep_raw: bool = False) -> SampleRules:
     """What the job does to every sample."""
     prompts = job.prompts

@@ -83,6 +83,11 @@ class Journal:
         """The number of outcomes of earlier runs that count."""
         return len(self._index.offsets) - len(self._repeated)
 
+    @property
+    def has_history(self) -> bool:
+        """Whether earlier runs left outcomes or replies."""
+        return bool(self._index.offsets or self._index.steps or self._index.dropped)
+
     def load(self) -> None:
         """Read what earlier runs left; raises SourceError where that is impossible."""
         for offset, line in self._file.load():

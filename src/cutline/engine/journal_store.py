@@ -19,6 +19,10 @@ class JournalStore(Protocol):
     trusted: bool
     has_repeats: bool
 
+    @property
+    def has_history(self) -> bool:
+        """Whether earlier runs left outcomes or replies."""
+
     def get(self, key: str) -> Outcome | None:
         """What an earlier run left for ``key``, unless that is to be repeated."""
 

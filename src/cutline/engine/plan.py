@@ -41,7 +41,9 @@ async def plan_run(
     None when the run was stopped before the output was opened.
     """
     # What is behind the mark is not looked at, so a recheck begins with the first sample.
-    mark, limit = None if job.run.recheck else output.mark(), assembly.limit_of(job)
+    # Nor is it by workers elsewhere, which begin with their first sample.
+    anew = job.run.recheck or job.cluster.engine != "local"
+    mark, limit = None if anew else output.mark(), assembly.limit_of(job)
     samples, keys = await in_thread(_remaining, source, limit, mark, output.contents, stop)
     # A source that cannot be listed fails before the output is touched.
     first = await in_thread(lambda: list(itertools.islice(samples, 1)))
@@ -59,9 +61,7 @@ async def plan_run(
         await in_thread(output.close)
         samples, keys = await in_thread(_remaining, source, limit, None, output.contents, stop)
         await in_thread(output.open, None, None)
-    rules = assembly.rules_of(
-        job, keep_data=output.needs_picture, keep_raw=assembly.keeps_raw(job, assembly.output_of(job))
-    )
+    rules = assembly.rules_of_run(job, output.sink)
     start = keys.count if keys else 0
     return Plan(task=ShardTask(job=job, source=source, rules=rules, start=start, stop=limit), samples=samples)
 

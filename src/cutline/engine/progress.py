@@ -7,12 +7,13 @@ import collections
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from cutline.engine.prices import Prices
     from cutline.engine.sample_pipeline import SamplePipeline
     from cutline.engine.stats import RunStats
+    from cutline.records import Slowdown
 
 PROGRESS_EVERY = 0.1  # seconds
 
@@ -23,7 +24,8 @@ class Progress:
 
     Counts, tokens and cost are those of all runs for this output together. ``in_flight`` pictures are
     with the model, ``loading`` are being downloaded. ``waiting_for`` names what the first picture waits
-    for, such as a model that is being loaded; ``slowed`` what holds requests back at the time.
+    for, such as a model that is being loaded; ``slowed`` what holds requests back at the time. ``workers``
+    of a cluster are on so many ``nodes``; 0 for a run in this process.
     """
 
     total: int | None = None
@@ -42,6 +44,8 @@ class Progress:
     seconds: float = 0.0
     waiting_for: str = ""
     slowed: str = ""
+    workers: int = 0
+    nodes: int = 0
 
 
 ProgressHook: TypeAlias = Callable[[Progress], None]
@@ -63,6 +67,53 @@ class Rate:
         return (count - first) / (now - start) if now > start else 0.0
 
 
+class Workload(Protocol):
+    """What is under way at the moment."""
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def loading(self) -> int: ...
+
+    @property
+    def slots(self) -> int: ...
+
+    @property
+    def slowdown(self) -> Slowdown: ...
+
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def nodes(self) -> int: ...
+
+
+class PipelineLoad:
+    """The workload of a pipeline in this process."""
+
+    workers = nodes = 0
+
+    def __init__(self, pipeline: SamplePipeline) -> None:
+        self._pipeline = pipeline
+
+    @property
+    def in_flight(self) -> int:
+        return self._pipeline.chain.in_flight
+
+    @property
+    def loading(self) -> int:
+        return self._pipeline.downloads
+
+    @property
+    def slots(self) -> int:
+        return self._pipeline.chain.slots
+
+    @property
+    def slowdown(self) -> Slowdown:
+        return self._pipeline.chain.slowdown
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReporter:
     """Calls a hook with the progress of a run, about ten times a second.
@@ -72,7 +123,7 @@ class ProgressReporter:
 
     hook: ProgressHook
     stats: RunStats
-    pipeline: SamplePipeline
+    workload: Workload
     prices: Prices
     first: int
     total: Callable[[], int | None]
@@ -86,7 +137,7 @@ class ProgressReporter:
             await asyncio.sleep(PROGRESS_EVERY)
 
     def report(self) -> None:
-        stats, pipeline, total = self.stats, self.pipeline, self.total()
+        stats, workload, total = self.stats, self.workload, self.total()
         done = self.first + stats.resumed.total + stats.fresh.total
         known, rate = stats.known, self.rate.update(stats.fresh.total)
         self.hook(
@@ -97,14 +148,16 @@ class ProgressReporter:
                 skips=known.skips,
                 failures=known.failures,
                 resumed=self.first + stats.resumed.total,
-                in_flight=pipeline.chain.in_flight,
-                loading=pipeline.downloads,
-                slots=pipeline.chain.slots,
+                in_flight=workload.in_flight,
+                loading=workload.loading,
+                slots=workload.slots,
                 rate=rate,
                 eta=(total - done) / rate if total is not None and rate > 0 else None,
                 tokens=stats.spent.usage.total,
                 cost=self.prices.of(stats.spent),
                 seconds=time.monotonic() - self.start,
-                slowed=pipeline.chain.slowdown.now,
+                slowed=workload.slowdown.now,
+                workers=workload.workers,
+                nodes=workload.nodes,
             )
         )

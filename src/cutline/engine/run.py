@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import functools
 import logging
 import time
 from collections import Counter
@@ -20,13 +21,14 @@ from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
 from cutline.engine.check_retries import CheckRetries, retries_of
 from cutline.engine.content import reader_for
+from cutline.engine.executor import Executor, Terms, executor_of
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan, plan_run, sample_count
 from cutline.engine.prices import Prices
-from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
+from cutline.engine.progress import PipelineLoad, Progress, ProgressHook, ProgressReporter
 from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
@@ -105,13 +107,18 @@ async def run_job(
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages, rules = assembly.stages_of(job), rules_of(job)
+    executor = executor_of(job, key)
+    if executor is not None and replies is not None:
+        raise ConfigError("batches are collected in this process: remove --engine")
     with worker_threads():
         try:
-            run = _Run(job, chain, stages, rules, progress, stop, replies, failures, sink)
+            run = _Run(job, chain, stages, rules, progress, stop, replies, failures, sink, executor)
             return await run.run(source or assembly.source_of(job))
         finally:
             await chain.aclose()
             await stages.aclose()
+            if executor is not None:
+                await executor.aclose()
 
 
 @dataclasses.dataclass(slots=True)
@@ -127,6 +134,7 @@ class _Run:
     replies: ReplySource | None
     failures: Path | None
     sink: Sink | None
+    executor: Executor | None
     prices: Prices = dataclasses.field(init=False)
     retries: CheckRetries | None = dataclasses.field(init=False)
     output: str = dataclasses.field(init=False)
@@ -173,7 +181,8 @@ class _Run:
                 self.job, self.rules, source, state.folder, progress=self.progress, stop=self.stop
             )
             self.rejected = source.selection.rejected if isinstance(source, SelectedSource) else 0
-            plan = await plan_run(self.job, source, output, self.stop, self._open_models)
+            open_models = functools.partial(self._open_models, output, journal)
+            plan = await plan_run(self.job, source, output, self.stop, open_models)
             stats = self.stats = RunStats(
                 before=copy.deepcopy(output.counts),
                 causes=copy.deepcopy(output.causes),
@@ -196,8 +205,11 @@ class _Run:
             raise
         self._save_totals(state)
         report = self._report(result, stats, output, journal, state.folder, stopped)
-        report = dataclasses.replace(report, warnings=(*source.warnings, *output.sink.warnings))
-        report = dataclasses.replace(report, left_over=tuple(source.left_over))
+        noted, left_over = source.warnings, source.left_over
+        if self.executor is not None:
+            noted, left_over = self.executor.warnings(source), self.executor.left_over(source)
+        report = dataclasses.replace(report, warnings=(*noted, *output.sink.warnings))
+        report = dataclasses.replace(report, left_over=tuple(left_over))
         state.write(REPORT, report.to_json())
         if self.replies and stopped is None:
             await self.replies.done(report)
@@ -226,6 +238,11 @@ class _Run:
         )
 
     @property
+    def _requests(self) -> Chain | Executor:
+        """What sends the requests."""
+        return self.chain if self.executor is None else self.executor
+
+    @property
     def totals(self) -> Totals:
         """Those of this run so far."""
         fresh = self.stats.fresh
@@ -235,14 +252,14 @@ class _Run:
             seconds=self.clock.seconds,
             pictures=fresh.captions + fresh.failures,
             latencies=self.stats.latencies,
-            retries=self.chain.retries - self.retries_before,
+            retries=Counter(self._requests.retries) - self.retries_before,
         )
 
     def _save_totals(self, state: State) -> None:
         """Keep the totals of all runs, also of one that is killed."""
         state.write(TOTALS, (self.earlier + self.totals).to_json())
 
-    async def _open_models(self) -> None:
+    async def _open_models(self, output: OrderedOutput, journal: Journal) -> None:
         """Load what takes minutes, after all other checks, unless the run is stopped meanwhile."""
         begun = time.monotonic()
         loop = asyncio.get_running_loop()
@@ -250,8 +267,13 @@ class _Run:
         def say(line: str) -> None:
             loop.call_soon_threadsafe(self.progress, Progress(waiting_for=line))
 
-        for part in (self.chain, self.stages):
-            opened = await until_stopped(part.open(say), self.stop)
+        opens = [part.open for part in (self.chain, self.stages)]
+        if self.executor is not None:
+            rules = assembly.rules_of_run(self.job, output.sink)
+            terms = Terms(rules=rules, sink=output.sink, trusted=journal.trusted)
+            opens = [functools.partial(self.executor.open, terms=terms)]
+        for open_part in opens:
+            opened = await until_stopped(open_part(say), self.stop)
             if opened is not None:
                 opened.result()
         self.loading = time.monotonic() - begun
@@ -272,6 +294,7 @@ class _Run:
                 journal=journal,
                 sink=output.sink,
             )
+        executor = self.executor
         limits = self.job.run
         budget = Budget(limits.budget_tokens, limits.max_cost, prices=self.prices, stats=stats)
         host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop)
@@ -279,13 +302,15 @@ class _Run:
         reporter = ProgressReporter(
             hook=self.progress,
             stats=stats,
-            pipeline=pipeline,
+            workload=PipelineLoad(pipeline) if executor is None else executor,
             prices=self.prices,
             first=task.start,
             total=lambda: counting.result() if counting.done() else None,
         )
         reporting = asyncio.create_task(reporter.run())
         try:
+            if executor is not None:
+                return await executor.run(plan, output, host)
             return await run_shard(task, pipeline, output, host, plan.samples)
         finally:
             reporting.cancel()
@@ -347,7 +372,7 @@ class _Run:
             stopped=stopped,
             allow_failures=self.job.run.allow_failures,
             on_missing=self.job.run.on_missing,
-            slowdown=self.chain.slowdown.since(self.slowdown_before),
+            slowdown=self._requests.slowdown.since(self.slowdown_before),
         )
 
 

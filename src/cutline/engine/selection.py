@@ -130,11 +130,17 @@ class SelectedSource(Source):
         self._source = source
         self.selection = selection
 
+    @property
+    def source(self) -> Source:
+        """All pictures, without the rules."""
+        return self._source
+
     def samples(self) -> Iterator[Sample]:
         for sample in self._source.samples():
-            yield self._selected(sample)
+            yield self.selected(sample)
 
-    def _selected(self, sample: Sample) -> Sample:
+    def selected(self, sample: Sample) -> Sample:
+        """The sample, or a skip in its place."""
         place = None if sample.location is None else self.selection.place(sample.key)
         problem = None if place is None else self.selection.problem(place)
         if problem is None:

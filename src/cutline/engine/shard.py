@@ -30,7 +30,7 @@ from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.interfaces import Source
 from cutline.job import Job
-from cutline.records import Caption, Failure, Outcome, Sample, Step
+from cutline.records import Caption, Outcome, Sample, Step
 from cutline.slots import Slots, and_preparing
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
@@ -88,6 +88,16 @@ class ShardResult:
 
     complete: bool
     waiting: int
+
+
+def many_failed(stats: RunStats, most: int) -> ManyFailed | None:
+    """Why a run ends in which so many pictures in a row failed; None for fewer than ``most``, or 0."""
+    if not 0 < most <= stats.failed_in_a_row:
+        return None
+    return ManyFailed(
+        f"{stats.failed_in_a_row} pictures in a row failed at the model, the last with: "
+        f"{stats.last_failure}; fix this and run the same command with --retry-failed"
+    )
 
 
 async def run_shard(
@@ -236,13 +246,8 @@ class _Shard:
                 outcome = outcome or replaced(made)
         self._reorder.put(item.index, (sample, outcome, data))
         self._stats.add(sample, outcome, fresh=fresh)
-        if fresh and 0 < self._max_failures <= self._stats.failed_in_a_row and isinstance(outcome, Failure):
-            self._stop.request(
-                ManyFailed(
-                    f"{self._stats.failed_in_a_row} pictures in a row failed at the model, the last with: "
-                    f"{outcome.message}; fix this and run the same command with --retry-failed"
-                )
-            )
+        if fresh and (failed := many_failed(self._stats, self._max_failures)) is not None:
+            self._stop.request(failed)
 
     def _forget(self, sample: Sample) -> None:
         """Drop an earlier caption of a picture that has changed from what checks remember."""

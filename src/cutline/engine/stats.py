@@ -144,6 +144,7 @@ class RunStats:
     unchecked: int = 0
     first_replaced: list[str] = dataclasses.field(default_factory=list)
     failed_in_a_row: int = 0
+    last_failure: str = ""
     captions_without_usage: int = 0
     latencies: Latencies = dataclasses.field(default_factory=Latencies)
 
@@ -184,6 +185,7 @@ class RunStats:
             self.failed_in_a_row = 0
         elif fresh and isinstance(outcome, Failure) and outcome.attempts:
             self.failed_in_a_row += 1
+            self.last_failure = outcome.message
 
     def add_unwritten(self, lost: Iterable[tuple[Sample, Skip | Failure]]) -> None:
         """Count outcomes in place of the captions that they were until these could not be written."""
@@ -195,7 +197,7 @@ class RunStats:
             if isinstance(outcome, Failure):
                 self.causes.add(sample, outcome)
 
-    def add_replaced(self, key: str) -> None:
-        self.replaced += 1
-        if len(self.first_replaced) < MAX_REPLACED:
-            self.first_replaced.append(key)
+    def add_replaced(self, *keys: str, count: int = 1) -> None:
+        """Count pictures that were replaced during the run, of which ``keys`` are some."""
+        self.replaced += count
+        self.first_replaced += keys[: MAX_REPLACED - len(self.first_replaced)]

@@ -1,0 +1,45 @@
+"""``cutline ray``: a cluster on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from cutline.ray.local_cluster import local_cluster
+from cutline.terminal import print_line
+
+app = cyclopts.App(name="ray", help_format="plaintext")
+
+
+@app.command
+def up(
+    *,
+    nodes: Annotated[int, Parameter(help="How many nodes.")] = 2,
+    cpus_per_node: Annotated[
+        float | None, Parameter(help="CPUs that each node offers. [default: those of this machine, divided]")
+    ] = None,
+    port: Annotated[int, Parameter(help="Port of the cluster; 0 takes a free one.")] = 6379,
+    dashboard: Annotated[bool, Parameter(negative="--no-dashboard", help="Serve Ray's dashboard.")] = True,
+) -> int:
+    """Start a Ray cluster of several nodes on this machine, until interrupted.
+
+    It listens on 127.0.0.1 only. For trying out `--engine ray`; on several machines start Ray itself there.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    cpus = cpus_per_node or max(1, (os.cpu_count() or 1) // max(1, nodes))
+    print_line(f"starting {nodes} nodes …")
+    with local_cluster(nodes=nodes, cpus=cpus, port=port, dashboard=dashboard) as cluster:
+        if cluster.dashboard:
+            print_line(f"dashboard: {cluster.dashboard}")
+        print_line(f"{cluster.nodes} nodes at {cluster.address}; stop them with Ctrl-C")
+        print_line(f"cutline caption photos/ captions.jsonl --engine ray --address {cluster.address}")
+        stopped.wait()
+        print_line("stopping")
+    return 0

@@ -1,0 +1,87 @@
+"""What does the work of a run outside this process, such as a cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from cutline import registry
+from cutline.credentials import Secret
+from cutline.engine.output import OrderedOutput
+from cutline.engine.plan import Plan
+from cutline.engine.sample_rules import SampleRules
+from cutline.engine.shard import ShardHost, ShardResult
+from cutline.interfaces import Sink, Source
+from cutline.job import Job
+from cutline.records import LeftOver, Slowdown
+
+LOCAL = "local"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What workers do to every sample, and for whom; ``trusted`` is that of the journal."""
+
+    rules: SampleRules
+    sink: Sink
+    trusted: bool
+
+
+class Executor(Protocol):
+    """Works through a plan: journal, output, budget and counts stay in this process.
+
+    The members without a call are figures of all its workers together, for the progress and the report.
+    """
+
+    async def open(self, say: Callable[[str], None], terms: Terms) -> None:
+        """Start the workers and load what they need; raises ConfigError where that is impossible."""
+
+    async def run(self, plan: Plan, output: OrderedOutput, host: ShardHost) -> ShardResult:
+        """Bring every sample of the plan to its outcome, or stop when ``host.stop`` is requested.
+
+        Raises SinkError where the output cannot be written.
+        """
+
+    async def aclose(self) -> None:
+        """Free the workers; called once."""
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def loading(self) -> int: ...
+
+    @property
+    def slots(self) -> int: ...
+
+    @property
+    def slowdown(self) -> Slowdown: ...
+
+    @property
+    def retries(self) -> Mapping[str, int]: ...
+
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def nodes(self) -> int: ...
+
+    def warnings(self, source: Source) -> Sequence[str]:
+        """What workers noted while they read their parts of ``source``."""
+
+    def left_over(self, source: Source) -> Sequence[LeftOver]:
+        """As ``Source.left_over``, of all parts."""
+
+
+def executor_of(job: Job, key: Secret | None) -> Executor | None:
+    """The executor of the job's engine; None for this process.
+
+    Raises:
+        ConfigError: there is no such engine, or it cannot do this job.
+        MissingExtra: its extra is not installed.
+    """
+    if job.cluster.engine == LOCAL:
+        return None
+    made: Executor = registry.load("engines", job.cluster.engine)(job, key)
+    return made

@@ -1,0 +1,124 @@
+"""Connect to a Ray cluster, or start Ray on this machine for one run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cutline.errors import ConfigError, MissingExtra
+from cutline.formatting import one_line
+
+_ADDRESS = "RAY_ADDRESS"
+_CONNECT_TIMEOUT = 10.0
+LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+"""What has Ray on Linux use 127.0.0.1 alone, as it does elsewhere by default."""
+
+LOCAL = "local"
+
+
+def resolve(address: str | None) -> str:
+    """HOST:PORT of the cluster at ``address``, or at RAY_ADDRESS; without either, Ray starts here.
+
+    Raises:
+        ConfigError: ``auto``, and no cluster runs on this machine.
+    """
+    address = address or os.environ.get(_ADDRESS) or LOCAL
+    return _running_here() if address == "auto" else address
+
+
+def import_ray(address: str = LOCAL) -> ModuleType:
+    """The library, for a cluster at a resolved address; raises MissingExtra."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    host = address.rpartition(":")[0]
+    if address == LOCAL or host in {"127.0.0.1", "localhost"}:
+        os.environ.setdefault(*LOOPBACK_ONLY)  # read when Ray is imported
+    try:
+        import ray.exceptions
+
+        import ray
+    except ImportError:
+        raise MissingExtra("--engine ray", "ray") from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    # Ray prints on the standard output that a worker died, which belongs to results; we log it.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # noqa: SLF001 - there is no option
+    module: ModuleType = ray
+    return module
+
+
+def connect(address: str) -> str:
+    """Connect to the cluster at a resolved address, or start Ray here.
+
+    Returns where it is, for messages. Blocks; does nothing where the process is connected already.
+
+    Raises:
+        ConfigError: there is no cluster, or it runs another version of Ray or Python.
+    """
+    ray = import_ray(address)
+    if ray.is_initialized():
+        return "this process's Ray"
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    if address == LOCAL:
+        options |= {"include_dashboard": False}
+    if ":" in address and "://" not in address and not _responds(address):
+        raise ConfigError(_refusal(address, ConnectionError("nothing listens there")))
+    try:
+        ray.init(address=address, namespace="cutline", **options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise ConfigError(_refusal(address, error)) from None
+    return "Ray on this machine" if address == LOCAL else f"the cluster at {address}"
+
+
+def disconnect() -> None:
+    """Leave the cluster; a Ray that was started here ends."""
+    ray = import_ray()
+    ray.shutdown()
+
+
+def _running_here() -> str:
+    """The address of the cluster that was started on this machine last, as Ray itself records it."""
+    folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
+    try:
+        return (folder / "ray_current_cluster").read_text().strip()
+    except OSError:
+        raise ConfigError(_refusal("auto", ConnectionError("no record of one"))) from None
+
+
+def _responds(address: str) -> bool:
+    """Whether something listens at HOST:PORT; Ray itself tries for a minute."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _refusal(address: str, error: Exception) -> str:
+    reason = one_line(error)
+    if "ersion mismatch" in reason:
+        return f"the cluster at {address} runs other versions: {reason}"
+    if address == LOCAL:
+        return f"Ray does not start on this machine: {reason}"
+    where = "no Ray cluster is found" if address == "auto" else f"no Ray cluster responds at {address}"
+    return f"{where}: start one (`ray start --head`), or run without --address for one on this machine"
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Keep the signal handlers of this process, which Ray replaces; in the main thread only."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # another thread, where Ray leaves them alone
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,48 @@
+"""A captioner within one's own Ray Data pipeline: a bad row is a value."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from processes import environment
+
+PROGRAM = """
+import sys
+import cutline.ray
+import ray
+
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+pictures = sorted(str(path) for path in __import__("pathlib").Path(sys.argv[2]).glob("*.png"))
+rows = [{"image": path, "number": number} for number, path in enumerate([*pictures, "/no/such.png"])]
+dataset = ray.data.from_items(rows).map_batches(
+    cutline.ray.Captioner,
+    fn_constructor_kwargs={"model": "test", "endpoint": sys.argv[3]},
+    batch_size=8,
+    concurrency=1,
+)
+for row in sorted(dataset.take_all(), key=lambda row: row["number"]):
+    print(row["number"], row["outcome"], row["kind"] or "-", row["tokens"], bool(row["caption"]))
+"""
+
+
+def test_rows_get_captions_or_the_kind_of_their_failure(endpoint, pictures, tmp_path, cluster):
+    folder = pictures(10)
+    (folder / "00004.png").write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, cluster.address, folder, endpoint.url],
+        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line[:1].isdigit()]
+    assert [row[1:3] for row in rows] == [
+        *[["caption", "-"]] * 4,
+        ["failure", "decode"],
+        *[["caption", "-"]] * 5,
+        ["failure", "missing"],
+    ]
+    assert all(int(row[3]) > 0 and row[4] == "True" for row in rows if row[1] == "caption")

@@ -1,0 +1,235 @@
+"""Runs on a cluster of two nodes have the outcomes of a run in one process, in order, whatever dies."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import psutil
+import pytest
+
+from engine_outputs import NAMES, captions, failures, journal, report
+from processes import cutline, rest_of, start_cutline, stop, wait_until
+
+IN_FLIGHT = 16
+
+
+def workers():
+    """The processes of workers that have a shard, on all nodes."""
+    titles = ((one, " ".join(one.info["cmdline"] or ())) for one in psutil.process_iter(["cmdline"]))
+    return [one for one, title in titles if title.startswith("ray::shard ")]
+
+
+def check_once_each(endpoint, folder, output, form, *, twice):
+    keys = sorted(path.name for path in folder.iterdir())
+    written = captions(form, output)
+    assert [key for key, _ in written] == keys
+    assert len({text for _, text in written}) == len(keys), "two pictures have one caption"
+    assert failures(output) == []
+    assert report(output)["captions"] == len(keys)
+    assert report(output)["complete"] is True
+    assert sorted(journal(output.with_name(output.name + ".cutline"))) == keys
+    stats = endpoint.stats()
+    assert stats["pictures"] == len(keys)
+    assert stats["twice"] <= twice
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "webdataset", "sidecar"])
+def test_each_format_has_every_picture_once_and_in_order(form, endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.02)
+    folder, output = pictures(60), tmp_path / NAMES[form]
+    done = cutline(
+        *(
+            "caption",
+            folder,
+            output,
+            "--output-format",
+            form,
+            "--samples-per-shard",
+            9,
+            "--samples-per-task",
+            7,
+        ),
+        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
+        *cluster.arguments(),
+    )
+    assert done.returncode == 0, done.stderr
+    check_once_each(endpoint, folder, output, form, twice=0)
+    assert endpoint.stats()["most_in_flight"] <= IN_FLIGHT
+
+
+def test_a_killed_worker_is_replaced(endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.4)
+    folder, output = pictures(150), tmp_path / "captions.jsonl"
+    run = start_cutline(
+        *("caption", folder, output, "--samples-per-task", 20),
+        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
+        *cluster.arguments(),
+    )
+    wait_until(lambda: endpoint.stats()["pictures"] >= 40)
+    workers()[0].kill()
+    _, errors = run.communicate()
+    assert run.returncode == 0, errors
+    assert "died" in errors
+    check_once_each(endpoint, folder, output, "jsonl", twice=IN_FLIGHT + 20)
+    assert endpoint.stats()["most_in_flight"] <= IN_FLIGHT
+
+
+def run_with_kills(endpoint, cluster, folder, output, form, *, kills, seed):
+    """The same command until it ends; the driver or a worker is killed each time. Returns the last run."""
+    chance, total, killed = random.Random(seed), len(list(folder.iterdir())), 0
+    arguments = [
+        *("caption", folder, output, "--output-format", form, "--quiet", "--samples-per-task", 16),
+        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
+        *cluster.arguments(),
+    ]
+    while killed < kills:
+        process = start_cutline(*arguments)
+        answered = endpoint.stats()["pictures"]
+        target = answered + chance.randint(1, max(1, (total - answered) // (kills - killed)))
+        wait_until(
+            lambda: endpoint.stats()["pictures"] >= target or process.poll() is not None,  # noqa: B023
+            every=0.01,
+        )
+        if process.poll() is not None:
+            break
+        if chance.random() < 0.4 and (found := workers()):
+            found[0].kill()
+            process.communicate()
+            assert process.returncode == 0
+        else:
+            process.kill()
+            process.communicate()
+        killed += 1
+    print(f"killed {killed} times; {endpoint.stats()['twice']} of {total} answered twice")
+    return cutline(*arguments)
+
+
+@pytest.mark.parametrize("form", ["parquet", "sidecar"])
+def test_three_kills_lose_nothing_and_double_nothing(form, endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.1)
+    folder, output = pictures(200), tmp_path / NAMES[form]
+    done = run_with_kills(endpoint, cluster, folder, output, form, kills=3, seed=len(form))
+    assert done.returncode == 0, done.stderr
+    # Those in flight, and those of the fifth of a second in which an outcome reaches the driver.
+    check_once_each(endpoint, folder, output, form, twice=3 * (IN_FLIGHT + 4 * IN_FLIGHT))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_thirty_kills(new_endpoint, pictures, tmp_path, cluster):
+    endpoint = new_endpoint(latency=0.2, fault={"500": 0.05, "429": 0.01})
+    folder, output = pictures(2000), tmp_path / "captions.jsonl"
+    done = run_with_kills(endpoint, cluster, folder, output, "jsonl", kills=30, seed=7)
+    assert done.returncode == 0, done.stderr
+    check_once_each(endpoint, folder, output, "jsonl", twice=30 * 3 * IN_FLIGHT)
+
+
+def test_a_run_without_ray_goes_on_from_one_on_a_cluster_and_the_other_way_round(
+    endpoint, pictures, tmp_path, cluster
+):
+    folder, output = pictures(60), tmp_path / "captions.jsonl"
+    arguments = ("caption", folder, output, *endpoint.arguments())
+    assert cutline(*arguments, "--image-limit", 20).returncode == 0
+    middle = cutline(*arguments, "--image-limit", 40, *cluster.arguments())
+    assert middle.returncode == 0, middle.stderr
+    assert endpoint.stats()["requests"] == 40
+    assert cutline(*arguments).returncode == 0
+    check_once_each(endpoint, folder, output, "jsonl", twice=0)
+    assert endpoint.stats()["requests"] == 60
+
+
+def test_a_picture_that_kills_its_workers_fails_alone(pictures, tmp_path, cluster):
+    folder, output = pictures(40), tmp_path / "captions.jsonl"
+    plugin = tmp_path / "fatal.py"
+    plugin.write_text(
+        "import os, signal\n"
+        "from cutline import register_model\n\n\n"
+        "@register_model('fatal')\n"
+        "class Fatal:\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        "        if image_name.endswith('00017.png'):\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return 'a picture named ' + image_name\n"
+    )
+    done = cutline(
+        *("caption", folder, output, "--model", "fatal", "--plugin", plugin, "--samples-per-task", 10),
+        *cluster.arguments(),
+    )
+    assert done.returncode == 1, done.stderr
+    assert [key for key, _ in captions("jsonl", output)] == [
+        f"{number:05}.png" for number in range(40) if number != 17
+    ]
+    (failed,) = failures(output)
+    assert (failed["image_id"], failed["kind"]) == ("00017.png", "worker-died")
+
+
+def test_texts_that_are_there_are_kept_on_a_cluster_too(endpoint, pictures, tmp_path, cluster):
+    folder = pictures(12)
+    (folder / "00003.txt").write_text("a text of a person")
+    done = cutline(
+        "caption", folder, "--output-format", "sidecar", *endpoint.arguments(), *cluster.arguments()
+    )
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] == 11
+    assert (folder / "00003.txt").read_text() == "a text of a person"
+
+
+def test_a_budget_is_that_of_all_workers(endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.05)
+    folder, output = pictures(200), tmp_path / "captions.jsonl"
+    arguments = ("caption", folder, output, *endpoint.arguments(max_concurrent_requests=8))
+    assert cutline(*arguments, "--image-limit", 1).returncode == 0
+    tokens = report(output)["prompt_tokens"] + report(output)["completion_tokens"]
+    done = cutline(*arguments, "--budget-tokens", 50 * tokens, *cluster.arguments())
+    assert done.returncode == 3, done.stderr
+    assert "budget" in done.stderr
+    assert 45 <= report(output)["captions"] <= 52
+
+
+def test_an_interrupt_ends_cleanly_and_the_same_command_goes_on(endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.2)
+    folder, output = pictures(150), tmp_path / "captions.jsonl"
+    arguments = (
+        *("caption", folder, output),
+        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
+        *cluster.arguments(),
+    )
+    run = start_cutline(*arguments)
+    wait_until(lambda: endpoint.stats()["pictures"] >= 30)
+    stop(run, signal.SIGINT)
+    errors = rest_of(run)
+    assert run.returncode == 130, errors
+    assert "same command" in errors
+    assert 30 <= len(captions("jsonl", output)) < 150
+    assert cutline(*arguments).returncode == 0
+    check_once_each(endpoint, folder, output, "jsonl", twice=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--address", "127.0.0.1:9"], "no Ray cluster responds at 127.0.0.1:9"),
+        (["--address", None, "--gpus-per-actor", "1"], "no node of the cluster has 1 GPUs"),
+        (["--address", None, "--cpus-per-actor", "64"], "no node of the cluster has 64 CPUs"),
+        (["--samples-per-task", "0"], "--samples-per-task must be greater than 0"),
+        (["--actors", "0"], "--actors must be greater than 0"),
+        (["--cpus-per-actor", "-1"], "--cpus-per-actor must be a number from 0 up"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_one_line(arguments, message, pictures, tmp_path, cluster):
+    output = tmp_path / "captions.jsonl"
+    arguments = [cluster.address if word is None else word for word in arguments]
+    done = cutline("caption", pictures(2), output, "--engine", "ray", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert not output.exists()
+
+
+def test_pictures_that_rules_reject_are_skips_on_a_cluster_too(endpoint, pictures, tmp_path, cluster):
+    folder, output = pictures(30), tmp_path / "captions.jsonl"
+    (folder / "00031.png").write_bytes((folder / "00004.png").read_bytes())
+    done = cutline("caption", folder, output, "--dedup", "exact", *endpoint.arguments(), *cluster.arguments())
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] == 30
+    assert report(output)["skips"] == 1
