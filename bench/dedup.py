@@ -48,10 +48,10 @@ def resized(factor):
 
 
 def cropped(share):
-    """Cut ``share`` of the width and height, a half on each side."""
+    """Cut ``share`` of the width and height on each side."""
 
     def change(image):
-        x, y = image.width * share / 2, image.height * share / 2
+        x, y = image.width * share, image.height * share
         return image.crop((round(x), round(y), round(image.width - x), round(image.height - y)))
 
     return change
@@ -87,8 +87,8 @@ COPIES = {
 }
 HARDER = {
     "crop 3 %": cropped(0.03),
+    "crop 4 %": cropped(0.04),
     "crop 5 %": cropped(0.05),
-    "crop 10 %": cropped(0.10),
     "mirrored": ImageOps.mirror,
     "turned 90°": lambda image: image.transpose(Image.Transpose.ROTATE_90),
 }
