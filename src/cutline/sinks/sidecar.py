@@ -21,6 +21,7 @@ from cutline.sidecars.obstacles import check_replaceable
 from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest, file_id
 from cutline.sidecars.text_files import SidecarFiles
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.sidecar_places import SidecarPlaces, homeless
 from cutline.storage import is_remote, local_path
 
 EDITED = "edited by hand"  # why a picture is skipped
@@ -58,10 +59,9 @@ class SidecarSink(Sink):
         self._claim: FolderClaim | None = None
         self._unsynced: set[Path] = set()
         self._written = 0
-        self._safe_folder: Path | None = None
         self._ending = sidecar_ending(options.sidecar_ext)
         self._actual = ActualNames(self._ending).of
-        self._follow_links = options.follow_links
+        self._places = SidecarPlaces(self._root, self._ending, follow_links=options.follow_links)
         self._decoder = TextDecoder(
             options.text_encoding, root=str(self._root or ""), ending=sidecar_ending(options.sidecar_ext)
         )
@@ -85,7 +85,7 @@ class SidecarSink(Sink):
 
         SampleError: ``sidecar``, when it cannot be read, or cannot be extended without a loss.
         """
-        place = self._place(sample)
+        place = self._places.of(sample)
         if place is None:
             return None
         folder, picture = place
@@ -108,9 +108,9 @@ class SidecarSink(Sink):
 
     def check_write(self, sample: Sample, text: str | None = None) -> None:
         """SampleError ``sidecar``, or OutputKept for one that was edited by hand."""
-        place = self._place(sample)
+        place = self._places.of(sample)
         if place is None:
-            raise _homeless(sample)
+            raise homeless(sample)
         file = self._actual(self._expected_name(*place, valid_unicode(sample.key)))
         check_replaceable(file)
         content = self._files.read(file)
@@ -121,7 +121,7 @@ class SidecarSink(Sink):
         if sample.problem is not None and sample.problem.skip:
             return  # nothing that could be captioned, such as a picture that came before
         try:
-            place = self._place(sample)
+            place = self._places.of(sample)
         except SampleError:
             if isinstance(outcome, Caption):
                 raise
@@ -134,7 +134,7 @@ class SidecarSink(Sink):
             elif isinstance(outcome, Skip) and outcome.reason == EDITED:
                 self._encodings.note_edited(os.fspath(self._actual(file)))
         elif isinstance(outcome, Caption):
-            raise _homeless(sample)
+            raise homeless(sample)
 
     def commit(self) -> JSON:
         files, self._unsynced = self._unsynced, set()
@@ -167,29 +167,6 @@ class SidecarSink(Sink):
         assert self._ownership, "open comes first"
         return self._ownership
 
-    def _place(self, sample: Sample) -> tuple[Path, str] | None:
-        """The folder of the sidecar and the picture's name in it; None where there is no folder."""
-        file = sample.location.file() if sample.location else None
-        if file is None and sample.location and Path(text_to_name(sample.path)).is_file():
-            file = text_to_name(sample.path)
-        if isinstance(file, str):
-            path = Path(os.path.abspath(file))  # noqa: PTH100 - removes "..", follows no link
-            if self._root is None or path.is_relative_to(self._root):
-                self._check_inside(path.parent)
-                return path.parent, path.name
-        if self._root is None:
-            return None
-        folders, name = relative_place(sample.key, self._ending)
-        folder = self._root.joinpath(*folders)
-        if folder != self._safe_folder:
-            if not folder.resolve().is_relative_to(self._root.resolve()):
-                raise SampleError(
-                    "sidecar",
-                    f"{folder} leads out of the output folder by a link: remove it, or choose another output",
-                )
-            self._safe_folder = folder
-        return folder, name
-
     def _expected_name(self, folder: Path, picture: str, key: str) -> Path:
         """What ``_name`` will return, unless a picture that comes before takes it."""
         names = list(candidates(picture, key, self._ending))
@@ -198,16 +175,6 @@ class SidecarSink(Sink):
         owners = ((folder / name, self._known.owner(self._id(folder / name))) for name, _ in names)
         free = (file for file, owner in owners if owner is None or owner.key == key)
         return next(free, folder / names[-1][0])
-
-    def _check_inside(self, folder: Path) -> None:
-        """Raise SampleError for a folder that leads out of the output by a link."""
-        if self._root is None or self._follow_links or folder == self._safe_folder:
-            return
-        if not folder.resolve().is_relative_to(self._root.resolve()):
-            raise SampleError(
-                "sidecar", f"{folder} leads out of {self._root} by a link; --follow-links writes there too"
-            )
-        self._safe_folder = folder
 
     def _name(self, folder: Path, picture: str, key: str, *, after: str = "") -> Path:
         """The first sidecar name that is free or the sample's, among those behind the id ``after``."""
@@ -319,8 +286,3 @@ class SidecarSink(Sink):
     def _id(self, file: Path) -> str:
         """The same for two names that a file system may treat as one."""
         return file_id(self._short(file))
-
-
-def _homeless(sample: Sample) -> SampleError:
-    path = valid_unicode(sample.path)
-    return SampleError("sidecar", f"{path} has no folder for a sidecar beside it: name an output folder")
