@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
@@ -32,20 +32,21 @@ from cutline.engine.progress import PipelineLoad, Progress, ProgressHook, Progre
 from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
-from cutline.engine.selection import SelectedSource, rules_of, select
 from cutline.engine.shard import ShardHost, ShardResult, run_shard
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
 from cutline.engine.totals import RunClock, Totals
 from cutline.errors import ConfigError, CutlineError, SinkError
-from cutline.filters.selection import PictureRules
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.records import JSON, Slowdown
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.worker_threads import in_thread, worker_threads
+
+if TYPE_CHECKING:
+    from cutline.filters.selection import PictureRules
 
 REPORT = "report.json"
 TOTALS = "totals.json"
@@ -106,7 +107,7 @@ async def run_job(
         assembly.check_overlap(job, failures)
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
-    stages, rules = assembly.stages_of(job), rules_of(job)
+    stages, rules = assembly.stages_of(job), _picture_rules(job)
     executor = executor_of(job, key)
     if executor is not None and replies is not None:
         raise ConfigError("batches are collected in this process: remove --engine")
@@ -121,6 +122,15 @@ async def run_job(
                 await executor.aclose()
 
 
+def _picture_rules(job: Job) -> PictureRules | None:
+    """The job's rules about pictures; None without any, as then nothing is measured, nor numpy imported."""
+    if not (job.filters.keep or job.filters.dedup):
+        return None
+    from cutline.engine.selection import rules_of
+
+    return rules_of(job)
+
+
 @dataclasses.dataclass(slots=True)
 class _Run:
     """One run in three parts: plan what is left, work through it as a shard, publish the output."""
@@ -128,7 +138,7 @@ class _Run:
     job: Job
     chain: Chain
     stages: StageRunner
-    rules: PictureRules
+    rules: PictureRules | None
     progress: ProgressHook
     stop: Stop
     replies: ReplySource | None
@@ -172,15 +182,21 @@ class _Run:
             finally:
                 journal.close()
 
+    async def _select(self, rules: PictureRules, source: Source, folder: Path) -> Source:
+        """The source without the pictures that the rules reject."""
+        from cutline.engine.selection import SelectedSource, select
+
+        source = await select(self.job, rules, source, folder, progress=self.progress, stop=self.stop)
+        self.rejected = source.selection.rejected if isinstance(source, SelectedSource) else 0
+        return source
+
     async def _with_journal(self, source: Source, state: State, journal: Journal) -> Report:
         self.earlier = Totals.from_json(state.read(TOTALS))
         output = self._begin(state, journal, source)
         result = None
         try:
-            source = await select(
-                self.job, self.rules, source, state.folder, progress=self.progress, stop=self.stop
-            )
-            self.rejected = source.selection.rejected if isinstance(source, SelectedSource) else 0
+            if self.rules is not None:
+                source = await self._select(self.rules, source, state.folder)
             open_models = functools.partial(self._open_models, output, journal)
             plan = await plan_run(self.job, source, output, self.stop, open_models)
             stats = self.stats = RunStats(
