@@ -374,3 +374,51 @@ def test_the_page_shows_the_first_pictures_of_many(
     page = (outputs / "judgment.html").read_text("utf-8")
     assert "The first 500 of 502; the figures are of all." in page
     assert page.count("<article") == 500
+
+
+PLUGIN = """
+import re
+from cutline import register_model
+
+@register_model("longer")
+class Longer:
+    def infer(self, prompt, image, image_name):
+        first, second = re.findall(r"<<< .*? caption [0-9a-f]{16}\\n(.*?)\\n>>>", prompt.prefix, re.DOTALL)
+        winner = "first" if len(first) > len(second) else "second"
+        return '{"reason": "it is longer", "verdict": "%s"}' % winner
+"""
+
+
+def test_a_plug_in_judges_like_any_model(outputs: Path) -> None:
+    (outputs / "judge.py").write_text(PLUGIN)
+    options = (
+        "--judge",
+        "longer",
+        "--plugin",
+        "judge.py",
+        "--image-limit",
+        "30",
+        "--output-path",
+        "out.json",
+    )
+    ran = processes.cutline_here("judge", "poor.jsonl", "plain.jsonl", *options)
+    assert ran.returncode == 0, ran.stderr
+    found = result(outputs)
+    assert [one["wins"] for one in found["contestants"]] == [30, 0]
+    assert found["contestants"][0]["name"] == "plain.jsonl"
+    assert found["agreement_of_orders"] == 1
+    broken = PLUGIN.replace("prompt.prefix", "prompt").replace("longer", "broken")
+    (outputs / "broken.py").write_text(broken)
+    options = (
+        "--judge",
+        "broken",
+        "--plugin",
+        "broken.py",
+        "--image-limit",
+        "30",
+        "--output-path",
+        "no.json",
+    )
+    ran = processes.cutline_here("judge", "poor.jsonl", "plain.jsonl", *options)
+    assert ran.returncode == 1
+    assert "warning: there is no verdict (60 captioner), such as captioner: TypeError: " in ran.stderr

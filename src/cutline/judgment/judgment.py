@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 from cutline.engine.report import EXIT_OK, Report
-from cutline.formatting import plural
+from cutline.formatting import most_common, one_line, plural
 from cutline.judgment.contest import Contest
 from cutline.judgment.people import People
 from cutline.judgment.results import PlayedGame, Ranking, few_pictures, rank, self_judged
@@ -55,6 +56,8 @@ def judgment_of(
     rubric = summarize(contest.names, ratings) if ratings else None
     found = [*(ranking.warnings() if ranking is not None else ()), *warnings]
     found += few_pictures(rubric.pictures) if rubric is not None else []
+    if (played or ratings) and ranking is None and rubric is None:
+        found.append(_without_any([*played, *ratings]))
     if judge:
         found += self_judged({one.name: one.models for one in contest.contestants}, {judge, *models})
     if contest.changed:
@@ -78,3 +81,9 @@ def judgment_of(
         cost=None if report is None else report.cost,
         tokens=0 if report is None else report.spent.total,
     )
+
+
+def _without_any(failed: Sequence[PlayedGame | Rating]) -> str:
+    """Why there is no verdict at all."""
+    kinds = most_common(collections.Counter(one.kind for one in failed))
+    return f"there is no verdict ({kinds}), such as {failed[0].kind}: {one_line(failed[0].problem, 200)}"

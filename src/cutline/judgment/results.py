@@ -98,8 +98,8 @@ class Ranking:
         if self.agreement is not None and self.agreement < MIN_AGREEMENT:
             found.append(
                 f"the judge named the same caption in both orders in {self.agreement:.0%} of "
-                f"{plural(self.both_orders, 'pair')}: below {MIN_AGREEMENT:.0%} it goes by the place "
-                "more than by the captions; take another judge"
+                f"{plural(self.both_orders, 'pair')}: below {MIN_AGREEMENT:.0%} place and chance decide "
+                "more than the captions; take another judge"
             )
         if (unanswered := self.unanswered.total()) > MAX_UNANSWERED * self.games:
             found.append(
