@@ -145,7 +145,7 @@ class _Writing:
         output, selection = self.output, self.selection
         listing = _Listing(self._samples(), selection, output)
         with contextlib.closing(listing), write_errors(output):
-            all_relative = write_list(output, listing.kept_rows(), selection.measured.values)
+            all_relative = write_list(output, listing.kept_rows(), selection.values_by_name)
             listing.publish()
         self.rejected_files = listing.files
         outputs = [output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)]

@@ -68,7 +68,7 @@ def filter_page(
     rejected = sum(counts.values())
     limits = {rule.name: rule for rule in selection.decisions.rules}
     histograms = [
-        _histogram(measure, selection.measured.values[measure.name], limits.get(measure.name))
+        _histogram(measure, selection.values_by_name[measure.name], limits.get(measure.name))
         for measure in measures
     ]
     facts = [("Kept", f"{selection.kept:,}"), ("Rejected", f"{rejected:,}")]

@@ -45,7 +45,7 @@ class PictureMeasures:
 
 
 class MeasureStore:
-    """Lines by key and content id, of which offsets and numbers are in memory: 250 bytes a picture.
+    """Lines by key and content id, of which offsets and numbers are in memory: 325 bytes a picture.
 
     ``rows`` are numbered as the lines came; a picture that is measured again keeps its row.
     """

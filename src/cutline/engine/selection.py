@@ -76,8 +76,9 @@ class Selection:
         self.store = store
         self.rows = listed[~failed]
         self.failed = listed[failed]
-        self.measured: Measured = store.measured(self.rows)
-        self.decisions: Decisions = decide(rules, self.measured)
+        measured: Measured = store.measured(self.rows)
+        self.values_by_name = measured.values
+        self.decisions: Decisions = decide(rules, measured)
         self._places = np.full(len(store), _UNREAD)
         self._places[self.rows] = np.arange(len(self.rows))
 
@@ -104,7 +105,7 @@ class Selection:
         values, rule, kept = self.values(place), self.decisions.rule(place), ""
         if reason >= 0:
             broken = self.decisions.rules[reason]
-            message = broken.why(float(self.measured.values[broken.name][place]))
+            message = broken.why(float(self.values_by_name[broken.name][place]))
         else:
             kept = self.key(int(self.decisions.kept[place]))
             message = f"{rule} of {kept}"
@@ -119,7 +120,7 @@ class Selection:
 
     def values(self, place: int) -> JSON:
         """The measures of a picture by name; None where it has none."""
-        found = {name: float(column[place]) for name, column in self.measured.values.items()}
+        found = {name: float(column[place]) for name, column in self.values_by_name.items()}
         return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 

@@ -153,8 +153,7 @@ def _reject_duplicates(
         return
     rows = rows[~copies]
     rows = rows[measured.hashed[rows]]
-    words = measured.hashes[rows].view(np.uint64)
-    leaders = _first_of_equal(words)
+    leaders = _first_of_equal(measured.hashes[rows].view(np.uint64))
     copies = leaders != np.arange(len(rows))
     reasons[rows[copies]], kept[rows[copies]] = NEAR, rows[leaders[copies]]
     rows = rows[~copies]
