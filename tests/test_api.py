@@ -202,7 +202,7 @@ def test_every_option_has_its_type() -> None:
         **dict.fromkeys(("exclude", "header", "query"), Sequence[str]),
     }  # easier to write in Python
     fields["plugin"] = str | Path | Sequence[str | Path]
-    fields |= {"check": str | Sequence[str], "filter": str | Sequence[str]}
+    fields |= {"check": str | Sequence[str], "filter": str | Sequence[str], "keep": str | Sequence[str]}
     fields["schema"] = str | Mapping[str, Any] | None
     options = get_type_hints(CallOptions)
     assert options.keys() == fields.keys()

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutline.filters import near
-from cutline.filters.near import MAX_DCT, MAX_GRADIENT, nearest_kept
+from cutline.filters.near import MAX_DCT, MAX_GRADIENT, Sizes, nearest_kept
 
 
 def random_hashes(count, seed=0):
@@ -28,8 +27,8 @@ def bits_apart(first, second):
     return int(different[:256].sum()), int(different[256:].sum())
 
 
-def check(hashes):
-    found = nearest_kept(hashes)
+def check(hashes, sizes=Sizes()):  # noqa: B008 - frozen
+    found = nearest_kept(hashes, sizes)
     kept = found.kept == np.arange(len(hashes))
     for row in np.flatnonzero(~kept):
         owner = found.kept[row]
@@ -62,16 +61,13 @@ def test_a_neighbours_neighbour_is_not_skipped():
     assert found.kept.tolist() == [0, 0, 2, 2]
 
 
-def test_halves_find_what_all_pairs_find(monkeypatch):
+def test_halves_find_what_all_pairs_find():
     base = random_hashes(700, 3)
     copies = np.concatenate([flipped(base[:300], bits, bits) for bits in (3, 20, 45)])
     everything = np.concatenate([base, copies])
     everything = everything[np.random.default_rng(4).permutation(len(everything))]
     whole = check(everything)
-    monkeypatch.setattr(near, "_FEW", 16)
-    monkeypatch.setattr(near, "_MANY", 32)
-    monkeypatch.setattr(near, "_CHUNK", 64)
-    parts = check(everything)
+    parts = check(everything, Sizes(few=16, many=32, chunk=64))
     assert (parts.kept == whole.kept).all()
     assert (parts.distance == whole.distance).all()
     assert (whole.kept == np.arange(len(everything))).sum() == 700

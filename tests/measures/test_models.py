@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -137,6 +138,6 @@ def test_text_is_a_share_of_the_area():
     ],
 )
 def test_a_missing_extra_names_the_command(monkeypatch, rule, package, extra):
-    monkeypatch.setitem(__import__("sys").modules, package, None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=extra):
         PictureRules.of([rule], None, MeasureOptions(classifier="nobody/nothing-here"))

@@ -19,13 +19,23 @@ MAX_DCT: Final = 64
 MAX_GRADIENT: Final = 48
 
 _BANDS: Final = BYTES // 2
-_CHUNK: Final = 1 << 18  # pairs compared at a time
-_MANY: Final = 2048
-_FEW: Final = 2048  # compared among themselves; more are halved
 _NONE: Final = np.uint16(0xFFFF)
 
 Indices: TypeAlias = NDArray[np.int64]
 Words: TypeAlias = NDArray[np.uint64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How a search is divided; they decide its time and memory, not what it finds.
+
+    ``few`` pictures are compared among themselves, more are halved; ``many`` kept ones get a table of their
+    bands instead of searches; ``chunk`` pairs are compared at a time.
+    """
+
+    few: int = 2048
+    many: int = 2048
+    chunk: int = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +49,20 @@ class Nearest:
     distance: NDArray[np.uint16]
 
 
-def nearest_kept(hashes: NDArray[np.uint8]) -> Nearest:
+def nearest_kept(hashes: NDArray[np.uint8], sizes: Sizes = Sizes()) -> Nearest:
     """Keep each picture that is near no kept one before it. ``hashes``: shape (n, 64), the best first.
 
     Each of the others is near the kept one that it names, not near a neighbour's neighbour.
     """
     hashes = np.ascontiguousarray(hashes)
-    search = _Search(hashes)
+    search = _Search(hashes, sizes)
     search.resolve(np.arange(len(hashes)))
     return Nearest(kept=search.kept, distance=search.distance)
 
 
 class _Search:
-    def __init__(self, hashes: NDArray[np.uint8]) -> None:
+    def __init__(self, hashes: NDArray[np.uint8], sizes: Sizes) -> None:
+        self._sizes = sizes
         self._words: Words = hashes.view(np.uint64)
         self._bands = hashes.view(np.uint16)
         self.kept: Indices = np.arange(len(hashes))
@@ -62,7 +73,7 @@ class _Search:
 
         Halves: what is near a kept one of the first half is not compared with the second.
         """
-        if len(rows) <= _FEW:
+        if len(rows) <= self._sizes.few:
             return self._resolve_few(rows)
         middle = len(rows) // 2
         first = self.resolve(rows[:middle])
@@ -76,7 +87,7 @@ class _Search:
         for band in range(_BANDS):
             values, own = self._bands[kept, band], self._bands[rows, band]
             order = np.argsort(values, kind="stable")
-            if len(kept) > _MANY:  # a table of all values instead of searches
+            if len(kept) > self._sizes.many:  # a table of all values instead of searches
                 ends = np.cumsum(np.bincount(values, minlength=1 << 16))
                 starts = np.concatenate(([0], ends[:-1]))
                 low, count = starts[own], (ends - starts)[own]
@@ -84,7 +95,7 @@ class _Search:
                 values = values[order]
                 low = np.searchsorted(values, own, "left")
                 count = np.searchsorted(values, own, "right") - low
-            for right, place in _expanded(low, count):
+            for right, place in _expanded(low, count, self._sizes.chunk):
                 left = order[place]
                 found, distance = self._near(kept[left], rows[right])
                 _take_best(best, owner, right[found], kept[left[found]], distance)
@@ -102,7 +113,7 @@ class _Search:
             values = values[order]
             end = np.searchsorted(values, values, "right")
             places = np.arange(len(rows))
-            for left, place in _expanded(places + 1, end - places - 1):
+            for left, place in _expanded(places + 1, end - places - 1, self._sizes.chunk):
                 first, second = order[left], order[place]
                 first, second = np.minimum(first, second), np.maximum(first, second)
                 found, distance = self._near(rows[first], rows[second])
@@ -161,13 +172,13 @@ def _take_best(
     best[rows[nearer]], owner[rows[nearer]] = distance[nearer], owners[nearer]
 
 
-def _expanded(low: Indices, count: Indices) -> Iterator[tuple[Indices, Indices]]:
+def _expanded(low: Indices, count: Indices, chunk: int) -> Iterator[tuple[Indices, Indices]]:
     """Pairs of each row and every place from its ``low`` on, ``count`` of them; some at a time."""
     ends = np.cumsum(count)
     start = 0
     while start < len(count):
         before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _CHUNK, "right")))
+        stop = max(start + 1, int(np.searchsorted(ends, before + chunk, "right")))
         rows = np.repeat(np.arange(start, stop), count[start:stop])
         if len(rows):
             offsets = np.arange(len(rows)) - (ends[rows] - count[rows] - before)
