@@ -1,4 +1,4 @@
-"""What does the work of a run outside this process, such as a cluster."""
+"""What does the work of a run: this process, or a cluster."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Executor(Protocol):
         """As ``Source.left_over``, of all parts."""
 
 
-def executor_of(job: Job, key: Secret | None) -> Executor | None:
-    """The executor of the job's engine; None for this process.
+def cluster_executor(job: Job, key: Secret | None) -> Executor | None:
+    """The executor of the job's cluster; None for a run in this process.
 
     Raises:
         ConfigError: there is no such engine, or it cannot do this job.

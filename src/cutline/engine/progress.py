@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from cutline.engine.prices import Prices
-    from cutline.engine.sample_pipeline import SamplePipeline
     from cutline.engine.stats import RunStats
     from cutline.records import Slowdown
 
@@ -87,31 +86,6 @@ class Workload(Protocol):
 
     @property
     def nodes(self) -> int: ...
-
-
-class PipelineLoad:
-    """The workload of a pipeline in this process."""
-
-    workers = nodes = 0
-
-    def __init__(self, pipeline: SamplePipeline) -> None:
-        self._pipeline = pipeline
-
-    @property
-    def in_flight(self) -> int:
-        return self._pipeline.chain.in_flight
-
-    @property
-    def loading(self) -> int:
-        return self._pipeline.downloads
-
-    @property
-    def slots(self) -> int:
-        return self._pipeline.chain.slots
-
-    @property
-    def slowdown(self) -> Slowdown:
-        return self._pipeline.chain.slowdown
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
@@ -19,20 +19,17 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
-from cutline.engine.check_retries import CheckRetries, retries_of
 from cutline.engine.content import reader_for
-from cutline.engine.executor import Executor, Terms, executor_of
-from cutline.engine.fingerprint import Fingerprint
+from cutline.engine.executor import LOCAL, Executor, Terms, cluster_executor
 from cutline.engine.journal import Journal
-from cutline.engine.journal_store import JournalStore
+from cutline.engine.local_executor import LocalExecutor
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan, plan_run, sample_count
 from cutline.engine.prices import Prices
-from cutline.engine.progress import PipelineLoad, Progress, ProgressHook, ProgressReporter
+from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
+from cutline.engine.reply_source import ReplySource
 from cutline.engine.report import Interrupted, Report, absolute, places
-from cutline.engine.sample_pipeline import SamplePipeline
-from cutline.engine.sample_rules import SampleRules
-from cutline.engine.shard import ShardHost, ShardResult, run_shard
+from cutline.engine.shard import ShardHost, ShardResult
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
@@ -40,7 +37,6 @@ from cutline.engine.totals import RunClock, Totals
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
-from cutline.records import JSON, Slowdown
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.worker_threads import in_thread, worker_threads
@@ -55,27 +51,6 @@ log = logging.getLogger("cutline.engine")
 
 # Captions that are published within a second or two; with more, an interrupted run does not publish.
 _QUICK_TO_PUBLISH = 100_000
-
-
-class ReplySource(Protocol):
-    """Replies to earlier requests, which a run uses instead of calling the model."""
-
-    chain: Chain
-    fingerprint: Fingerprint
-
-    async def open(self, state: State) -> None:
-        """Fetch them while the output's folder is locked."""
-
-    @property
-    def form(self) -> JSON:
-        """What decides the output besides the job; known once it is open."""
-
-    def pipeline(
-        self, rules: SampleRules, stages: StageRunner, journal: JournalStore, sink: Sink
-    ) -> SamplePipeline: ...
-
-    async def done(self, report: Report) -> None:
-        """All of them are in the journal, and the output is written."""
 
 
 async def run_job(
@@ -108,9 +83,9 @@ async def run_job(
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages, rules = assembly.stages_of(job), _picture_rules(job)
-    executor = executor_of(job, key)
-    if executor is not None and replies is not None:
-        raise ConfigError("batches are collected in this process: remove --engine")
+    executor = cluster_executor(job, key) or LocalExecutor(job, chain, stages, replies)
+    if job.cluster.engine != LOCAL:
+        _check_executor(replies, stages)
     with worker_threads():
         try:
             run = _Run(job, chain, stages, rules, progress, stop, replies, failures, sink, executor)
@@ -118,8 +93,15 @@ async def run_job(
         finally:
             await chain.aclose()
             await stages.aclose()
-            if executor is not None:
-                await executor.aclose()
+            await executor.aclose()
+
+
+def _check_executor(replies: ReplySource | None, stages: StageRunner) -> None:
+    """Refuse what only this process can do."""
+    if replies is not None:
+        raise ConfigError("batches are collected in this process: remove --engine")
+    if stages.remembers:
+        raise ConfigError("--check same compares the captions of one process: remove it, or --engine")
 
 
 def _picture_rules(job: Job) -> PictureRules | None:
@@ -144,23 +126,18 @@ class _Run:
     replies: ReplySource | None
     failures: Path | None
     sink: Sink | None
-    executor: Executor | None
+    executor: Executor
     prices: Prices = dataclasses.field(init=False)
-    retries: CheckRetries | None = dataclasses.field(init=False)
     output: str = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
     rejected: int = 0
-    slowdown_before: Slowdown = dataclasses.field(init=False)  # captioners may be shared with other runs
-    retries_before: Counter[str] = dataclasses.field(init=False)
     earlier: Totals = dataclasses.field(default_factory=Totals)
     stats: RunStats = dataclasses.field(default_factory=RunStats)
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
-        self.retries = retries_of(self.job, self.chain, self.stages) if self.replies is None else None
         self.output = assembly.output_of(self.job)
-        self.slowdown_before, self.retries_before = self.chain.slowdown, self.chain.retries
 
     async def run(self, source: Source) -> Report:
         with open_state(self.output, self.job.run.state, self.failures) as state:
@@ -221,9 +198,7 @@ class _Run:
             raise
         self._save_totals(state)
         report = self._report(result, stats, output, journal, state.folder, stopped)
-        noted, left_over = source.warnings, source.left_over
-        if self.executor is not None:
-            noted, left_over = self.executor.warnings(source), self.executor.left_over(source)
+        noted, left_over = self.executor.warnings(source), self.executor.left_over(source)
         report = dataclasses.replace(report, warnings=(*noted, *output.sink.warnings))
         report = dataclasses.replace(report, left_over=tuple(left_over))
         state.write(REPORT, report.to_json())
@@ -254,11 +229,6 @@ class _Run:
         )
 
     @property
-    def _requests(self) -> Chain | Executor:
-        """What sends the requests."""
-        return self.chain if self.executor is None else self.executor
-
-    @property
     def totals(self) -> Totals:
         """Those of this run so far."""
         fresh = self.stats.fresh
@@ -268,7 +238,7 @@ class _Run:
             seconds=self.clock.seconds,
             pictures=fresh.captions + fresh.failures,
             latencies=self.stats.latencies,
-            retries=Counter(self._requests.retries) - self.retries_before,
+            retries=Counter(self.executor.retries),
         )
 
     def _save_totals(self, state: State) -> None:
@@ -283,15 +253,11 @@ class _Run:
         def say(line: str) -> None:
             loop.call_soon_threadsafe(self.progress, Progress(waiting_for=line))
 
-        opens = [part.open for part in (self.chain, self.stages)]
-        if self.executor is not None:
-            rules = assembly.rules_of_run(self.job, output.sink)
-            terms = Terms(rules=rules, sink=output.sink, trusted=journal.trusted)
-            opens = [functools.partial(self.executor.open, terms=terms)]
-        for open_part in opens:
-            opened = await until_stopped(open_part(say), self.stop)
-            if opened is not None:
-                opened.result()
+        rules = assembly.rules_of_run(self.job, output.sink)
+        terms = Terms(rules=rules, sink=output.sink, trusted=journal.trusted)
+        opened = await until_stopped(self.executor.open(say, terms), self.stop)
+        if opened is not None:
+            opened.result()
         self.loading = time.monotonic() - begun
 
     async def _shard(
@@ -299,18 +265,6 @@ class _Run:
     ) -> ShardResult:
         """Work through what is left, and report progress meanwhile."""
         task = plan.task
-        if self.replies is not None:
-            pipeline = self.replies.pipeline(task.rules, self.stages, journal, output.sink)
-        else:
-            pipeline = SamplePipeline(
-                self.chain,
-                task.rules,
-                self.stages,
-                retries=self.retries,
-                journal=journal,
-                sink=output.sink,
-            )
-        executor = self.executor
         limits = self.job.run
         budget = Budget(limits.budget_tokens, limits.max_cost, prices=self.prices, stats=stats)
         host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop)
@@ -318,22 +272,19 @@ class _Run:
         reporter = ProgressReporter(
             hook=self.progress,
             stats=stats,
-            workload=PipelineLoad(pipeline) if executor is None else executor,
+            workload=self.executor,
             prices=self.prices,
             first=task.start,
             total=lambda: counting.result() if counting.done() else None,
         )
         reporting = asyncio.create_task(reporter.run())
         try:
-            if executor is not None:
-                return await executor.run(plan, output, host)
-            return await run_shard(task, pipeline, output, host, plan.samples)
+            return await self.executor.run(plan, output, host)
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
             reporter.report()
             counting.cancel()
-            await pipeline.aclose()
 
     async def _publish(self, output: OrderedOutput, stopped: CutlineError | None, *, begun: bool) -> None:
         leaving = isinstance(stopped, Interrupted) and output.counts.captions > _QUICK_TO_PUBLISH
@@ -388,7 +339,7 @@ class _Run:
             stopped=stopped,
             allow_failures=self.job.run.allow_failures,
             on_missing=self.job.run.on_missing,
-            slowdown=self._requests.slowdown.since(self.slowdown_before),
+            slowdown=self.executor.slowdown,
         )
 
 

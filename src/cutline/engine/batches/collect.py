@@ -94,7 +94,7 @@ def _without_limits(job: Job) -> Job:
 
 
 class BatchReplySource:
-    """The replies for one run; see ``run.ReplySource``."""
+    """The replies for one run; see ``reply_source.ReplySource``."""
 
     def __init__(self, job: Job, service: BatchService, stop: Stop, *, keep_files: bool) -> None:
         endpoint = self._endpoint = service.endpoint
