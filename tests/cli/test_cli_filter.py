@@ -100,6 +100,9 @@ def test_rules_of_a_run_are_skips(cutline, photos, tmp_path):
         (["sharpnes>=1"], "did you mean sharpness?"),
         (["dark"], "--keep takes NAME>=VALUE"),
         (["side=5"], "write side==5"),
+        (["sharpness=>0.75"], "sharpness=>0.75: write sharpness>=0.75"),
+        (["motion =< p3"], "write motion<=p3"),
+        (["side≥256"], "write side>=256"),
         (["side>=nan"], "'nan' is neither a number nor a share"),
         (["side>=p100"], "p must be between 0 and 100"),
         (["side==p3"], "needs >= or <="),
@@ -133,6 +136,52 @@ def test_a_file_of_someone_else_is_not_replaced(cutline, photos, tmp_path):
     assert found.code == 2
     assert "is there already" in found.err
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_page_of_someone_else_is_not_replaced_by_the_report(cutline, photos, tmp_path):
+    command = ("filter", "photos", "kept.txt", "--keep", "side>=256", "--report", "page.html")
+    (tmp_path / "page.html").write_text("mine")
+    found = cutline(*command)
+    assert found.code == 2
+    assert (
+        "page.html is there already, not as `cutline filter` wrote it: choose another --report" in found.err
+    )
+    assert (tmp_path / "page.html").read_text() == "mine"
+    assert not (tmp_path / "kept.txt").exists()
+    (tmp_path / "page.html").unlink()
+    assert cutline(*command).code == 1
+    assert cutline(*command, "--dedup", "near").code == 1  # its own is replaced
+    assert "near duplicate" in (tmp_path / "page.html").read_text()
+    other = cutline("filter", "photos", "other.txt", "--report", "page.html")
+    assert (other.code, "choose another --report" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize("edited", ["kept.txt", "kept.txt.rejected.jsonl", "kept.txt.failures.jsonl"])
+def test_a_list_that_was_edited_is_not_replaced(cutline, photos, tmp_path, edited):
+    assert cutline("filter", "photos", "kept.txt", "--keep", "side>=256").code == 1
+    with (tmp_path / edited).open("a") as file:
+        file.write("a line by hand\n")
+    names = ("kept.txt", "kept.txt.rejected.jsonl", "kept.txt.failures.jsonl")
+    before = [(tmp_path / name).read_bytes() for name in names]
+    found = cutline("filter", "photos", "kept.txt", "--keep", "side>=300")
+    assert found.code == 2
+    assert f"{edited} is there already, not as `cutline filter` wrote it: choose another name" in found.err
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+    (tmp_path / edited).rename(tmp_path / "mine")
+    assert cutline("filter", "photos", "kept.txt", "--keep", "side>=300").code == 1
+
+
+def test_a_list_of_another_input_is_not_replaced(cutline, photos, tmp_path):
+    (tmp_path / "others").mkdir()
+    scene(seed=20).save(tmp_path / "others/one.png")
+    assert cutline("filter", "photos", "kept.txt").code == 1
+    before = (tmp_path / "kept.txt").read_bytes()
+    found = cutline("filter", "others", "kept.txt")
+    assert (found.code, "kept.txt is there already, written for another input" in found.err) == (2, True)
+    assert (tmp_path / "kept.txt").read_bytes() == before
+    (photos / "good0.png").unlink()
+    assert cutline("filter", str(photos), "kept.txt").code == 1  # the same folder, by another name
+    assert "good0" not in (tmp_path / "kept.txt").read_text()
 
 
 def test_the_report_loads_nothing_and_shows_what_is_rejected(cutline, photos, tmp_path):

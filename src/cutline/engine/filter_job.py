@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,12 +15,13 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.filter_page import Examples, filter_page
 from cutline.engine.moved_pictures import PictureMover
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
-from cutline.engine.picture_list import Row, RowFile, check_list, write_list
+from cutline.engine.picture_list import Replacement, Row, RowFile, check_list, write_list
 from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.report_file import WrittenFiles
 from cutline.engine.selection import Selection, measure_input, rules_of, summary_lines
-from cutline.engine.state import State, failures_file, open_state
+from cutline.engine.state import failures_file, open_state
 from cutline.errors import ConfigError
-from cutline.files import write_atomically, write_errors
+from cutline.files import name_to_text, write_errors
 from cutline.filters.selection import KEPT, refuse_nothing_left
 from cutline.formatting import stored_key, without_signatures
 from cutline.interfaces import Measure, Source
@@ -87,23 +89,38 @@ async def filter_job(
     mover = _mover(job, actions)
     with worker_threads(), open_state(job.output_path, job.run.state) as state:
         output = Path(job.output_path)
-        _check_output(output, state)
+        written = WrittenFiles(state, RECORD, input_name=_input_name(job), what="`cutline filter`")
+        _check_files(written, output, actions.report)
         selection = await measure_input(job, rules, source, state.folder, progress=progress, stop=stop)
         if selection is None:
             return None
         refuse_nothing_left(selection.decisions)
-        state.write(RECORD, {"output": str(output)})
-        call = _Writing(job, source, selection, rules.measures, output, actions.report)
+        call = _Writing(job, source, selection, rules.measures, output, actions.report, written)
         result = await in_thread(call.write)
         if mover is None:
             return result
         return await in_thread(_move, mover, call.rejected_files, result, progress, stop)
 
 
-def _check_output(output: Path, state: State) -> None:
-    """Raises ConfigError for a file that an earlier call did not write."""
-    if output.exists() and state.read(RECORD) is None:
-        raise ConfigError(f"{output} is there already and no list of `cutline filter`: choose another name")
+def _input_name(job: Job) -> str:
+    """The input as it is recorded, seen from the list, so that both can be moved together."""
+    if is_remote(job.input_path):
+        return without_signatures(without_credentials(job.input_path))
+    assert job.output_path is not None
+    folder = os.path.realpath(Path(job.output_path).parent)
+    return name_to_text(os.path.relpath(os.path.realpath(job.input_path), folder))
+
+
+def _rejected_file(output: Path) -> Path:
+    return output.with_name(f"{output.name}.rejected.jsonl")
+
+
+def _check_files(written: WrittenFiles, output: Path, report: Path | None) -> None:
+    """Raises OutputExists for a file that an earlier call for the same input did not write."""
+    for path in (output, _rejected_file(output), failures_file(str(output), output)):
+        written.check(path, "choose another name for the list")
+    if report is not None:
+        written.check(report, "choose another --report")
 
 
 def _mover(job: Job, actions: FilterActions) -> PictureMover | None:
@@ -139,14 +156,16 @@ class _Writing:
     measures: Sequence[Measure]
     output: Path
     report: Path | None
+    written: WrittenFiles
     rejected_files: list[str] = dataclasses.field(default_factory=list)
 
     def write(self) -> FilterResult:
         output, selection = self.output, self.selection
+        _check_files(self.written, output, self.report)  # once more, as measuring may take hours
         listing = _Listing(self._samples(), selection, output)
         with contextlib.closing(listing), write_errors(output):
-            all_relative = write_list(output, listing.kept_rows(), selection.values_by_name)
-            listing.publish()
+            all_relative = write_list(output, listing.kept_rows(), selection.values_by_name, self.written.add)
+            listing.publish(self.written.add)
         self.rejected_files = listing.files
         outputs = [output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)]
         if self.report is not None:
@@ -176,8 +195,14 @@ class _Writing:
             failed=listing.failed,
             failures=listing.unopened.rows,
         )
+        part = report.with_name(f".{report.name}.part")
         with write_errors(report):
-            write_atomically(report, page.encode(errors="replace"))
+            try:
+                part.write_bytes(page.encode(errors="replace"))
+                self.written.add(part, report)
+                part.replace(report)
+            finally:
+                part.unlink(missing_ok=True)
 
 
 class _Listing:
@@ -186,7 +211,7 @@ class _Listing:
     def __init__(self, samples: Iterator[Sample], selection: Selection, output: Path) -> None:
         self._samples = samples
         self._selection = selection
-        self.rejected = RowFile(output.with_name(f"{output.name}.rejected.jsonl"))
+        self.rejected = RowFile(_rejected_file(output))
         self.unopened = RowFile(failures_file(str(output), output))
         self.failures: dict[str, int] = {}
         self.failed: list[tuple[str, str]] = []
@@ -223,9 +248,9 @@ class _Listing:
         path = valid_unicode(without_signatures(sample.path))
         self.unopened.add({"key": key, "image_path": path, "kind": kind, "message": message})
 
-    def publish(self) -> None:
-        self.rejected.publish()
-        self.unopened.publish()
+    def publish(self, before: Replacement) -> None:
+        self.rejected.publish(before)
+        self.unopened.publish(before)
 
     def close(self) -> None:
         self.rejected.discard()

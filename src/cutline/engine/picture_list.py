@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -22,6 +22,9 @@ _GROUP_BYTES: Final = 64_000_000
 Row = tuple[Sample, JSON]
 """A sample and its measures by name."""
 
+Replacement = Callable[[Path, Path], None]
+"""Called with a new file and the path at which it is about to be put."""
+
 
 def check_list(path: str) -> None:
     """Raises ConfigError for a name that no list can have."""
@@ -31,7 +34,7 @@ def check_list(path: str) -> None:
         raise ConfigError(f"{path} is a folder: give the name of a file")
 
 
-def write_list(path: Path, rows: Iterable[Row], names: Iterable[str]) -> bool:
+def write_list(path: Path, rows: Iterable[Row], names: Iterable[str], before: Replacement) -> bool:
     """Replace a list by pictures and their measures of these names; a reader finds the old or the new one.
 
     Pictures inside tars or tables have no path: a Parquet file holds them. Returns whether all paths are
@@ -48,6 +51,7 @@ def write_list(path: Path, rows: Iterable[Row], names: Iterable[str]) -> bool:
             _WRITERS[path.suffix.lower()](part, places, rows, list(names))
             with part.open("rb") as file:
                 os.fsync(file.fileno())
+            before(part, path)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -165,12 +169,13 @@ class RowFile:
         self._file.write(encode_json(row) + b"\n")
         self.rows += 1
 
-    def publish(self) -> None:
+    def publish(self, before: Replacement) -> None:
         """Replace the file, or remove it if there is no line."""
         if self._file is None:
             self.path.unlink(missing_ok=True)
         else:
             self._file.close()
+            before(self._part, self.path)
             self._part.replace(self.path)
 
     def discard(self) -> None:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from cutline.errors import ConfigError
 from cutline.interfaces import Measure
 
-_FORM: Final = re.compile(r"\s*([A-Za-z][\w.:/ -]*?)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
+_FORM: Final = re.compile(r"\s*([A-Za-z][\w.:/ -]*?)\s*(>=|<=|==|=>|=<|[≥≤=><])\s*(\S+)\s*")
 _PERCENTILE: Final = re.compile(r"p(\d+(?:\.\d+)?)", re.ASCII)
 _EXAMPLE: Final = "such as 'side>=256' or 'sharpness>=p2'"
 _HOLDS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
 }  # fmt: skip
+_MEANT: Final = {"=>": ">=", "=<": "<=", "≥": ">=", "≤": "<="}
 _FAILS: Final = {">=": "<", "<=": ">", ">": "≤", "<": "≥", "==": "≠"}
 
 
@@ -46,6 +47,8 @@ class Rule:
         if found is None:
             raise ConfigError(f"--keep takes NAME>=VALUE or NAME<=VALUE, {_EXAMPLE}, not {text!r}")
         name, comparison, value = found.groups()
+        if comparison in _MEANT:
+            raise ConfigError(f"--keep {text}: write {name}{_MEANT[comparison]}{value}")
         if comparison == "=":
             raise ConfigError(f"--keep {text}: write {name}=={value}, or >= or <= for a limit")
         if percentile := _PERCENTILE.fullmatch(value):
