@@ -470,3 +470,27 @@ def test_every_output_of_ours_is_read(folder, kind):
     assert {Path(picture.image_id).stem for picture in found.pictures} == {"a", "b", "c"}
     assert all("prompted by short" in picture.caption for picture in found.pictures)
     assert not found.problems
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_every_output_of_ours_has_references(folder, kind):
+    for key in ("a.jpg", "b.jpg"):
+        (folder / "photos").mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30), "crimson").save(folder / "photos" / key)
+    cutline.caption("photos", "a.jsonl", model="fake", prompt="short")
+    cutline.caption("photos", str(folder / OUTPUTS[kind]), model="fake", prompt="short", output_format=kind)
+    found = evaluated("a.jsonl", str(folder / OUTPUTS[kind]), metrics=["rouge-l"])
+    assert len(found.pictures) == 2
+    assert found.scores["ROUGE-L"].value == pytest.approx(1)
+    assert not found.problems
+
+
+@pytest.mark.parametrize("name", ["m.jsonl", "m.csv", "m.parquet"])
+def test_the_captions_of_several_prompts_are_all_references(folder, name):
+    (folder / "photos").mkdir()
+    Image.new("RGB", (40, 30), "crimson").save(folder / "photos" / "a.jpg")
+    cutline.caption("photos", name, model="fake", prompt=["detailed", "short"])
+    cutline.caption("photos", "short.jsonl", model="fake", prompt="short")
+    found = evaluated("short.jsonl", name, metrics=["rouge-l"])
+    assert found.scores["ROUGE-L"].value == pytest.approx(1)
+    assert not found.problems

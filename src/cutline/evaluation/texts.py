@@ -121,7 +121,7 @@ class _Collected:
             if not key:
                 self._nameless += 1
             elif text_column in row:
-                self.add(key, row[text_column])
+                self.add(key, _value(row, text_column))
             else:
                 self._not_text.append(key)
 
@@ -136,6 +136,18 @@ class _Collected:
         )
 
 
+def _value(row: JSON, column: str) -> Any:
+    """The texts of a row. Outputs of cutline have ``captions`` by prompt, and nothing there for one prompt."""
+    value = row[column]
+    if column != "captions" or "caption" not in row:
+        return value
+    if isinstance(value, str) and value.startswith("{"):  # CSV and Parquet hold nested columns as JSON text
+        value = _parsed(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    return row["caption"] if value is None or value == "" else value
+
+
 def _as_id(value: Any) -> str:
     """The id in a cell: a text, a whole number, or a picture with its path; empty where there is none."""
     if isinstance(value, dict):
@@ -146,12 +158,12 @@ def _as_id(value: Any) -> str:
 
 
 def _parsed(cell: str) -> Any:
-    """A list that a table holds as JSON; the text itself where it is none."""
+    """A list or object that a table holds as JSON; the text itself where it is none."""
     try:
         value = orjson.loads(cell)
     except orjson.JSONDecodeError:
         return cell
-    return value if isinstance(value, list) else cell
+    return value if isinstance(value, list | dict) else cell
 
 
 def _column(path: str, row: JSON, known: tuple[str, ...], what: str) -> str:
