@@ -45,6 +45,8 @@ def test_the_scores_are_those_of_eval(folder, capsys):
     table = capsys.readouterr().out
     assert "CIDEr-D" in table
     assert "ROUGE-L" in table
+    assert "* lengths differ" in table
+    assert [line.count("*") for line in table.splitlines() if ".jsonl" in line] == [0, 2]
     good, bad = json.loads((folder / "c.json").read_text())["contestants"]
     assert good["CIDEr-D"] > bad["CIDEr-D"]
     assert bad["marks"]["CIDEr-D"] == "lengths differ"

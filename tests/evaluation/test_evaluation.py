@@ -494,3 +494,42 @@ def test_the_captions_of_several_prompts_are_all_references(folder, name):
     found = evaluated("short.jsonl", name, metrics=["rouge-l"])
     assert found.scores["ROUGE-L"].value == pytest.approx(1)
     assert not found.problems
+
+
+def test_either_side_whose_lengths_differ_is_marked(folder, capsys):
+    long = [{"image_id": key, "caption": f"{text} " * 5} for key, text in CAPTIONS.items()]
+    (folder / "long.jsonl").write_text(jsonl(long))
+    arguments = ("out.jsonl", "--references", "refs.json", "--against", "long.jsonl")
+    _, out, _ = printed(capsys, *arguments, "--json")
+    found = json.loads(out)
+    assert found["marks"] == {}
+    assert set(found["against"]["marks"]) == {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D"}
+    _, alone, _ = printed(capsys, "long.jsonl", "--references", "refs.json", "--json")
+    assert found["against"]["intervals"]["BLEU-1"] == json.loads(alone)["intervals"]["BLEU-1"]
+    assert "lengths differ, of long.jsonl" in printed(capsys, *arguments)[1]
+
+
+def many(folder, name, text):
+    (folder / name).write_text(
+        jsonl({"image_id": f"{n}.jpg", "caption": text.format(f"w{n}")} for n in range(20))
+    )
+
+
+def test_the_better_captions_are_named_with_the_interval_of_the_difference(folder, capsys):
+    many(folder, "good.jsonl", "a red {} on the grass")
+    many(folder, "bad.jsonl", "one two one two one two one two one two one two {}")
+    many(folder, "people.jsonl", "a red {} on the green grass")
+    _, out, _ = printed(capsys, "bad.jsonl", "--references", "people.jsonl", "--against", "good.jsonl")
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert re.search(r" -0\.\d{4} +-0\.\d{4} … -0\.\d{4} +0\.001 +good\.jsonl", rows["ROUGE-L"])
+    assert "good.jsonl (lower)" in rows["repetition"]
+    assert "good.jsonl" not in rows["length"]
+
+
+def test_a_difference_that_is_not_printed_is_none(folder, capsys):
+    many(folder, "short.jsonl", "zz {}x")
+    many(folder, "long.jsonl", "yy zz xx {}x uu")
+    many(folder, "people.jsonl", "a red {} on the green grass")
+    _, out, _ = printed(capsys, "short.jsonl", "--references", "people.jsonl", "--against", "long.jsonl")
+    bleu = next(line for line in out.splitlines() if line.startswith("BLEU-4"))
+    assert re.search(r"equal +1\.000", bleu)

@@ -169,6 +169,8 @@ def _print_result(ended: ComparisonRun) -> None:
         out.width = max(out.width, PIPED_WIDTH)
     with optional_output():
         out.print(_table(comparison))
+        if marks := _marks(comparison):
+            out.print(marks, markup=False)
         if comparison.judgment is not None:
             out.print()
             for line in judgment_lines(comparison.judgment):
@@ -205,10 +207,23 @@ def _table(comparison: Comparison) -> Table:
             f"{figures.words:.1f}",
             f"{figures.pace:,.2f}" if figures.pace else "",
             *([money(1000 * figures.cost) if figures.cost else ""] if priced else []),
-            *(f"{figures.scores[name]:.3f}" if name in figures.scores else "" for name in shown),
+            *(_score(figures, name) for name in shown),
             *(_judged(figures) if judged else []),
         )
     return table
+
+
+def _score(figures: Figures, name: str) -> str:
+    """A score, with a sign where the line below the table says something of it."""
+    if name not in figures.scores:
+        return ""
+    return f"{figures.scores[name]:.3f}{'*' * (name in figures.marks)}"
+
+
+def _marks(comparison: Comparison) -> str:
+    """What is to know of the scores with a sign; empty for none."""
+    marks = {mark for candidate in comparison.candidates for mark in candidate.figures.marks.values()}
+    return f"* {', '.join(sorted(marks))}" if marks else ""
 
 
 def _judged(figures: Figures) -> tuple[str, str]:

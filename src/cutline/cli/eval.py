@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,13 +18,13 @@ from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
 from cutline.evaluation.score_table import ENDINGS, write_scores
-from cutline.formatting import plural
+from cutline.formatting import plural, printable
 from cutline.garbage_collection import collect_rarely
 from cutline.installation import exact
 from cutline.terminal import Console, print_line
 
 _NOTHING: Final = "\N{EN DASH}"
-_SURE: Final = 0.05
+_PIPED_WIDTH: Final = 200  # columns of the table where the output is no terminal
 
 
 def evaluate(
@@ -92,8 +93,11 @@ def evaluate(
         if json:
             sys.stdout.write(orjson.dumps(evaluation.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         else:
-            Console(file=sys.stdout, highlight=False).print(_table(evaluation))
-    _print_remarks(evaluation)
+            out = Console(file=sys.stdout, highlight=False)
+            if not out.is_terminal:
+                out.width = max(out.width, _PIPED_WIDTH)
+            out.print(_table(evaluation))
+    _print_remarks(evaluation, allowed=allow_missing)
     if output is not None:
         print_line(f"scores of {plural(len(evaluation.pictures), 'picture')} → {output}")
     return 0 if evaluation.is_complete or allow_missing else 1
@@ -105,26 +109,58 @@ def _table(evaluation: Evaluation) -> Table:
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     compared = evaluation.against is not None
-    for title in ("against", "difference", "p") if compared else ():
+    for title in ("against", "95 % interval", "difference", "95 % interval", "p") if compared else ():
         table.add_column(title, justify="right")
+    if compared:
+        table.add_column("better", overflow="fold")
     table.add_column("")
+    names = _short_names(evaluation)
     for name, score in evaluation.scores.items():
         table.add_row(
             name,
             _number(score.value),
-            f"{_number(score.low)} … {_number(score.high)}" if score.low is not None else "",
-            *(_comparison(score) if compared else ()),
-            Text(score.reason or score.mark, style="yellow"),
+            _interval(score.low, score.high),
+            *(_comparison(score, names) if compared else ()),
+            Text(score.reason or _mark(score, names), style="yellow"),
         )
     return table
 
 
-def _comparison(score: MetricScore) -> tuple[str, Text, str]:
+def _short_names(evaluation: Evaluation) -> dict[str, str]:
+    """How both captions are named in the table: the file's name, or the path where both have one name."""
+    paths = {"captions": evaluation.captions, "against": evaluation.against or ""}
+    short = {side: Path(path).name or path for side, path in paths.items()}
+    if short["captions"] == short["against"]:
+        short = paths
+    return {side: printable(name) for side, name in short.items()}
+
+
+def _mark(score: MetricScore, names: Mapping[str, str]) -> str:
+    """What to know about the values, with the side where it concerns the other captions alone."""
+    if score.other_mark and score.mark:
+        return f"{score.mark}, of both"
+    return f"{score.other_mark}, of {names['against']}" if score.other_mark else score.mark
+
+
+def _comparison(score: MetricScore, names: Mapping[str, str]) -> tuple[str, str, Text, str, str, Text]:
     test = score.difference
+    other = _number(score.other), _interval(score.other_low, score.other_high)
     if test is None:
-        return _number(score.other), Text(""), ""
-    sure = "bold" if test.p < _SURE else "dim"
-    return _number(score.other), Text(f"{test.difference:+.4f}", style=sure), f"{test.p:.3f}"
+        return *other, Text(""), "", "", Text("")
+    better = score.better
+    if test.is_equal:
+        return *other, Text("equal", style="dim"), "", f"{test.p:.3f}", Text(_NOTHING)
+    return (
+        *other,
+        Text(f"{test.difference:+.4f}", style="bold" if better else "dim"),
+        f"{test.low:+.4f} … {test.high:+.4f}",
+        f"{test.p:.3f}",
+        Text(_NOTHING if better is None else names[better] + " (lower)" * (not score.higher_is_better)),
+    )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{_number(low)} … {_number(high)}"
 
 
 def _number(value: float | None) -> str:
@@ -133,7 +169,7 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
-def _print_remarks(evaluation: Evaluation) -> None:
+def _print_remarks(evaluation: Evaluation, *, allowed: bool) -> None:
     """What to know about the figures, on the error stream."""
     for note in evaluation.notes:
         print_line(note)
@@ -145,4 +181,5 @@ def _print_remarks(evaluation: Evaluation) -> None:
     for problem in evaluation.problems:
         print_line(str(problem))
     if not evaluation.is_complete:
-        print_line("the figures are those of the other pictures; --allow-missing if that is as it should be")
+        more = "" if allowed else "; --allow-missing if that is as it should be"
+        print_line(f"the figures are those of the other pictures{more}")

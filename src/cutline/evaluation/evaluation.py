@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cutline import registry
 from cutline.errors import ConfigError, MissingExtra
@@ -73,12 +73,12 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
     named = next((left_out[name] for name in map(str.lower, plan.metrics) if name in left_out), None)
     if named is not None:
         raise ConfigError(named)
-    theirs = None if other is None else compute_scores(metrics, other, {}, message)
+    theirs = [] if other is None else compute_scores(metrics, other, {}, message)
     return Evaluation(
         captions=plan.captions,
         references=plan.references,
         against=plan.against,
-        scores=_figures(ours, theirs, length_mark(corpus)),
+        scores=_figures((ours, length_mark(corpus)), None if other is None else (theirs, length_mark(other))),
         pictures=_pictures(pairing, ours, theirs),
         problems=[*pairing.problems, *_unscored(pairing, ours), *_empty(pairing, corpus)],
         left_out=left_out,
@@ -162,24 +162,42 @@ def compute_scores(
     return scores
 
 
-def _figures(
-    ours: Sequence[CorpusScore], theirs: Sequence[CorpusScore] | None, mark: str
-) -> dict[str, MetricScore]:
-    tests = paired_tests(ours, theirs) if theirs is not None else [None] * len(ours)
-    figures: dict[str, MetricScore] = {}
-    for place, (score, interval, test) in enumerate(zip(ours, intervals(ours), tests, strict=True)):
-        low, high = interval or (None, None)
-        figures[score.name] = MetricScore(
+_Side: TypeAlias = tuple[Sequence[CorpusScore], str]  # the scores of some captions, and their mark
+
+
+def _figures(ours: _Side, theirs: _Side | None) -> dict[str, MetricScore]:
+    scores, mark = ours
+    figures = {
+        score.name: MetricScore(
             value=score.value,
             meaning=score.meaning,
             reason=score.reason,
             low=low,
             high=high,
             mark=mark if score.name.startswith(BY_NGRAMS) else "",
-            other=None if theirs is None else theirs[place].value,
+            higher_is_better=score.higher_is_better,
+        )
+        for score, (low, high) in zip(scores, map(_limits, intervals(scores)), strict=True)
+    }
+    if theirs is None:
+        return figures
+    others, other_mark = theirs
+    tests = paired_tests(scores, others)
+    for other, interval, test in zip(others, intervals(others), tests, strict=True):
+        low, high = _limits(interval)
+        figures[other.name] = dataclasses.replace(
+            figures[other.name],
+            other=other.value,
+            other_low=low,
+            other_high=high,
+            other_mark=other_mark if other.name.startswith(BY_NGRAMS) else "",
             difference=test,
         )
     return figures
+
+
+def _limits(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
+    return interval or (None, None)
 
 
 def length_mark(corpus: Corpus) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from cutline.formatting import printable
 from cutline.metrics.intervals import PairedTest
@@ -15,6 +15,7 @@ BY_NGRAMS: Final = ("BLEU", "CIDEr")
 """Beginnings of the names of scores that say little where lengths differ."""
 NAMED: Final = 3
 _LONGEST: Final = 60
+_SURE: Final = 0.05  # p below which one of two captioners is called better
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class MetricScore:
     """A metric for all pictures, None with the ``reason``.
 
     ``low`` and ``high`` are its 95 % interval, None where it has none. ``mark`` is what to know about
-    the value. ``other`` and ``difference`` are those of the captions it is compared with.
+    the value. ``other`` with its interval and mark, and ``difference`` are those of the captions it is
+    compared with. ``higher_is_better`` is None where neither is.
     """
 
     value: float | None
@@ -32,7 +34,19 @@ class MetricScore:
     high: float | None = None
     mark: str = ""
     other: float | None = None
+    other_low: float | None = None
+    other_high: float | None = None
+    other_mark: str = ""
     difference: PairedTest | None = None
+    higher_is_better: bool | None = True
+
+    @property
+    def better(self) -> Literal["captions", "against"] | None:
+        """Which ones are better, where that is sure."""
+        test = self.difference
+        if test is None or self.higher_is_better is None or test.is_equal or test.p >= _SURE:
+            return None
+        return "captions" if (test.difference > 0) == self.higher_is_better else "against"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +124,14 @@ class Evaluation:
             result["against"] = {
                 "captions": self.against,
                 "metrics": {name: score.other for name, score in scores.items()},
+                "intervals": {
+                    name: [score.other_low, score.other_high]
+                    for name, score in scores.items()
+                    if score.other_low is not None
+                },
+                "marks": {name: score.other_mark for name, score in scores.items() if score.other_mark},
                 "differences": {
-                    name: dataclasses.asdict(score.difference)
+                    name: {**dataclasses.asdict(score.difference), "better": score.better}
                     for name, score in scores.items()
                     if score.difference is not None
                 },

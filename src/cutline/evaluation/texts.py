@@ -137,7 +137,7 @@ class _Collected:
 
 
 def _value(row: JSON, column: str) -> Any:
-    """The texts of a row. Outputs of cutline have ``captions`` by prompt, and nothing there for one prompt."""
+    """The texts of a row; outputs of cutline have ``captions`` by prompt, or nothing there for one."""
     value = row[column]
     if column != "captions" or "caption" not in row:
         return value

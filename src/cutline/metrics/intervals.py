@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     _Draw: TypeAlias = Callable[[int], Iterator[np.ndarray]]
 
 DRAWS: Final = 1000
+SMALLEST: Final = 0.00005
+"""Differences of scores below it are none: they are not printed, and come of rounding and smoothing."""
 _SEED: Final = 20_150_401
 _BLOCK: Final = 4_000_000  # numbers drawn at a time
 
@@ -32,13 +34,18 @@ class PairedTest:
 
     ``difference`` is the score of the first less that of the second; ``low`` and ``high`` are the 95 %
     interval of ``difference``. ``p`` is the share of random exchanges of the two captions of pictures
-    after which the difference is as large.
+    after which the difference is as large, or smaller by less than is printed.
     """
 
     difference: float
     low: float
     high: float
     p: float
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether there is no difference that is printed."""
+        return abs(self.difference) < SMALLEST
 
 
 def intervals(scores: Sequence[CorpusScore]) -> list[tuple[float, float] | None]:
@@ -84,7 +91,7 @@ def paired_tests(first: Sequence[CorpusScore], second: Sequence[CorpusScore]) ->
         assert value is not None and other_value is not None  # noqa: PT018 - of the places above
         difference = value - other_value
         exchanged = score.total(middle[at] + signed[at]) - score.total(middle[at] - signed[at])
-        as_large = int(np.sum(np.abs(exchanged) >= abs(difference) * (1 - 1e-9)))
+        as_large = int(np.sum(np.abs(exchanged) >= abs(difference) - SMALLEST))
         low, high = np.nanpercentile(drawn[at], (2.5, 97.5))
         result[place] = PairedTest(
             difference=difference, low=float(low), high=float(high), p=(as_large + 1) / (DRAWS + 1)
