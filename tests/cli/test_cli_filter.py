@@ -204,13 +204,58 @@ def test_rejected_pictures_are_moved_and_moved_back(cutline, photos, tmp_path):
     (photos / "soft.txt").write_text("a caption")
     before = {path.name: path.read_bytes() for path in photos.iterdir()}
     found = cutline("filter", "photos", "kept.txt", "--keep", "sharpness>=0.75", "--move-to", "out")
-    assert "1 rejected picture moved; to move them back: cutline filter --move-back" in found.err
+    assert "1 picture and 1 text moved; to move them back: cutline filter --move-back" in found.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"soft.png", "soft.txt", "moved.jsonl"}
     back = cutline("filter", "--move-back", "out")
-    assert (back.code, back.err) == (0, "2 files moved back\n")
+    assert (back.code, back.err) == (0, "1 picture and 1 text moved back\n")
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
     refused = cutline("filter", "photos/good1.png", "kept2.txt", "--move-to", "out")
-    assert (refused.code, "of a local folder" in refused.err) == (2, True)
+    assert (refused.code, "photos/good1.png is no local folder" in refused.err) == (2, True)
+
+
+def test_pictures_that_cannot_be_opened_are_moved_if_it_is_wanted(cutline, photos, tmp_path):
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    command = ("filter", "photos", "kept.txt", "--keep", "side>=256", "--move-to", "out")
+    found = cutline(*command)
+    assert "1 picture that cannot be opened left in photos; --move-failed moves what is damaged" in found.err
+    assert (photos / "broken.jpg").exists()
+    found = cutline(*command, "--move-failed")
+    assert "left in" not in found.err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"small.png", "broken.jpg", "moved.jsonl"}
+    assert cutline("caption", "photos", "captions.jsonl").code == 0
+    assert cutline("filter", "--move-back", "out").err == "2 pictures moved back\n"
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+    alone = cutline("filter", "photos", "kept.txt", "--move-failed")
+    assert (alone.code, "name a folder with --move-to" in alone.err) == (2, True)
+
+
+def test_what_cannot_be_moved_back_is_named_with_its_place(cutline, photos, tmp_path):
+    cutline("filter", "photos", "kept.txt", "--keep", "side>=256", "--move-to", "out")
+    (photos / "small.png").write_text("another")
+    found = cutline("filter", "--move-back", "out")
+    assert found.code == 1
+    assert "photos/small.png is taken by another file: what was moved stays at out/small.png" in found.err
+    (photos / "small.png").unlink()
+    assert cutline("filter", "--move-back", "out").code == 0
+    again = cutline("filter", "--move-back", "out")
+    assert (again.code, "no list of moved pictures at out: all are back already" in again.err) == (2, True)
+
+
+def test_the_histograms_name_the_smallest_and_the_largest(cutline, tmp_path):
+    (tmp_path / "grey").mkdir()
+    for number, side in enumerate([20, *[100] * 260, *[101] * 250, 900]):
+        Image.new("L", (side, side), number % 256).save(tmp_path / f"grey/{number:03}.png")
+    assert cutline("filter", "grey", "kept.txt", "--report", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<span>min 20</span><span>median 100</span><span>max 900</span>" in page
+    assert "drawn from 100 to 101; what lies beyond is in the outer bars" in page
+
+
+def test_the_short_help_names_what_is_done_besides_the_list(cutline):
+    found = cutline("filter", "--help")
+    for name in ("--keep", "--dedup", "--report", "--move-to", "--move-failed", "--move-back", "--list"):
+        assert name in found.out
+    assert "--check " in cutline("caption", "--help").out
 
 
 def test_pictures_in_tars_are_kept_within_a_parquet_list(cutline, photos, tmp_path):

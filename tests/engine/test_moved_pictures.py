@@ -53,7 +53,7 @@ def test_the_texts_of_a_picture_go_along_and_all_come_back(photos, tmp_path):
     }
     assert set(files(photos)) == {"c.jpg", "c.png", "c.txt", "a.x.txt"}
     result = move_back(tmp_path / "out")
-    assert (result.back, result.left) == (5, ())
+    assert (result.pictures, result.texts, result.taken, result.gone) == (2, 3, (), ())
     assert files(photos) == before
     assert not (tmp_path / "out").exists()
 
@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_gets_a_number_and_comes_back_by_its_own(photos, tm
     moved(photos, tmp_path / "out", "a.jpg")
     assert files(tmp_path / "out")["a.jpg"] == "another"
     assert files(tmp_path / "out")["a (2).jpg"] == "a.jpg"
-    assert move_back(tmp_path / "out" / LIST).left == ()
+    assert move_back(tmp_path / "out" / LIST).taken == ()
     assert files(photos) == before
     assert files(tmp_path / "out") == {"a.jpg": "another"}
 
@@ -79,11 +79,11 @@ def test_what_has_come_to_the_old_place_is_left_alone(photos, tmp_path):
     moved(photos, tmp_path / "out", "a.jpg")
     (photos / "a.jpg").write_text("new")
     result = move_back(tmp_path / "out")
-    assert result.left == (str(photos / "a.jpg"),)
+    assert result.taken == ((str(photos / "a.jpg"), str(tmp_path / "out/a.jpg")),)
     assert files(photos)["a.jpg"] == "new"
     assert files(tmp_path / "out")["a.jpg"] == "a.jpg"
     (photos / "a.jpg").unlink()
-    assert move_back(tmp_path / "out").back == 1
+    assert move_back(tmp_path / "out").pictures == 1
     assert files(photos)["a.jpg"] == "a.jpg"
 
 
@@ -94,7 +94,8 @@ def test_a_move_that_was_cut_off_is_taken_back(photos, tmp_path):
     (tmp_path / "out/a.txt").rename(photos / "a.txt")  # noted, and killed before it was moved
     with listed.open("ab") as file:
         file.write(b'{"from": "half a li')
-    assert move_back(listed).left == ()
+    restored = move_back(listed)
+    assert (restored.taken, restored.gone) == ((), ())
     assert files(photos) == before
 
 
@@ -102,7 +103,8 @@ def test_several_calls_share_a_list(photos, tmp_path):
     before = files(photos)
     moved(photos, tmp_path / "out", "a.jpg")
     moved(photos, tmp_path / "out", "c.jpg")
-    assert move_back(tmp_path / "out").back == 4
+    restored = move_back(tmp_path / "out")
+    assert (restored.pictures, restored.texts) == (2, 2)
     assert files(photos) == before
 
 
@@ -115,5 +117,5 @@ def test_a_folder_that_holds_the_other_is_refused(photos, tmp_path, out):
 def test_another_file_is_no_list(photos):
     with pytest.raises(ConfigError, match="no list of"):
         move_back(photos / "a.txt")
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="there is no list of moved pictures"):
         move_back(photos / "nothing.jsonl")

@@ -36,6 +36,8 @@ class Actions(Verbosity):
     """Write counts, histograms of the measures and rejected pictures to an .html file."""
     move_to: str | None = None
     """Move the rejected pictures of a folder, and the texts beside them, to another folder."""
+    move_failed: bool = False
+    """Move those that cannot be opened too."""
     move_back: Path | None = None
     """Move them all back: the folder they were moved to, or its list. Nothing else is done."""
     list: bool = False
@@ -93,7 +95,7 @@ def _filter(job: Job, actions: Actions) -> int:
 
     if actions.report is not None and actions.report.suffix.lower() not in {".html", ".htm"}:
         raise ConfigError(f"the report is an .html file: change {actions.report}")
-    more = FilterActions(report=actions.report, move_to=actions.move_to)
+    more = FilterActions(report=actions.report, move_to=actions.move_to, move_failed=actions.move_failed)
     result = run_displayed(
         lambda progress, stop: filter_job(job, more, progress=progress, stop=stop), actions
     )
@@ -101,13 +103,13 @@ def _filter(job: Job, actions: Actions) -> int:
         print_error("interrupted · what was measured is kept: run the same command again to continue")
         return 130
     if not actions.quiet:
-        _print_result(job, result)
+        _print_result(job, result, move_failed=actions.move_failed)
     elif result.failures:
         print_error(f"{plural(sum(result.failures.values()), 'picture')} cannot be opened")
     return 130 if result.unmoved else result.exit_code
 
 
-def _print_result(job: Job, result: "FilterResult") -> None:
+def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> None:
     parts = [f"{result.kept:,} kept", f"{sum(result.counts.values()):,} rejected"]
     if result.counts:
         parts[-1] += f" ({', '.join(f'{count:,} {rule}' for rule, count in result.counts.items())})"
@@ -127,20 +129,35 @@ def _print_result(job: Job, result: "FilterResult") -> None:
     if result.move_list is not None:
         back = shlex.join(["cutline", "filter", "--move-back", str(result.move_list.parent)])
         rest = f", {result.unmoved:,} not, as it was interrupted" if result.unmoved else ""
-        moved = plural(result.moved, "rejected picture")
-        print_line(f"{moved} moved{rest}; to move them back: {printable(back)}")
+        print_line(
+            f"{_files(result.moved, result.moved_texts)} moved{rest}; to move them back: {printable(back)}"
+        )
+    if result.staying:
+        failed = plural(result.staying, "picture")
+        more = "" if move_failed else "; --move-failed moves what is damaged too"
+        print_line(f"{failed} that cannot be opened left in {printable(job.input_path)}{more}")
 
 
 def _move_back(listed: Path) -> int:
     from cutline.engine.moved_pictures import move_back
 
     result = move_back(listed)
-    print_line(f"{plural(result.back, 'file')} moved back")
-    for path in result.left[:5]:
-        print_error(f"{printable(path)} was left alone: something else is there, or it is gone")
-    if len(result.left) > 5:
-        print_error(f"… and {len(result.left) - 5:,} more")
-    return 1 if result.left else 0
+    print_line(f"{_files(result.pictures, result.texts)} moved back")
+    lines = [
+        f"{printable(os.path.relpath(old))} is taken by another file: what was moved stays at "
+        f"{printable(os.path.relpath(new))}; rename one and run it again"
+        for old, new in result.taken
+    ]
+    lines += [f"{printable(os.path.relpath(path))} is gone, it cannot be moved back" for path in result.gone]
+    for line in lines[:5]:
+        print_error(line)
+    if len(lines) > 5:
+        print_error(f"… and {len(lines) - 5:,} more")
+    return 1 if lines else 0
+
+
+def _files(pictures: int, texts: int) -> str:
+    return plural(pictures, "picture") + (f" and {plural(texts, 'text')}" if texts else "")
 
 
 def _list_measures() -> int:

@@ -26,11 +26,13 @@ _USUAL: Final = {
         "--schema",
         "--trigger",
         "--filter",
+        "--check",
         "--keep",
         "--dedup",
     ),
     *("--image-limit", "--image-column", "--output-format", "--existing"),
     *("--max-concurrent-requests", "--max-cost", "--retry-failed", "--preview", "--estimate"),
+    *("--report", "--move-to", "--move-failed", "--move-back", "--list"),
     *("--verbose", "--quiet", "--blind"),
 }
 

@@ -33,6 +33,7 @@ from cutline.worker_threads import in_thread, worker_threads
 
 RECORD: Final = "filter.json"
 
+_PASSING: Final = {"changed", "fetch", "missing", "out-of-memory"}  # causes that are not in the file
 _NAMED: Final = 5  # pictures that cannot be opened, in the summary
 _LISTED: Final = 50  # of them in the report
 
@@ -42,8 +43,9 @@ class FilterResult:
     """``counts`` of the rejected by rule, ``failures`` by kind; ``outputs`` are the files that were written.
 
     ``needs_root``: the list names pictures outside its folder. ``failed`` are the first that cannot be
-    opened, with the reason. ``moved`` rejected pictures are in another folder, ``unmoved`` ones are not, as
-    it was stopped; ``move_list`` is the list of the moves.
+    opened, with the reason. ``moved`` pictures with ``moved_texts`` are in another folder, ``unmoved`` ones
+    are not, as it was stopped; ``move_list`` is the list of the moves. ``staying`` pictures that cannot be
+    opened are where they were.
     """
 
     kept: int
@@ -55,6 +57,8 @@ class FilterResult:
     warnings: tuple[str, ...]
     left_over: tuple[LeftOver, ...]
     moved: int = 0
+    moved_texts: int = 0
+    staying: int = 0
     unmoved: int = 0
     move_list: Path | None = None
 
@@ -65,10 +69,14 @@ class FilterResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FilterActions:
-    """What is done besides the list: a ``report`` as HTML, and the rejected pictures moved to a folder."""
+    """What is done besides the list: a ``report`` as HTML, and the rejected pictures moved to a folder.
+
+    ``move_failed``: those that cannot be opened too.
+    """
 
     report: Path | None = None
     move_to: str | None = None
+    move_failed: bool = False
 
 
 async def filter_job(
@@ -99,7 +107,10 @@ async def filter_job(
         result = await in_thread(call.write)
         if mover is None:
             return result
-        return await in_thread(_move, mover, call.rejected_files, result, progress, stop)
+        files = call.rejected_files + (call.damaged_files if actions.move_failed else [])
+        result = await in_thread(_move, mover, files, result, progress, stop)
+        failed = sum(result.failures.values()) - (len(call.damaged_files) if actions.move_failed else 0)
+        return dataclasses.replace(result, staying=failed)
 
 
 def _input_name(job: Job) -> str:
@@ -125,9 +136,19 @@ def _check_files(written: WrittenFiles, output: Path, report: Path | None) -> No
 
 def _mover(job: Job, actions: FilterActions) -> PictureMover | None:
     if actions.move_to is None:
+        if actions.move_failed:
+            raise ConfigError("--move-failed does nothing alone: name a folder with --move-to")
         return None
-    if is_remote(job.input_path) or not Path(job.input_path).is_dir() or is_remote(actions.move_to):
-        raise ConfigError("--move-to moves the pictures of a local folder to another: give both")
+    if is_remote(job.input_path) or not Path(job.input_path).is_dir():
+        name = without_signatures(without_credentials(job.input_path))
+        raise ConfigError(
+            f"--move-to moves pictures of a folder, and {name} is no local folder: filter their folder, "
+            "or leave out --move-to"
+        )
+    if is_remote(actions.move_to):
+        raise ConfigError("--move-to is no folder of this machine: give a local one")
+    if Path(actions.move_to).exists() and not Path(actions.move_to).is_dir():
+        raise ConfigError(f"--move-to {actions.move_to} is a file: give a folder, which need not exist")
     return PictureMover(job.input_path, actions.move_to)
 
 
@@ -143,7 +164,9 @@ def _move(
             mover.move(file)
     unmoved = len(files) - mover.moved
     listed = mover.list if mover.moved else None
-    return dataclasses.replace(result, moved=mover.moved, unmoved=unmoved, move_list=listed)
+    return dataclasses.replace(
+        result, moved=mover.moved, moved_texts=mover.texts, unmoved=unmoved, move_list=listed
+    )
 
 
 @dataclasses.dataclass(slots=True)
@@ -158,6 +181,7 @@ class _Writing:
     report: Path | None
     written: WrittenFiles
     rejected_files: list[str] = dataclasses.field(default_factory=list)
+    damaged_files: list[str] = dataclasses.field(default_factory=list)
 
     def write(self) -> FilterResult:
         output, selection = self.output, self.selection
@@ -166,7 +190,7 @@ class _Writing:
         with contextlib.closing(listing), write_errors(output):
             all_relative = write_list(output, listing.kept_rows(), selection.values_by_name, self.written.add)
             listing.publish(self.written.add)
-        self.rejected_files = listing.files
+        self.rejected_files, self.damaged_files = listing.files, listing.damaged_files
         outputs = [output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)]
         if self.report is not None:
             self._write_report(listing, self.report)
@@ -217,6 +241,7 @@ class _Listing:
         self.failed: list[tuple[str, str]] = []
         self.examples = Examples()
         self.files: list[str] = []  # of rejected pictures
+        self.damaged_files: list[str] = []
 
     def kept_rows(self) -> Iterator[Row]:
         for sample in self._samples:
@@ -242,6 +267,8 @@ class _Listing:
             error = None if row is None else self._selection.store.read(row).error
             kind, message = error or ("changed", "it came after the others were measured; run it again")
         self.failures[kind] = self.failures.get(kind, 0) + 1
+        if kind not in _PASSING and sample.location is not None and (file := sample.location.file()):
+            self.damaged_files.append(file)
         key = stored_key(valid_unicode(sample.key))
         if len(self.failed) < _LISTED:
             self.failed.append((key, message))

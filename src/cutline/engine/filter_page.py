@@ -95,6 +95,7 @@ def _histogram(measure: Measure, values: Values, rule: Rule | None) -> dict[str,
     if not len(known):
         return None
     low, high = np.quantile(known, (0.005, 0.995)).tolist()
+    is_cut = bool(known.min() < low or known.max() > high)
     if low == high:
         high = low + 1
     counts, edges = np.histogram(np.clip(known, low, high), bins=_BARS, range=(low, high))
@@ -108,8 +109,9 @@ def _histogram(measure: Measure, values: Values, rule: Rule | None) -> dict[str,
         "name": measure.name,
         "meaning": measure.meaning,
         "bars": bars,
-        "low": shown(low),
-        "high": shown(high),
+        "low": shown(float(known.min())),
+        "high": shown(float(known.max())),
+        "drawn": None if not is_cut else (shown(low), shown(high)),
         "median": shown(float(np.median(known))),
         "rule": None if rule is None else str(rule),
         "limit": None if rule is None or rule.percent is None else shown(rule.limit),

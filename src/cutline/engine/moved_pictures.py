@@ -20,6 +20,7 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text, sync_file, text_to_name, write_errors
 from cutline.imaging import EXTENSIONS
 from cutline.locations.roots import is_within
+from cutline.records import JSON
 from cutline.serialization import checked, encode_json
 
 LIST: Final = "moved.jsonl"
@@ -29,10 +30,16 @@ _HEAD: Final = 8  # bytes with which every line begins
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """``back`` files are in their old places; ``left`` are not: something else is there, or they are gone."""
+    """``pictures`` and ``texts`` are in their old places.
 
-    back: int
-    left: tuple[str, ...]
+    ``taken`` are not, as something else is there: each with the place where it is now; ``gone`` are in
+    neither place.
+    """
+
+    pictures: int
+    texts: int
+    taken: tuple[tuple[str, str], ...]
+    gone: tuple[str, ...]
 
 
 class PictureMover:
@@ -50,15 +57,19 @@ class PictureMover:
         self._list: IO[bytes] | None = None
         self.list = Path(self._folder) / LIST
         self.moved = 0
+        self.texts = 0
 
     def move(self, file: str) -> None:
         """Move a picture and the texts that belong to it alone; raises SinkError where that is impossible."""
         with write_errors(self._folder):
-            for each in [file, *_texts_of(file)]:
-                self._move(each)
-        self.moved += 1
+            texts = _texts_of(file)
+            self._move(file)
+            self.moved += 1
+            for text in texts:
+                self._move(text, is_text=True)
+                self.texts += 1
 
-    def _move(self, file: str) -> None:
+    def _move(self, file: str, *, is_text: bool = False) -> None:
         place = os.path.relpath(os.path.realpath(os.path.dirname(file)), self._root)  # noqa: PTH120 - a name need not be text
         name = os.path.basename(file)  # noqa: PTH119 - as above
         folder = Path(self._folder, place)
@@ -66,7 +77,9 @@ class PictureMover:
         target = _free(folder / name)
         if self._list is None:
             self._list = self.list.open("ab")
-        line = {"from": name_to_text(os.path.abspath(file)), "to": name_to_text(os.fspath(target))}  # noqa: PTH100 - as above
+        line: JSON = {"from": name_to_text(os.path.abspath(file)), "to": name_to_text(os.fspath(target))}  # noqa: PTH100 - as above
+        if is_text:
+            line["text"] = True
         self._list.write(encode_json(line) + b"\n")
         self._list.flush()
         os.fsync(self._list.fileno())
@@ -85,28 +98,35 @@ def move_back(listed: Path) -> Restored:
         SinkError: a file cannot be moved; the same call continues.
     """
     listed = listed / LIST if listed.is_dir() else listed
-    back, left = 0, []
-    for old, new in _lines(listed):
+    back = {False: 0, True: 0}
+    taken, gone = [], []
+    for old, new, is_text in _lines(listed):
         if not os.path.lexists(new):
             if not os.path.lexists(old):
-                left.append(new)
+                gone.append(new)
             continue
         if os.path.lexists(old):
-            left.append(old)
+            taken.append((old, new))
             continue
         with write_errors(old):
             Path(old).parent.mkdir(parents=True, exist_ok=True)
             _rename(new, old)
-        back += 1
-    if not left:
+        back[is_text] += 1
+    if not taken and not gone:
         listed.unlink()
         _remove_empty(listed.parent)
-    return Restored(back=back, left=tuple(left))
+    return Restored(pictures=back[False], texts=back[True], taken=tuple(taken), gone=tuple(gone))
 
 
-def _lines(listed: Path) -> Iterator[tuple[str, str]]:
+def _lines(listed: Path) -> Iterator[tuple[str, str, bool]]:
+    """Where each file was and where it was moved, and whether it is a text."""
     try:
         data = listed.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no list of moved pictures at {listed}: all are back already, or they were moved to "
+            "another folder: give the one of --move-to"
+        ) from None
     except OSError as error:
         raise ConfigError(f"cannot read the list of moved pictures {listed}: {error.strerror}") from None
     lines = data.splitlines(keepends=True)
@@ -118,7 +138,7 @@ def _lines(listed: Path) -> Iterator[tuple[str, str]]:
             old, new = (text_to_name(checked(row[name], str)) for name in ("from", "to"))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise ConfigError(f"{listed} is no list of `cutline filter --move-to`: line {number}") from None
-        yield old, new
+        yield old, new, row.get("text") is True
 
 
 def _texts_of(file: str) -> Sequence[str]:

@@ -60,7 +60,9 @@ class UrlSource(RowSource):
             open_binary(path).close()
 
     def _no_rows(self) -> str:
-        return f"{self._path} holds no URL; write one a line"
+        if self._table is not None:
+            return f"{self._path} holds no rows"
+        return f"{self._path} is empty; write a URL or the path of a picture on each line"
 
     def shards(self, count: int) -> list[Self]:
         """By lines or rows; the URLs are read through once."""
