@@ -105,3 +105,11 @@ def test_pictures_without_references_are_counted(folder, capsys):
     (folder / "refs.json").write_text(json.dumps({key: REFERENCES[key] for key in KEYS[:2]}))
     assert compared("--references", "refs.json") == 0
     assert "1 of 3 pictures have no references in refs.json" in capsys.readouterr().err
+
+
+def test_outputs_whose_ids_differ_are_matched_by_file_names(folder, capsys):
+    rows = ({"image_id": f"photos/{key}", "caption": text} for key, text in GOOD.items())
+    (folder / "bad.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert compared() == 0
+    assert "bad.jsonl and the pictures matched by file names" in capsys.readouterr().err
+    assert [one["captions"] for one in json.loads((folder / "c.json").read_text())["contestants"]] == [3, 3]

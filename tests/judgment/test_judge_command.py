@@ -264,6 +264,42 @@ def test_pictures_that_have_moved_are_found_by_images(outputs: Path, photos: Pat
     assert result(outputs)["pictures"] == 20
 
 
+def test_captions_of_pictures_that_are_not_given_are_counted(
+    outputs: Path, photos: Path, judge: Server
+) -> None:
+    (outputs / "two").mkdir()
+    for name in ("03.png", "04.png"):
+        (outputs / "two" / name).write_bytes((photos / name).read_bytes())
+    judge.post("/configure", {})
+    ran = judged(judge, "poor.jsonl", "fine.jsonl", "--images", "two")
+    assert ran.returncode == 1, ran.stderr
+    assert "poor.jsonl: 78 captions of pictures that are not given (00.png, 01.png, 02.png, …)" in ran.stderr
+    assert "--allow-missing" in ran.stderr
+    assert result(outputs)["captions_of_other_pictures"] == {"poor.jsonl": 78, "fine.jsonl": 78}
+    ran = judged(judge, "poor.jsonl", "fine.jsonl", "--images", "two", "--allow-missing")
+    assert ran.returncode == 0, ran.stderr
+    assert "--allow-missing" not in ran.stderr
+
+
+def test_ids_of_a_list_and_of_its_folder_are_matched_by_file_names(
+    outputs: Path, photos: Path, judge: Server
+) -> None:
+    text = (outputs / "fine.jsonl").read_text("utf-8")
+    renamed = text.replace('"image_id": "', '"image_id": "photos/')
+    further = {"image_id": "photos/x.png", "image_path": str(photos / "00.png"), "caption": "A plain one."}
+    (outputs / "list.jsonl").write_text(renamed + "\n" + json.dumps(further))
+    judge.post("/configure", {})
+    ran = judged(judge, "poor.jsonl", "list.jsonl")
+    assert ran.returncode == 0, ran.stderr
+    assert "list.jsonl and the pictures matched by file names" in ran.stderr
+    assert "poor.jsonl has no caption of 1 picture" in ran.stderr
+    assert result(outputs)["pictures"] == 80
+    ran = judged(judge, "poor.jsonl", "list.jsonl", "--images", str(photos))
+    assert "list.jsonl: 1 caption of pictures that are not given (photos/x.png)" in ran.stderr
+    assert ran.returncode == 1
+    assert result(outputs)["pictures"] == 80
+
+
 def test_one_picture_has_no_interval(outputs: Path, judge: Server) -> None:
     judge.post("/configure", {})
     ran = judged(judge, "poor.jsonl", "fine.jsonl", "--image-limit", "1")
@@ -332,7 +368,11 @@ def test_a_file_of_someone_else_is_not_replaced(outputs: Path, judge: Server) ->
         (("--people", "p.html", "--estimate"), "--estimate is the cost of a judge: add --judge MODEL"),
         (("--people", "p.html", "--image-limit", "0"), "--image-limit must be -1 or greater than 0"),
         (("--judge", "fake", "--no-recursive"), "--recursive is for the pictures of --images: add it"),
-        ((), "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"),
+        (("--judge", "fake", "--allow-missing"), "--allow-missing is for the pictures of --images"),
+        (
+            (),
+            "nobody judges: give a model, such as --judge openai:gpt-4o-mini, --people page.html for a page",
+        ),
     ],
 )
 def test_options_without_effect_are_refused(outputs: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -83,6 +83,7 @@ def judge(
     *outputs: str,
     model: Annotated[str | None, Parameter(name="--judge")] = None,
     images: str | None = None,
+    allow_missing: bool = False,
     rubric: bool = False,
     people: str | None = None,
     votes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
@@ -103,6 +104,8 @@ def judge(
         Outputs of earlier runs; `name=…` before one names it.
     model
         The model that judges, `provider:name`; not one that wrote the captions.
+    allow_missing
+        Exit with 0 although there are captions of pictures that are not among `--images`.
     rubric
         Rate captions one by one instead: accuracy, coverage, invention and fluency, from 1 to 5.
     people
@@ -129,6 +132,7 @@ def judge(
         batch=actions.batch,
         people=people or "",
         votes=votes,
+        allow_missing=allow_missing,
     )
     if actions.estimate and model is None:
         raise ConfigError("--estimate is the cost of a judge: add --judge MODEL")
@@ -154,13 +158,13 @@ def _execute(plan: Plan, actions: JudgeActions) -> int:
         print_error(str(error))
         return 4
     if not actions.quiet:
-        _print(judgment, plan.people)
+        _print(judgment, plan)
     elif judgment.stopped:
         print_error(f"stopped: {judgment.stopped}")
     return judgment.exit_code
 
 
-def _print(judgment: Judgment, people: str) -> None:
+def _print(judgment: Judgment, plan: Plan) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if judgment.stopped:
         print_error(f"stopped: {judgment.stopped}")
@@ -173,11 +177,16 @@ def _print(judgment: Judgment, people: str) -> None:
     missing = {name: count for name, count in judgment.missing.items() if count}
     for name, count in missing.items():
         console.print(f"{printable(name)} has no caption of {plural(count, 'picture')}", markup=False)
+    for note in judgment.notes:
+        console.print(printable(note), markup=False)
+    if any(judgment.outside.values()):
+        more = "" if plan.allow_missing else "; --allow-missing if that is as it should be"
+        console.print(f"the figures are those of the other pictures{more}", markup=False)
     if judgment.cost:
         console.print(f"{money(judgment.cost)} in all", markup=False)
     if judgment.ballot:
         what = plural(judgment.ballot, "pair of captions", "pairs of captions")
-        console.print(f"→ {people}: {what} for people; open it in a browser", markup=False)
+        console.print(f"→ {plan.people}: {what} for people; open it in a browser", markup=False)
     if judgment.output:
         console.print(f"→ {Path(judgment.output)}", markup=False)
 

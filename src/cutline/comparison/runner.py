@@ -240,6 +240,8 @@ class ComparisonRunner:
                     f"{output} has none of the {len(keys):,} pictures compared ({keys[0]!r} …): "
                     "was it made from another input?"
                 )
+            if answers.matched_by != "ids":
+                self.hooks.message(f"{output} and the pictures matched by {answers.matched_by}")
         return found
 
     async def _score(self, samples: Sequence[Sample], answers: Sequence[Answers]) -> list[ScoredPicture]:

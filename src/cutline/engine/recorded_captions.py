@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cutline.engine.picture_digests import recorded_digests
+from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
@@ -18,6 +19,8 @@ from cutline.locations.stored import LocalFile, RemoteFile
 from cutline.records import JSON, Sample, Usage
 from cutline.sinks.reader import numbered_rows
 from cutline.storage import is_http
+
+_NAMED: Final = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,34 +60,75 @@ OTHER_PICTURE = Answer(problem="changed: captioned from another picture of this 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The answers of a run by the picture's key, with the commonest model and prompt among them."""
+    """The answers of a run by the picture's key, with the commonest model and prompt among them.
+
+    ``matched_by`` says how pictures and rows were put together, such as ``ids`` or ``file names``. ``others``
+    counts the captions of further pictures, ``first_others`` are the first of those.
+    """
 
     by_key: Mapping[str, Answer]
     model: str
     prompt: str
+    matched_by: str = "ids"
+    others: int = 0
+    first_others: tuple[str, ...] = ()
 
 
-def read_answers(path: str, keys: Collection[str]) -> Answers:
+def read_answers(path: str, keys: Collection[str], matching: Matching | None = None) -> Answers:
     """The answers in an output and its failures file, for those ``keys`` (as stored) that have one.
+
+    The ids of the output are put to keys by ``matching``; without one they are the keys or, where none is
+    among them, are matched as by ``match_ids``.
 
     Raises:
         ConfigError: there is no such file, or it holds no captions of cutline.
     """
-    wanted = frozenset(keys)
+    if matching is not None:
+        wanted = frozenset(keys)
+        pairs = {own: key for own, key in matching.pairs.items() if key in wanted}
+        return dataclasses.replace(_answers(path, pairs), matched_by=matching.by)
+    answers = _answers(path, {key: key for key in keys})
+    if answers.by_key or not answers.others:
+        return answers
+    try:
+        matched = match_ids(keys, recorded_keys(path), {}, ("these pictures", path))
+    except ConfigError:
+        return answers
+    found = _answers(path, {own: key for key, own in matched.pairs.items()})
+    return dataclasses.replace(found, matched_by=matched.by)
+
+
+def recorded_keys(path: str) -> list[str]:
+    """The keys (as stored) of the pictures that have a caption in an output, each once."""
+    return list(dict.fromkeys(stored_key(row["image_id"]) for row in _rows(path)))
+
+
+def _answers(path: str, keys: Mapping[str, str]) -> Answers:
+    """The answers in an output for those of its ids in ``keys``, by the keys there."""
     found = {
-        stored_key(row["image_id"]): Answer(problem=f"{row['kind']}: {row['message']}")
+        key: Answer(problem=f"{row['kind']}: {row['message']}")
         for row in _failures(path)
-        if stored_key(row["image_id"]) in wanted
+        if (key := keys.get(stored_key(row["image_id"]))) is not None
     }
+    others, first = 0, []
     for row in _rows(path):
-        if (key := stored_key(row["image_id"])) in wanted:
-            found[key] = _answer(row)
-    digests = recorded_digests(state_folder(path, None), wanted)
-    found = {key: dataclasses.replace(one, digest=digests.get(key, "")) for key, one in found.items()}
+        own = stored_key(row["image_id"])
+        if own in keys:
+            found[keys[own]] = _answer(row)
+        else:
+            others += 1
+            first += [own] if others <= _NAMED else []
+    digests = recorded_digests(state_folder(path, None), frozenset(keys))
+    own_keys = {key: own for own, key in keys.items()}
+    found = {
+        key: dataclasses.replace(one, digest=digests.get(own_keys[key], "")) for key, one in found.items()
+    }
     return Answers(
         by_key=found,
         model=_commonest(answer.model for answer in found.values()),
         prompt=_commonest(answer.prompt for answer in found.values()),
+        others=others,
+        first_others=tuple(first),
     )
 
 

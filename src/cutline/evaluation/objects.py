@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from cutline.engine.picture_ids import match_ids
 from cutline.errors import ConfigError
-from cutline.evaluation.picture_ids import match_ids
 from cutline.files import check_folder, not_there, read_toml
 from cutline.formatting import one_line
 from cutline.imaging import EXTENSIONS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from cutline.engine.picture_ids import match_ids
 from cutline.errors import ConfigError
-from cutline.evaluation.picture_ids import match_ids
 from cutline.evaluation.results import NAMED, EvaluationProblem
 from cutline.evaluation.texts import Texts
 

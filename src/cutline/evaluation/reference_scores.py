@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from cutline.engine.picture_ids import match_ids
 from cutline.evaluation.evaluation import compute_scores, length_mark, reference_metrics
-from cutline.evaluation.picture_ids import match_ids
 from cutline.evaluation.results import BY_NGRAMS
 from cutline.evaluation.texts import read_texts
 from cutline.metrics.coco_tokenizer import corpus_of

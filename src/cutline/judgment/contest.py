@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from cutline.engine import assembly
+from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.recorded_captions import Answers, read_answers, samples_in
 from cutline.errors import ConfigError, PictureError
 from cutline.files import content_digest
@@ -25,13 +27,18 @@ OUTPUTS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 class Contestant:
     """Captions by the keys of their pictures, and the ``models`` that wrote them.
 
-    ``digests`` are those of the pictures that were captioned, as far as they were recorded.
+    ``digests`` are those of the pictures that were captioned, as far as they were recorded. ``outside``
+    counts its captions of pictures that are not among those judged, ``first_outside`` are the first ones.
+    ``matched_by`` says how its ids were matched with those of the pictures.
     """
 
     name: str
     captions: Mapping[str, str]
     models: frozenset[str] = frozenset()
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    outside: int = 0
+    first_outside: tuple[str, ...] = ()
+    matched_by: str = "ids"
 
     @classmethod
     def of(cls, name: str, answers: Answers) -> Contestant:
@@ -44,6 +51,9 @@ class Contestant:
             captions={key: text for key, text in captions.items() if text},
             models=frozenset(models),
             digests={key: one.digest for key, one in answers.by_key.items() if one.digest},
+            outside=answers.others,
+            first_outside=answers.first_others,
+            matched_by=answers.matched_by,
         )
 
 
@@ -52,15 +62,32 @@ class Contest:
     """At least two contestants, and the ``samples`` of their pictures by stored key, in order.
 
     ``changed`` counts the captions that are about another version of their picture: they are left out.
+    ``is_limited`` where only the first pictures were to be judged.
     """
 
     contestants: tuple[Contestant, ...]
     samples: Mapping[str, Sample]
     changed: int = 0
+    is_limited: bool = False
 
     @property
     def names(self) -> list[str]:
         return [contestant.name for contestant in self.contestants]
+
+    def notes(self) -> tuple[str, ...]:
+        """How ids were matched where it is not by themselves, and which captions have no picture here."""
+        lines = [
+            f"{one.name} and the pictures matched by {one.matched_by}"
+            for one in self.contestants
+            if one.matched_by != "ids"
+        ]
+        for one in self.contestants:
+            if one.outside and not self.is_limited:
+                names = ", ".join(one.first_outside) + ", …" * (one.outside > len(one.first_outside))
+                lines.append(
+                    f"{one.name}: {plural(one.outside, 'caption')} of pictures that are not given ({names})"
+                )
+        return tuple(lines)
 
 
 def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
@@ -103,15 +130,18 @@ def read_contest(outputs: Mapping[str, str], job: Job, source: Source | None = N
         ConfigError: an output cannot be read, or two have no picture in common.
     """
     limit = assembly.limit_of(job)
+    matchings: dict[str, Matching] = {}
     if source is None and job.input_path:
         source = assembly.source_of(job)
     if source is not None:
         samples = list(assembly.samples_of(source, limit))
     else:
-        found = {sample.key: sample for output in outputs.values() for sample in samples_in(output, limit)}
-        samples = list(found.values())[:limit]
+        samples, matchings = _pictures_of(list(outputs.values()))
+        samples = samples[:limit]
     by_key = {stored_key(valid_unicode(sample.key)): sample for sample in samples}
-    answers = {name: read_answers(output, by_key.keys()) for name, output in outputs.items()}
+    answers = {
+        name: read_answers(output, by_key.keys(), matchings.get(output)) for name, output in outputs.items()
+    }
     contestants = tuple(Contestant.of(name, answers[name]) for name in outputs)
     for contestant in contestants:
         if not contestant.captions:
@@ -120,7 +150,24 @@ def read_contest(outputs: Mapping[str, str], job: Job, source: Source | None = N
     _check_connected(contestants)
     if source is None:
         _check_there(list(by_key.values()))
-    return _current(Contest(contestants=contestants, samples=by_key))
+    return _current(Contest(contestants=contestants, samples=by_key, is_limited=limit is not None))
+
+
+def _pictures_of(outputs: Sequence[str]) -> tuple[list[Sample], dict[str, Matching]]:
+    """The pictures of all outputs, each where the first one that has it says; and which are whose."""
+    samples: dict[str, Sample] = {}
+    matchings: dict[str, Matching] = {}
+    for output in outputs:
+        own = {stored_key(valid_unicode(sample.key)): sample for sample in samples_in(output, None)}
+        known = Matching(pairs={}, by="ids")
+        if samples and own and samples.keys().isdisjoint(own):
+            with contextlib.suppress(ConfigError):  # no picture in common with those before
+                known = match_ids(own, samples, {}, (output, outputs[0]))
+        pairs = {key: known.pairs.get(key, key) for key in own}
+        matchings[output] = Matching(pairs=pairs, by=known.by)
+        for key, sample in own.items():
+            samples.setdefault(pairs[key], sample)
+    return list(samples.values()), matchings
 
 
 def _current(contest: Contest) -> Contest:

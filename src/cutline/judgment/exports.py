@@ -24,6 +24,8 @@ def as_json(judgment: Judgment) -> bytes:
         "rubric": None if judgment.rubric is None else _rubric(judgment.rubric),
         "people": None if judgment.people is None else _people(judgment.people),
         "without_caption": dict(judgment.missing),
+        "captions_of_other_pictures": dict(judgment.outside),
+        "notes": list(judgment.notes),
         "warnings": list(judgment.warnings),
         "cost_usd": judgment.cost,
         "games": [game_json(one) for one in judgment.played],

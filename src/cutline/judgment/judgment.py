@@ -20,6 +20,8 @@ class Judgment:
 
     ``rubric`` and ``ratings`` are there in place of games where captions were rated one by one. ``people`` is
     the result of their votes. ``missing`` counts the pictures without a caption by contestant.
+    ``outside`` counts, by contestant, the captions of pictures that are not among those given, named in
+    ``notes`` with how ids were matched.
     ``stopped`` is the reason why the games are not all played; ``cost`` in US dollars, None without a known
     price. ``output`` is where the result was written, ``ballot`` the number of games on the page for people.
     """
@@ -32,6 +34,8 @@ class Judgment:
     people: People | None = None
     warnings: tuple[str, ...] = ()
     missing: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    outside: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     exit_code: int = 0
     stopped: str = ""
     cost: float | None = None
@@ -76,6 +80,8 @@ def judgment_of(
         missing={
             one.name: sum(key not in one.captions for key in contest.samples) for one in contest.contestants
         },
+        outside={} if contest.is_limited else {one.name: one.outside for one in contest.contestants},
+        notes=contest.notes(),
         exit_code=EXIT_OK if report is None else report.exit_code,
         stopped="" if report is None or report.stopped is None else str(report.stopped),
         cost=None if report is None else report.cost,

@@ -15,7 +15,7 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.overlap import output_paths, refuse_overlap
 from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
-from cutline.engine.report import Report
+from cutline.engine.report import EXIT_FAILURES, Report
 from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError
@@ -51,7 +51,8 @@ class Plan:
     The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
     ``judges`` is False where no model judges; with ``rubric`` it rates single captions, with
     ``batch`` through its batch API. ``people`` is the
-    file of the page for people, ``votes`` are the files that it saved.
+    file of the page for people, ``votes`` are the files that it saved. With ``allow_missing`` captions of
+    other pictures than those given are no fault.
     """
 
     outputs: Mapping[str, str] | Sequence[str]
@@ -62,6 +63,7 @@ class Plan:
     batch: bool = False
     people: str = ""
     votes: Sequence[str] = ()
+    allow_missing: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,8 @@ class JudgmentRunner:
         job = plan.job
         if not (plan.judges or plan.people or plan.votes):
             raise ConfigError(
-                "nobody judges: give a model, such as --judge openai:gpt-4o-mini, or --people page.html"
+                "nobody judges: give a model, such as --judge openai:gpt-4o-mini, --people page.html for a "
+                "page on which people judge, or --votes with the files that it saved"
             )
         job.check()
         _refuse_unused(plan, has_pictures=bool(job.input_path) or source is not None)
@@ -127,7 +130,9 @@ class JudgmentRunner:
         votes = await asyncio.to_thread(read_votes, plan.votes, contest) if plan.votes else None
         ballot = await self._write_ballot(contest, games) if plan.people else 0
         if not plan.judges and votes is None:
-            return Judgment(ballot=ballot)
+            outside = any(one.outside for one in contest.contestants) and not contest.is_limited
+            code = EXIT_FAILURES if outside and not plan.allow_missing else 0
+            return Judgment(ballot=ballot, notes=contest.notes(), exit_code=code)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a judgment")
             hook = self._hooks.progress
@@ -144,7 +149,10 @@ class JudgmentRunner:
             judgment = self._judgment(contest, games, replies, votes, ran)
             if ran is None or ran.stopped is None:
                 report.write(await self._rendered(judgment, contest, games))
-        return dataclasses.replace(judgment, output=self._output, ballot=ballot)
+        code = judgment.exit_code
+        if any(judgment.outside.values()) and not plan.allow_missing:
+            code = code or EXIT_FAILURES
+        return dataclasses.replace(judgment, output=self._output, ballot=ballot, exit_code=code)
 
     def _judge_job(self) -> Job:
         return judge_job(self._plan.job, rubric.PROMPT if self._plan.rubric else PROMPT)
@@ -208,6 +216,8 @@ class JudgmentRunner:
 def _refuse_unused(plan: Plan, *, has_pictures: bool) -> None:
     """Raise ConfigError for options without effect."""
     job = plan.job
+    if plan.allow_missing and not has_pictures:
+        raise ConfigError("--allow-missing is for the pictures of --images: add it, or remove the option")
     if not has_pictures and (unused := _given(job.input) - _OF_ANY_INPUT):
         raise ConfigError(f"--{_shown(unused)} is for the pictures of --images: add it, or remove the option")
     if plan.judges:
