@@ -341,6 +341,7 @@ OF_OUTPUTS = [["batch", name] for name in ("status", "collect", "cancel")]
 
 
 WITHOUT_MODEL = {
+    "filter",
     "judge",
     "eval",
     "embed",

@@ -258,6 +258,18 @@ def test_the_short_help_names_what_is_done_besides_the_list(cutline):
     assert "--check " in cutline("caption", "--help").out
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("kept.txt", "names no picture"), ("kept.csv", "holds no rows")]
+)
+def test_a_list_of_no_picture_says_so(cutline, tmp_path, name, message):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/one.jpg").write_bytes(b"no picture")
+    found = cutline("filter", "damaged", name)
+    assert (found.code, "caption them" in found.err) == (1, False)
+    refused = cutline("caption", name, "captions.jsonl")
+    assert (refused.code, f"{name} {message}" in refused.err) == (2, True)
+
+
 def test_pictures_in_tars_are_kept_within_a_parquet_list(cutline, photos, tmp_path):
     (photos / "broken.jpg").unlink()
     with tarfile.open(tmp_path / "set.tar", "w") as tar:

@@ -118,7 +118,7 @@ def test_an_unknown_column_is_told_with_those_there_are(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\n# only this\n"])
 def test_a_list_without_urls_is_the_users_mistake(tmp_path, content):
     (tmp_path / "list.txt").write_bytes(content)
-    with pytest.raises(ConfigError, match="is empty; write a URL or the path"):
+    with pytest.raises(ConfigError, match="names no picture: write a URL or a path"):
         list(open_source(tmp_path / "list.txt").samples())
 
 

@@ -125,7 +125,8 @@ def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> Non
     words = ["cutline", "caption", str(result.outputs[0])]
     if result.needs_root:
         words += ["--image-root", str(Path(job.input_path).absolute())]
-    print_line(f"caption them: {printable(shlex.join(words))}")
+    if result.kept:
+        print_line(f"caption them: {printable(shlex.join(words))}")
     if result.move_list is not None:
         back = shlex.join(["cutline", "filter", "--move-back", str(result.move_list.parent)])
         rest = f", {result.unmoved:,} not, as it was interrupted" if result.unmoved else ""

@@ -62,7 +62,7 @@ class UrlSource(RowSource):
     def _no_rows(self) -> str:
         if self._table is not None:
             return f"{self._path} holds no rows"
-        return f"{self._path} is empty; write a URL or the path of a picture on each line"
+        return f"{self._path} names no picture: write a URL or a path on each line"
 
     def shards(self, count: int) -> list[Self]:
         """By lines or rows; the URLs are read through once."""
