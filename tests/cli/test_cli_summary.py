@@ -186,3 +186,49 @@ def test_a_damaged_input_is_to_be_mended_before_the_command_is_run_again(
     mended = cutline("caption", "t.arrow", "out.jsonl", "--model", "fake", "--retry-failed")
     assert mended.code == 0, mended.err
     assert len(rows(tmp_path / "out.jsonl")) == 40
+
+
+def test_checks_that_did_not_look_say_so(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("zeppelin\n")
+    command = ("caption", str(pictures), "out.jsonl", "--model", "pixels:no-ocr", "--check")
+    later = ("--check", "repetition", "--check", "banned=b.txt")
+    ran = cutline(*command, "words=..2", *later)
+    for name in ("repetition", "banned"):
+        assert f"{name}: looked at no caption" in ran.err
+    assert "found nothing" not in ran.err
+    assert "with more than 2 words" in ran.err
+    assert len([line for line in ran.err.splitlines() if line.startswith("  words: ")]) == 1
+
+    advice = "for captions that failed words: the captioner would write the same again; another --prompt"
+    assert advice in ran.err
+    assert "--retry-failed" not in "".join(line for line in ran.err.splitlines() if "words" in line)
+    noted = cutline(*command, "words=..2:note", *later, "--on-change", "redo-failed")
+    assert "banned: found nothing" in noted.err
+    assert "not looked at" not in noted.err
+
+
+def test_how_many_captions_a_check_before_kept_from_it(cutline: Run, pictures: Path) -> None:
+    texts = [row["caption"] for row in _captions(cutline, pictures)]
+    counts = sorted(len(text.split()) for text in texts)
+    assert counts[0] < counts[-1], "the pictures no longer have captions of several lengths"
+    ran = cutline(
+        *("caption", str(pictures), "b.jsonl", "--model", "pixels:no-ocr"),
+        *("--check", f"words=..{counts[-1] - 1}:skip", "--check", "repetition"),
+    )
+    assert "repetition: found nothing; not looked at: " in ran.err
+
+
+def _captions(cutline: Run, pictures: Path) -> list[dict[str, str]]:
+    assert cutline("caption", str(pictures), "a.jsonl", "--model", "pixels:no-ocr").code == 0
+    return rows(Path("a.jsonl"))
+
+
+def test_a_captioner_with_a_temperature_may_write_another(cutline: Run, pictures: Path) -> None:
+    ran = cutline("caption", str(pictures), "out.jsonl", "--model", "fake", "--check", "words=900..")
+    assert "for captions that failed words: run again with --retry-failed for other captions; or" in ran.err
+
+
+def test_the_embedded_captioner_is_explained_once(cutline: Run, pictures: Path) -> None:
+    command = ("caption", str(pictures), "out.jsonl", "--model", "pixels:no-ocr")
+    assert "embedded captioner" in cutline(*command).err
+    assert "embedded captioner" not in cutline(*command, "--prompt", "short", "--on-change", "redo-all").err

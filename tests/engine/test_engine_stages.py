@@ -185,7 +185,7 @@ def test_what_stages_did_is_known_where_a_run_goes_on(run, pictures, tmp_path):
 def test_a_caption_outside_the_range_is_a_failure_that_keeps_its_step(run, pictures, tmp_path):
     pictures(2)
     _, said = run("--check", "words=500..", expect=1)
-    assert "words: 2 captions outside 500.." in said
+    assert "words: 2 captions with fewer than 500 words" in said
     assert "2 failed (2 words)" in said
     for outcome in journal(tmp_path / "captions.jsonl.cutline").values():
         assert (outcome["kind"], len(outcome["steps"])) == ("words", 1)
@@ -228,7 +228,7 @@ def test_the_same_stages_from_python_and_from_a_job_file(run, pictures, tmp_path
     assert [row["checks"]["words"]["words"] > 0 for row in result] == [True, True]
     assert result.report.stages == {
         "later": "skipped 1",
-        "words": "0 captions outside 1..",
+        "words": "0 captions with fewer than 1 words",
     }
     job = tmp_path / "job.toml"
     saved = (

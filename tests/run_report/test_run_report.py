@@ -202,3 +202,18 @@ def apart(*arguments: object) -> None:
     """Run the command line in a process of its own, as the browser's has an event loop."""
     process = start_cutline(*arguments)
     assert process.wait() == 0, process.stderr.read()
+
+
+def test_captions_that_a_check_noted_and_where_all_failures_are(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "a.jsonl", "--check", "words=100..:note")
+    page = run_report(str(tmp_path / "a.jsonl"))
+    assert "Noted by checks" in page
+    assert "<bdi>words: fewer than 100 words</bdi> <small>8</small>" in page
+    shown = page[page.index('id="failures"') : page.index('id="noted"')]
+    missing = json.loads((tmp_path / "a.jsonl.failures.jsonl").read_text())
+    assert shown.count(missing["message"].rpartition(": ")[2]) == 1, "a single failure is shown once"
+
+    caption(folder, tmp_path / "b.jsonl", "--check", "words=100..")
+    page = run_report(str(tmp_path / "b.jsonl"))
+    assert "8 × <bdi>the caption has fewer than 100 words: " in page
+    assert f"… and 2 more, all listed in <bdi>{tmp_path / 'b.jsonl.failures.jsonl'}</bdi>" in page

@@ -53,4 +53,6 @@ class Words(Check):
 
     def summary(self, counts: Mapping[str, int]) -> str:
         outside = sum(counts.get(name, 0) for name in ("skipped", "failed", "noted", "retried captions"))
-        return f"{plural(outside, 'caption')} outside {self.options.range}"
+        bounds = [f"fewer than {self._minimum}"] if self._minimum else []
+        bounds += [] if self._maximum is None else [f"more than {self._maximum}"]
+        return f"{plural(outside, 'caption')} with {' or '.join(bounds or ['fewer than 0'])} words"

@@ -147,6 +147,19 @@ def stage_lines(report: Report) -> Iterator[str]:
         yield printable(f"{name}: {line}")
 
 
+def _checks(report: Report) -> Iterator[str]:
+    """How to get captions past the checks that failed them."""
+    names = list(report.failed_checks)
+    if not names:
+        return
+    actions = ["`:note`", "`:skip`", *["`:repair`"] * any(report.failed_checks.values())]
+    changes = f"another --prompt or --model, a looser check, or {' or '.join(actions)} after the check"
+    first = "the captioner would write the same again; "
+    if not report.same_again:
+        first = "" if report.job.run.retry_failed else "run again with --retry-failed for other captions; or "
+    yield f"for captions that failed {', '.join(names)}: {first}{changes}, with --on-change redo-failed"
+
+
 def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
     """How to get the missing captions."""
     if "prompt-variable" in kinds:
@@ -221,10 +234,12 @@ def _hints(report: Report) -> Iterator[str]:
         retry = "" if job.run.retry_failed else "; run again with --retry-failed to add it"
         yield f"{missing} without the optional step {name} ({most_common(Counter(kinds))}){retry}"
     if report.stopped is None:
-        yield from _failed(counts.kinds, job)
+        yield from _checks(report)
+        yield from _failed(counts.kinds.keys() - report.failed_checks.keys(), job)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were skipped; caption them with --existing overwrite, append or prepend"
-    if report.fresh.captions and report.model.partition(":")[0] == "pixels":
+    first = report.fresh.captions and report.all_totals.captions == report.fresh.captions
+    if first and report.model.partition(":")[0] == "pixels":
         form = ", and uses only the form of a prompt, such as short or tags" if job.prompts.prompt else ""
         objects = "recognizes no objects"
         if "objects" in report.model:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from cutline.chain import Chain, ChainResult, ChainStep, StepFailed
 from cutline.engine.stage_runner import Checked, RetryRequest, StageRunner, action_of
+from cutline.engine.stats import Counts
 from cutline.errors import ConfigError, SampleError
 from cutline.interfaces import Captioner, Draft
 from cutline.job import Job
@@ -91,6 +92,26 @@ def retries_fingerprint(job: Job, stages: StageRunner) -> tuple[str, ...]:
 
 def _most(job: Job) -> int:
     return DEFAULT_RETRIES if job.checks.check_retries is None else job.checks.check_retries
+
+
+def failed_checks(stages: StageRunner, counts: Counts) -> dict[str, bool]:
+    """The checks that failed captions, and whether each can repair some."""
+    return {check.name: check.repairs for check in stages.checks if counts.kinds[check.name]}
+
+
+def writes_the_same(job: Job, chain: Chain) -> bool:
+    """Whether the captioner's next caption of a picture is the same, as far as that is known."""
+    if parse_unique(job.model.parameters, {}).get("temperature", job.model.temperature) == 0:
+        return True
+    captioner = next(step for step in chain.steps if step.name == chain.caption).captioner
+    known = {parameter.name for parameter in captioner.profile.parameters}
+    if known:
+        return "temperature" not in known
+    try:
+        captioner.adjusted({"temperature": _FIRST})
+    except ConfigError:
+        return True
+    return False
 
 
 def refuse_retries(stages: StageRunner) -> None:

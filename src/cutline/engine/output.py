@@ -161,7 +161,7 @@ class OrderedOutput:
             if isinstance(outcome, Caption) and len(self.first) < FIRST:
                 self.first.append((sample.key, outcome.text))
             elif isinstance(outcome, Failure):
-                self.causes.add(sample, outcome)
+                self.causes.add(outcome, sample.path)
                 if len(self.failed) < MOST_FAILED or outcome.kind not in self._listed_kinds:
                     self.failed.append(failure_row(sample, outcome))
                 self._listed_kinds.add(outcome.kind)

@@ -40,8 +40,9 @@ class Report:
 
     ``counts`` cover everything in the output, ``known`` also what waits in the journal, ``fresh`` only
     this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
-    ``stages`` has a line about each filter and check. ``first`` has the first keys and captions
-    that this run wrote, ``failed`` the first hundred failures, and the first of every kind. ``changed``
+    ``stages`` has a line about each filter and check; ``failed_checks`` are those that failed captions, and
+    whether each can repair some; ``same_again``: the captioner would write these again. ``first`` has the
+    first keys and captions that this run wrote, ``failed`` the first hundred failures, and the first of every kind. ``changed``
     pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed
     or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that
     the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
@@ -73,6 +74,8 @@ class Report:
     failed: tuple[JSON, ...] = ()
     causes: Mapping[str, tuple[Cause, ...]] = dataclasses.field(default_factory=dict)
     stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    failed_checks: Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    same_again: bool = False
     changed: int = 0
     replaced: int = 0
     unchecked: int = 0

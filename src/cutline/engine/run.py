@@ -19,6 +19,7 @@ from cutline.engine import assembly
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
+from cutline.engine.check_retries import failed_checks, writes_the_same
 from cutline.engine.content import reader_for
 from cutline.engine.executor import LOCAL, Executor, Terms, cluster_executor
 from cutline.engine.journal import Journal
@@ -237,6 +238,7 @@ class _Run:
             start=self.clock.start,
             seconds=self.clock.seconds,
             pictures=fresh.captions + fresh.failures,
+            captions=fresh.captions,
             latencies=self.stats.latencies,
             retries=Counter(self.executor.retries),
         )
@@ -319,6 +321,8 @@ class _Run:
             known=known,
             causes=stats.causes.by_kind(),
             stages=self.stages.summaries(known),
+            failed_checks=(failed := failed_checks(self.stages, output.counts)),
+            same_again=bool(failed) and writes_the_same(self.job, self.chain),
             first=tuple(output.first),
             failed=tuple(output.failed),
             fresh=stats.fresh,

@@ -127,6 +127,16 @@ class StageRunner:
         for stage in self._stages:
             own = dict(counts.stages.get(stage.name, ()))
             lines[stage.name] = stage.summary({**own, "failed": counts.kinds[stage.name]})
+        before = 0  # captions that a check before stopped
+        stopped = {check.name: _stopped(check, counts) for check in self.checks}
+        reached = counts.captions + sum(stopped.values())
+        for check in self.checks:
+            if reached == before:
+                lines[check.name] = "looked at no caption"
+            elif lines[check.name] and before:
+                unseen = plural(before, "caption")
+                lines[check.name] += f"; not looked at: {unseen} that a check before failed or skipped"
+            before += stopped[check.name]
         return {name: line for name, line in lines.items() if line}
 
     async def aclose(self) -> None:
@@ -139,6 +149,11 @@ def _remembered(caption: Caption) -> tuple[str, str]:
     source = caption.source
     text = caption.draft if caption.draft is not None else source.text if source else caption.text
     return text, ContentId.parse(caption.content_id).digest or caption.key
+
+
+def _stopped(check: Check, counts: Counts) -> int:
+    """How many captions did not get past the check."""
+    return counts.kinds[check.name] + dict(counts.stages.get(check.name, ())).get("skipped", 0)
 
 
 def stage_id(stage: Stage) -> str:

@@ -180,7 +180,7 @@ class RunStats:
         """Count an outcome of this run, or of an earlier one."""
         (self.fresh if fresh else self.resumed).add(outcome)
         if isinstance(outcome, Failure):
-            self.causes.add(sample, outcome)
+            self.causes.add(outcome, sample.path)
         if fresh and isinstance(outcome, Caption):
             self.failed_in_a_row = 0
         elif fresh and isinstance(outcome, Failure) and outcome.attempts:
@@ -195,7 +195,7 @@ class RunStats:
             counts.usage -= usage_of(outcome)
             counts.add(outcome)
             if isinstance(outcome, Failure):
-                self.causes.add(sample, outcome)
+                self.causes.add(outcome, sample.path)
 
     def add_replaced(self, *keys: str, count: int = 1) -> None:
         """Count pictures that were replaced during the run, of which ``keys`` are some."""

@@ -58,7 +58,7 @@ class Latencies:
 class Totals:
     """Sums of ``runs``, which began at ``start`` (UTC, ISO 8601) and took ``seconds`` together.
 
-    ``pictures`` were captioned or failed, ``latencies`` are of the requests that succeeded, ``retries`` are
+    ``pictures`` were captioned or failed, ``captions`` are of the former, ``latencies`` are of the requests that succeeded, ``retries`` are
     requests that were sent again, by cause.
     """
 
@@ -66,6 +66,7 @@ class Totals:
     start: str = ""
     seconds: float = 0.0
     pictures: int = 0
+    captions: int = 0
     latencies: Latencies = dataclasses.field(default_factory=Latencies)
     retries: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
@@ -75,6 +76,7 @@ class Totals:
             start=self.start or other.start,
             seconds=self.seconds + other.seconds,
             pictures=self.pictures + other.pictures,
+            captions=self.captions + other.captions,
             latencies=self.latencies + other.latencies,
             retries=dict(collections.Counter(self.retries) + collections.Counter(other.retries)),
         )
@@ -104,6 +106,7 @@ class Totals:
                 start=checked(values["start"], str),
                 seconds=float(values["seconds"]),
                 pictures=checked(values["pictures"], int),
+                captions=checked(values.get("captions", values["pictures"]), int),
                 latencies=Latencies.from_json(values["latencies"]),
                 retries={str(cause): checked(count, int) for cause, count in retries.items()},
             )

@@ -50,7 +50,8 @@ def as_html(run: RecordedRun, thumbnails: Mapping[str, Thumbnail], *, made: dt.d
             (each.name, number(each.smallest)) for each in run.distributions.values() if each.is_constant
         ],
         more_measures=len(run.left_out_measures),
-        failures=[_group(group, cards) for group in _by_count(run.failures.values())],
+        failures=[_group(group, cards, run.failures_file) for group in _by_count(run.failures.values())],
+        noted=[_group(group, cards) for group in _by_count(run.noted.values())],
         skips=[_group(group, cards) for group in _by_count(run.skips.values())],
         stages=_stages(report),
         costs=_costs(run),
@@ -82,13 +83,18 @@ def _by_count(groups: Iterable[Group]) -> list[Group]:
     return sorted(groups, key=lambda group: -group.count)
 
 
-def _group(group: Group, cards: _Cards) -> JSON:
-    """The pictures of a group that can be shown, and lines about the others."""
+def _group(group: Group, cards: _Cards, file: str = "") -> JSON:
+    """The pictures of a group that can be shown, and lines about the others; ``file`` lists all of them.
+
+    Causes are left out where each picture shows its own.
+    """
+    shared = any(cause.count > 1 for cause in group.commonest) or group.count > len(group.pictures)
     found = [cards.of(shown) for shown in group.pictures]
     return {
         "name": group.name,
         "count": group.count,
-        "causes": group.commonest if len(group.causes) < group.count or group.count == 1 else [],
+        "causes": group.commonest if shared else [],
+        "file": file,
         "cards": [card for card in found if card.thumbnail is not None],
         "lines": [card for card in found if card.thumbnail is None],
         "left": group.count - len(group.pictures),

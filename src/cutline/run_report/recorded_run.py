@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from cutline.engine.failure_stats import Cause, FailureStats
 from cutline.engine.journal import Journal
-from cutline.engine.state import state_folder
+from cutline.engine.state import failures_file, state_folder
 from cutline.engine.stats import Counts
 from cutline.errors import ConfigError
 from cutline.formatting import stored_key
@@ -40,23 +40,25 @@ class Shown:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Group:
-    """The failures of a kind, or the skips for a reason, with the commonest causes and some pictures."""
+    """The failures of a kind, the skips for a reason, or what a check noted, with some pictures."""
 
     name: str
     count: int = 0
-    causes: Counter[str] = dataclasses.field(default_factory=Counter)
+    causes: FailureStats = dataclasses.field(default_factory=FailureStats)
     pictures: list[Shown] = dataclasses.field(default_factory=list)
 
     @property
-    def commonest(self) -> list[tuple[str, int]]:
-        return self.causes.most_common(_CAUSES)
+    def commonest(self) -> list[Cause]:
+        causes = [cause for each in self.causes.by_kind().values() for cause in each]
+        return sorted(causes, key=lambda cause: -cause.count)[:_CAUSES]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class RecordedRun:
     """What ``read_run`` finds; ``report`` is the run's report.json, empty where it did not end.
 
-    ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model.
+    ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model, ``failures_file`` lists
+    the failures and is empty where it is gone.
     """
 
     output: str
@@ -65,11 +67,13 @@ class RecordedRun:
     settings: JSON
     spent: dict[str, Usage]
     damaged: int = 0
+    failures_file: str = ""
     counts: Counts = dataclasses.field(default_factory=Counts)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict)
     left_out_measures: set[str] = dataclasses.field(default_factory=set)
     failures: dict[str, Group] = dataclasses.field(default_factory=dict)
     skips: dict[str, Group] = dataclasses.field(default_factory=dict)
+    noted: dict[str, Group] = dataclasses.field(default_factory=dict)
     samples: list[Shown] = dataclasses.field(default_factory=list)
 
     def add_rules(self) -> None:
@@ -89,7 +93,7 @@ class RecordedRun:
     @property
     def keys(self) -> set[str]:
         """The pictures that the page shows."""
-        groups = (*self.failures.values(), *self.skips.values())
+        groups = (*self.failures.values(), *self.skips.values(), *self.noted.values())
         found = {shown.key for group in groups for shown in group.pictures}
         found |= {shown.key for shown in self.samples}
         for each in self.distributions.values():
@@ -103,15 +107,18 @@ class RecordedRun:
             self._add_sample(shown, chance)
             for name, value in measures_of(outcome):
                 self._distribution(name, value, shown)
+            for check, note in (outcome.checks or {}).items():
+                for reason in note.get("noted", ()) if isinstance(note, dict) else ():
+                    _add(self.noted, f"{check}: {reason}", shown)
         elif isinstance(outcome, Failure):
             text = outcome.reply.text[:_LONGEST] if outcome.reply else ""
             text = text or next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
             shown = Shown(key=stored_key(outcome.key), text=text, detail=outcome.message)
-            _add(self.failures, outcome.kind, outcome.message, shown)
+            _add(self.failures, outcome.kind, shown, outcome)
         else:
             text = next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
             shown = Shown(key=stored_key(outcome.key), text=text, detail=_value(outcome))
-            _add(self.skips, outcome.reason, "", shown)
+            _add(self.skips, outcome.rule or outcome.reason, shown)
 
     def _add_sample(self, shown: Shown, chance: random.Random) -> None:
         if len(self.samples) < SAMPLES:
@@ -128,13 +135,13 @@ class RecordedRun:
         self.distributions[name].add(value, shown)
 
 
-def _add(groups: dict[str, Group], name: str, cause: str, shown: Shown) -> None:
+def _add(groups: dict[str, Group], name: str, shown: Shown, failure: Failure | None = None) -> None:
     if name not in groups and len(groups) >= _KINDS:
         name = "others"
     group = groups.setdefault(name, Group(name=name))
     group.count += 1
-    if cause and (cause in group.causes or len(group.causes) < 1000):
-        group.causes[cause] += 1
+    if failure is not None:
+        group.causes.add(failure)
     if len(group.pictures) < _OF_A_KIND:
         group.pictures.append(shown)
 
@@ -183,6 +190,7 @@ def read_run(
         settings=dict(journal.settings),
         spent=dict(journal.spent.by_captioner),
         damaged=journal.damaged_lines,
+        failures_file=str(failures) if (failures := failures_file(output, folder)).is_file() else "",
     )
     chance = random.Random(output)  # noqa: S311 - a sample, no secret
     for done, outcome in enumerate(journal.outcomes()):
