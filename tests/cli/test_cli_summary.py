@@ -207,8 +207,9 @@ def test_checks_that_did_not_look_say_so(cutline: Run, pictures: Path, tmp_path:
     assert "not looked at" not in noted.err
 
 
-def test_how_many_captions_a_check_before_kept_from_it(cutline: Run, pictures: Path) -> None:
-    texts = [row["caption"] for row in _captions(cutline, pictures)]
+def test_how_many_captions_a_check_before_kept_from_it(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    assert cutline("caption", str(pictures), "a.jsonl", "--model", "pixels:no-ocr").code == 0
+    texts = [row["caption"] for row in rows(tmp_path / "a.jsonl")]
     counts = sorted(len(text.split()) for text in texts)
     assert counts[0] < counts[-1], "the pictures no longer have captions of several lengths"
     ran = cutline(
@@ -216,11 +217,6 @@ def test_how_many_captions_a_check_before_kept_from_it(cutline: Run, pictures: P
         *("--check", f"words=..{counts[-1] - 1}:skip", "--check", "repetition"),
     )
     assert "repetition: found nothing; not looked at: " in ran.err
-
-
-def _captions(cutline: Run, pictures: Path) -> list[dict[str, str]]:
-    assert cutline("caption", str(pictures), "a.jsonl", "--model", "pixels:no-ocr").code == 0
-    return rows(Path("a.jsonl"))
 
 
 def test_a_captioner_with_a_temperature_may_write_another(cutline: Run, pictures: Path) -> None:

@@ -78,6 +78,39 @@ def test_failures_skips_and_what_checks_did(folder: Path, tmp_path: Path) -> Non
     assert "Measures" not in page  # of captions there are none
 
 
+def test_captions_that_a_check_noted_and_where_all_failures_are(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "a.jsonl", "--check", "words=100..:note")
+    page = run_report(str(tmp_path / "a.jsonl"))
+    assert "Noted by checks" in page
+    assert "<bdi>words: fewer than 100 words</bdi> <small>8</small>" in page
+    shown = page[page.index('id="failures"') : page.index('id="noted"')]
+    missing = json.loads((tmp_path / "a.jsonl.failures.jsonl").read_text())
+    assert shown.count(missing["message"].rpartition(": ")[2]) == 1, "a single failure is shown once"
+
+    caption(folder, tmp_path / "b.jsonl", "--check", "words=100..")
+    page = run_report(str(tmp_path / "b.jsonl"))
+    assert "8 \N{MULTIPLICATION SIGN} <bdi>the caption has fewer than 100 words: " in page
+    assert f"… and 2 more, all listed in <bdi>{tmp_path / 'b.jsonl.failures.jsonl'}</bdi>" in page
+
+
+def test_an_output_whose_journal_is_elsewhere_and_one_without_captions(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    done = cutline_here(
+        "caption", tmp_path / "a.png", tmp_path / "c.jsonl", "--model", "fake", "--check", "words=900.."
+    )
+    assert done.returncode == 1, done.stderr
+    done = cutline_here("report", tmp_path / "c.jsonl", tmp_path / "r.html", "--about", "dataset")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"cutline: {tmp_path / 'c.jsonl'} holds no captions, nor other rows: it is empty\n",
+    )
+    (tmp_path / "copy.jsonl").write_text('{"image": "a.png", "caption": "a black square"}\n')
+    done = cutline_here("report", tmp_path / "copy.jsonl", tmp_path / "r.html", "--of", "none")
+    assert "journal" not in done.stderr, "an option of a dataset was given"
+    done = cutline_here("report", tmp_path / "copy.jsonl", tmp_path / "s.html")
+    assert f"as {tmp_path / 'copy.jsonl.cutline'} has no journal of a run; --state names" in done.stderr
+
+
 def test_what_was_measured_of_pictures_and_left_out_by_rules(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     caption(folder, tmp_path / "out.jsonl", "--keep", "side>=20")
@@ -202,18 +235,3 @@ def apart(*arguments: object) -> None:
     """Run the command line in a process of its own, as the browser's has an event loop."""
     process = start_cutline(*arguments)
     assert process.wait() == 0, process.stderr.read()
-
-
-def test_captions_that_a_check_noted_and_where_all_failures_are(folder: Path, tmp_path: Path) -> None:
-    caption(folder, tmp_path / "a.jsonl", "--check", "words=100..:note")
-    page = run_report(str(tmp_path / "a.jsonl"))
-    assert "Noted by checks" in page
-    assert "<bdi>words: fewer than 100 words</bdi> <small>8</small>" in page
-    shown = page[page.index('id="failures"') : page.index('id="noted"')]
-    missing = json.loads((tmp_path / "a.jsonl.failures.jsonl").read_text())
-    assert shown.count(missing["message"].rpartition(": ")[2]) == 1, "a single failure is shown once"
-
-    caption(folder, tmp_path / "b.jsonl", "--check", "words=100..")
-    page = run_report(str(tmp_path / "b.jsonl"))
-    assert "8 × <bdi>the caption has fewer than 100 words: " in page
-    assert f"… and 2 more, all listed in <bdi>{tmp_path / 'b.jsonl.failures.jsonl'}</bdi>" in page

@@ -17,7 +17,8 @@ from cutline.dataset.report import dataset_report
 from cutline.display import PLAIN_INTERVAL
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
-from cutline.run_report.recorded_run import has_run
+from cutline.formatting import printable
+from cutline.run_report.recorded_run import has_run, journal_folder
 from cutline.run_report.report import run_report
 from cutline.terminal import print_line
 
@@ -73,8 +74,14 @@ def report(
     given = [name for name, value in options.items() if value]
     if dataset != DEFAULTS:
         given.append("an option of its files")
+    hint = ""
     if about is None:
         about = "run" if state or (not given and has_run(folder)) else "dataset"
+        place = journal_folder(folder)
+        if about == "dataset" and not given and place is not None:
+            hint = (
+                f"of the captions, as {printable(str(place))} has no journal of a run; --state names another"
+            )
     if about == "run":
         if given:
             raise ConfigError(f"{given[0]} is for the report of a dataset: leave it out, or --about dataset")
@@ -92,7 +99,7 @@ def report(
             print_line("stopped; what is computed is kept: run the same command again to go on")
             return 130
     page = dataset_report(opened, rows, embeddings, clusters)
-    return _write(output, page, "report")
+    return _write(output, page, "report", hint)
 
 
 def _progress() -> Callable[[int, int], None]:

@@ -42,7 +42,8 @@ class Report:
     this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
     ``stages`` has a line about each filter and check; ``failed_checks`` are those that failed captions, and
     whether each can repair some; ``same_again``: the captioner would write these again. ``first`` has the
-    first keys and captions that this run wrote, ``failed`` the first hundred failures, and the first of every kind. ``changed``
+    first keys and captions that this run wrote, ``failed`` the first hundred failures, and the first of every
+    kind. ``changed``
     pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed
     or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that
     the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.

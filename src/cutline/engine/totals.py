@@ -58,8 +58,8 @@ class Latencies:
 class Totals:
     """Sums of ``runs``, which began at ``start`` (UTC, ISO 8601) and took ``seconds`` together.
 
-    ``pictures`` were captioned or failed, ``captions`` are of the former, ``latencies`` are of the requests that succeeded, ``retries`` are
-    requests that were sent again, by cause.
+    ``pictures`` were captioned or failed, ``captions`` are of the former. ``latencies`` are of the requests
+    that succeeded, ``retries`` are requests that were sent again, by cause.
     """
 
     runs: int = 0

@@ -157,10 +157,16 @@ def _short(value: Any) -> str:
 
 def has_run(output: str, state: str | None = None) -> bool:
     """Whether a run's journal is kept for this output."""
+    folder = journal_folder(output, state)
+    return folder is not None and (folder / "journal.jsonl").is_file()
+
+
+def journal_folder(output: str, state: str | None = None) -> Path | None:
+    """Where the journal of a run that wrote this output is; None where it can have none."""
     try:
-        return (state_folder(output, state) / "journal.jsonl").is_file()
+        return state_folder(output, state)
     except ConfigError:
-        return False
+        return None
 
 
 def read_run(

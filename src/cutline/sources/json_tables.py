@@ -26,7 +26,9 @@ def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable:
     first = [row for _, row in itertools.islice(_rows(path, encoding), 100)]
     columns = _columns(first)
     if not columns:
-        reason = first[0].message if first and isinstance(first[0], BadRow) else "there are no rows"
+        if not first:
+            raise ConfigError(f"{path} holds no captions, nor other rows: it is empty")
+        reason = first[0].message if isinstance(first[0], BadRow) else "the first ones are empty"
         raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
     return JsonLinesTable(path=path, columns=columns, encoding=encoding)
 
