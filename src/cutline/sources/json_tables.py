@@ -27,7 +27,7 @@ def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable:
     columns = _columns(first)
     if not columns:
         if not first:
-            raise ConfigError(f"{path} holds no captions, nor other rows: it is empty")
+            raise ConfigError(f"{path} has no rows, and so no captions")
         reason = first[0].message if isinstance(first[0], BadRow) else "the first ones are empty"
         raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
     return JsonLinesTable(path=path, columns=columns, encoding=encoding)
