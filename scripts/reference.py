@@ -82,7 +82,7 @@ API: dict[str, tuple[str, str]] = {
         "A job is what the command line's options come to, and what a job file holds.",
         (
             "Job InputOptions ModelOptions LocalOptions ServerOptions PromptOptions CheckOptions "
-            "PictureOptions OutputOptions RunOptions run_job"
+            "FilterOptions PictureOptions OutputOptions RunOptions run_job"
         ),
     ),
     "Client": (
@@ -103,6 +103,10 @@ API: dict[str, tuple[str, str]] = {
     "Filters and checks": (
         "What stages of your own have to be; [Extending](extending.md#filters-and-checks) shows how.",
         "register_stage Stage Filter Check Draft CheckResult Rejection Violation",
+    ),
+    "Measures": (
+        "What a measure of pictures has to be; [Extending](extending.md#a-measure) shows how.",
+        "Measure MeasureOptions DecodedPicture",
     ),
     "Pictures and prompts": ("What a captioner is given.", "Picture Limits Prompt load_prompt"),
 }
