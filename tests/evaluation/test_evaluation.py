@@ -261,7 +261,7 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("none.jsonl",), "none.jsonl does not exist"),
         (("out.jsonl", "--references", "none.json"), "none.json does not exist"),
         (("out.jsonl", "--metrics", "bleu"), "bleu needs --references"),
-        (("out.jsonl", "--metrics", "blue"), "there is no 'blue'"),
+        (("out.jsonl", "--metrics", "blue"), "blue is no metric of cutline eval, did you mean bleu?"),
         (("out.jsonl", "--output", "x.txt"), "change the ending"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
         (("out.jsonl", "--references", "words.csv"), "no column of"),
@@ -269,9 +269,15 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("out.jsonl", "--references", "empty.jsonl"), "holds no references"),
         (("out.jsonl", "--references", "number.json"), "holds no texts"),
         (("out.jsonl", "--output", "out.jsonl", "--overwrite"), "is also an input"),
+        (("out.jsonl", "--metrics", "spice"), "only one Java program gives its numbers"),
+        (("out.jsonl", "--metrics", "similarity"), "choose among bleu"),
+        (("out.jsonl", "--metrics", "meteo"), "meteo is no metric of cutline eval, did you mean meteor?"),
+        (("pictures",), "pictures is a folder without texts: give an output"),
     ],
 )
 def test_mistakes_are_one_line(folder, capsys, arguments, message):
+    (folder / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "pictures" / "a.jpg")
     (folder / "broken.json").write_text("{")
     (folder / "broken.jsonl").write_text('{"image_id": "a", "caption": "b"}\n{')
     (folder / "empty.jsonl").write_text("")

@@ -65,5 +65,7 @@ def test_calls_that_mean_nothing_are_refused(folder: Path) -> None:
         cutline.judge(outputs, "fake", temprature=1)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="nobody judges: give a model"):
         cutline.judge(outputs)
+    other = folder / "other.png"
+    other.write_bytes((folder / "photos" / "gold.png").read_bytes())
     with pytest.raises(ConfigError, match="none of the 1 picture of the pictures given: it has"):
-        cutline.judge(outputs, "fake", images=[folder / "photos" / "gold.png"], output=folder / "x.json")
+        cutline.judge(outputs, "fake", images=[other], output=folder / "x.json")

@@ -300,6 +300,20 @@ def test_ids_of_a_list_and_of_its_folder_are_matched_by_file_names(
     assert result(outputs)["pictures"] == 80
 
 
+def test_another_format_is_written_without_another_game(outputs: Path, judge: Server) -> None:
+    judge.post("/configure", {})
+    formats = ((), ("-o", "out.html"), ("-o", "new.csv", "--state", "out.json.cutline"), ())
+    for more in formats:
+        arguments = more or ("-o", "out.json")
+        ran = processes.cutline_here(
+            "judge", "poor.jsonl", "fine.jsonl", "--judge", "judge-1", "--endpoint", judge.url, *arguments
+        )
+        assert ran.returncode == 0, ran.stderr
+    assert judge.get("/stats")["requests"] == 150
+    assert {one.name for one in outputs.glob("*.cutline")} == {"out.json.cutline"}
+    assert (outputs / "new.csv").exists()
+
+
 def test_one_picture_has_no_interval(outputs: Path, judge: Server) -> None:
     judge.post("/configure", {})
     ran = judged(judge, "poor.jsonl", "fine.jsonl", "--image-limit", "1")

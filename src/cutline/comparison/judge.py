@@ -50,6 +50,7 @@ class ComparisonJudge:
     ) -> Judgment:
         """Judge all pairs; raises as ``run_job``. ``options`` has the budgets that are left, if any are."""
         contest = Contest(
+            is_limited=True,  # the first pictures, as compared
             contestants=tuple(
                 found
                 for candidate, one in zip(candidates, answers, strict=True)

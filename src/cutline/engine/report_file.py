@@ -15,6 +15,8 @@ from cutline.sources.outputs import COMPARISON_RECORD
 
 _REMEMBERED: Final = 200  # digests of what was written
 
+_KEPT: Final = 30  # digests of earlier reports, as several formats may share one state
+
 
 class ReportFile:
     """Keeps a report from replacing a file that no such command wrote, or that was edited since.
@@ -31,6 +33,7 @@ class ReportFile:
         remove_parts(path.parent, path.name)
         known: Mapping[str, object] = state.read(COMPARISON_RECORD) or {}
         digests = known.get("digests")
+        self._known = digests[-_KEPT:] if isinstance(digests, list) else []
         self._found = _digest(path.read_bytes()) if path.is_file() else ""
         if path.exists() and not (isinstance(digests, list) and self._found in digests):
             raise OutputExists(f"{path} exists and is not as {what} wrote it; choose another --output-path")
@@ -38,7 +41,7 @@ class ReportFile:
     def write(self, data: bytes) -> None:
         """Replace the report; raises SinkError where that is not possible."""
         # Both are recorded: whichever is there after a crash is ours.
-        self._state.write(COMPARISON_RECORD, {"digests": [self._found, _digest(data)]})
+        self._state.write(COMPARISON_RECORD, {"digests": [*self._known, self._found, _digest(data)]})
         with write_errors(self._path):
             write_atomically(self._path, data)
 

@@ -20,6 +20,7 @@ from cutline.evaluation.results import (
     PictureScores,
 )
 from cutline.evaluation.texts import read_texts
+from cutline.formatting import did_you_mean, printable
 from cutline.interfaces import CorpusMetric, Need, Say
 from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
@@ -99,9 +100,9 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
     chosen: list[type[CorpusMetric]] = []
     given = {"references": plan.references, "objects": plan.objects, "images": plan.images}
     for name in dict.fromkeys(map(str.lower, plan.metrics or _of_corpora())):
-        made = registry.load("metrics", name)
-        if not hasattr(made, "needs"):
-            raise ConfigError(f"{name} is no metric of cutline eval: choose among {', '.join(_of_corpora())}")
+        made = registry.load("metrics", name) if registry.has("metrics", name) else None
+        if made is None or not hasattr(made, "needs"):
+            raise ConfigError(_unknown(name))
         missing = [_OPTIONS[need] for need in made.needs if given[need] is None]
         if missing and plan.metrics:
             raise ConfigError(f"{name} needs {' and '.join(missing)}: give it")
@@ -113,6 +114,17 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
         if given[option] is not None and not any(option in one.needs for one in chosen):
             raise ConfigError(f"--{option} is of no use to {', '.join(plan.metrics)}: remove it")
     return chosen, left_out
+
+
+def _unknown(name: str) -> str:
+    if name == "spice":
+        return (
+            "SPICE is not offered, as only one Java program gives its numbers: remove it, or see "
+            "docs/evaluation.md for what others are worth"
+        )
+    known = _of_corpora()
+    hint = did_you_mean(name, known) or ":"
+    return f"{printable(name)} is no metric of cutline eval{hint} choose among {', '.join(known)}"
 
 
 def _of_corpora() -> list[str]:

@@ -76,6 +76,11 @@ def read_texts(path: str, role: Role) -> Texts:
             f"{path} is no table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
         )
     texts = collected.texts(path, names)
+    if not texts.by_id and not texts.not_text and place.is_dir() and not texts.nameless:
+        raise ConfigError(
+            f"{path} is a folder without texts: give an output, such as captions.jsonl, or a folder of .txt "
+            "files; --images is for the folder of the pictures"
+        )
     if not any(texts.by_id.values()):
         seen = f"what it has for {texts.not_text[0]!r} is no text" if texts.not_text else "it is empty"
         raise ConfigError(

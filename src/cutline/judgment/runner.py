@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cutline.credentials import Secret
 from cutline.engine.cancellation import Stop
@@ -39,6 +39,7 @@ from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
 DEFAULT_OUTPUT = "judgment.html"
+_FORMATS: Final = (".html", ".htm", ".json", ".csv")
 PAGE_PICTURES = 500
 """Pictures on the page; the figures are those of all."""
 _OF_ANY_INPUT = {"image_limit", "allow_private_urls", "user_agent"}
@@ -100,12 +101,12 @@ class JudgmentRunner:
         self._output = local_path(job.output_path or DEFAULT_OUTPUT)
         if is_remote(self._output) or is_remote(job.run.state or ""):
             raise ConfigError("a judgment is kept on this machine: give --output-path and --state paths here")
-        if Path(self._output).suffix.lower() not in {".html", ".htm", ".json", ".csv"}:
+        if Path(self._output).suffix.lower() not in _FORMATS:
             raise ConfigError(f"a judgment is .html, .json or .csv: change the suffix of {self._output}")
         if plan.people and Path(plan.people).resolve() == Path(self._output).resolve():
             raise ConfigError(f"--people and --output-path are both {plan.people}: change one of them")
         self._outputs = parse_outputs(plan.outputs)
-        self._folder = state_folder(self._output, job.run.state)
+        self._folder = _state_of(self._output, job.run.state)
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
         paths = output_paths(self._output, job.run.state)
@@ -211,6 +212,15 @@ class JudgmentRunner:
         return (
             await asyncio.to_thread(as_html, judgment, contest, thumbnails, total=len(keys), made=made)
         ).encode()
+
+
+def _state_of(output: str, chosen: str | None) -> Path:
+    """The state of a result, or of the same name in another format, so that no game is paid for again."""
+    own = state_folder(output, chosen)
+    if chosen is not None or own.exists():
+        return own
+    others = (state_folder(str(Path(output).with_suffix(ending)), None) for ending in _FORMATS)
+    return next((one for one in others if one.is_dir() and not is_state_of_run(str(one))), own)
 
 
 def _refuse_unused(plan: Plan, *, has_pictures: bool) -> None:
