@@ -199,7 +199,7 @@ def test_checks_that_did_not_look_say_so(cutline: Run, pictures: Path, tmp_path:
     assert "with more than 2 words" in ran.err
     assert len([line for line in ran.err.splitlines() if line.startswith("  words: ")]) == 1
 
-    advice = "for captions that failed words: the captioner would write the same again; another --prompt"
+    advice = "for captions that failed words: the captioner would write the same again; use another --prompt"
     assert advice in ran.err
     assert "--retry-failed" not in "".join(line for line in ran.err.splitlines() if "words" in line)
     noted = cutline(*command, "words=..2:note", *later, "--on-change", "redo-failed")

@@ -153,7 +153,7 @@ def _checks(report: Report) -> Iterator[str]:
     if not names:
         return
     actions = ["`:note`", "`:skip`", *["`:repair`"] * any(report.failed_checks.values())]
-    changes = f"another --prompt or --model, a looser check, or {' or '.join(actions)} after the check"
+    changes = f"use another --prompt or --model, a looser check, or {' or '.join(actions)} after the check"
     first = "the captioner would write the same again; "
     if not report.same_again:
         first = "" if report.job.run.retry_failed else "run again with --retry-failed for other captions; or "
