@@ -38,7 +38,7 @@ def test_another_temperature_gives_another_caption(run, experts, tmp_path):
     experts.post("/script", {"a": SHORT})
     requests, said = run("--check", "words=3..:retry")
     assert temperatures(requests) == [None, 0.8]
-    assert "words: 1 caption outside 3.." in said
+    assert "words: 1 caption with fewer than 3 words" in said
     caption = row(tmp_path)
     assert caption["caption"].startswith("a sees picture")
     assert caption["checks"] == {"words": {"words": 4, "retried": ["fewer than 3 words"]}}
@@ -136,7 +136,7 @@ def test_a_repair_a_note_and_a_skip_need_no_request(run, experts, tmp_path):
     assert captions("jsonl", tmp_path / "out.jsonl") == [("00000.png", "A dog.")]
     assert row(tmp_path)["checks"]["opener"]["removed"] == ["The image shows"]
     assert "opener: repaired 1" in said
-    assert "words: 1 caption outside 9.." in said
+    assert "words: 1 caption with fewer than 9 words" in said
     _, said = run("--check", "opener:skip", output="skipped.jsonl")
     assert "1 skipped (1 begins with an opener)" in said
     _, said = run("--check", "opener", output="failed.jsonl", expect=1)
