@@ -41,7 +41,7 @@ def test_rows_get_captions_or_the_kind_of_their_failure(endpoint, pictures, tmp_
     rows = [line.split() for line in done.stdout.splitlines() if line[:1].isdigit()]
     assert [row[1:3] for row in rows] == [
         *[["caption", "-"]] * 4,
-        ["failure", "decode"],
+        ["failure", "unsupported"],
         *[["caption", "-"]] * 5,
         ["failure", "missing"],
     ]
