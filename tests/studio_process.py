@@ -91,6 +91,16 @@ def start_studio(folder: Path, *options: str, port: int = 0, wrapper: Sequence[s
             time.sleep(0.1)
 
 
+def wait_until_open(studio: Studio) -> Studio:
+    """Wait until the folder that a studio was started with is open; it responds before that."""
+    end = time.monotonic() + PATIENCE
+    while (state := studio.call("GET", "state"))["folder"] is None:
+        assert not state.get("failed"), state
+        assert time.monotonic() < end, "the folder is not opened"
+        time.sleep(0.01)
+    return studio
+
+
 def stop_studio(studio: Studio) -> None:
     studio.process.terminate()
     studio.process.wait(PATIENCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import processes
+from cutline import registry
 from server_process import Server
 
 WORDS = {"poor": -0.7, "plain": 0.0, "fine": 0.7}
@@ -443,6 +444,14 @@ class Longer:
 """
 
 
+@pytest.fixture
+def _own_names() -> Iterator[None]:
+    """What a test registers in this process is unknown to the tests after it."""
+    with registry.scope():
+        yield
+
+
+@pytest.mark.usefixtures("_own_names")
 def test_a_plug_in_judges_like_any_model(outputs: Path) -> None:
     (outputs / "judge.py").write_text(PLUGIN)
     options = (

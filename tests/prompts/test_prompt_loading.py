@@ -187,10 +187,15 @@ def test_the_library_is_complete():
     prompts = library_prompts()
     expected = {"describe", "short", "detailed", "tags", "alt-text", "training", "ocr", "product", "art"}
     assert expected <= set(prompts)
+    variables = {
+        "refine": ("previous",),
+        "judge": ("mark", "first", "second"),
+        "judge-rubric": ("mark", "caption"),
+    }
     for name, description in prompts.items():
         prompt = load_prompt(name)
         assert prompt.name == name
-        assert prompt.variables == (("previous",) if name == "refine" else ())
+        assert prompt.variables == variables.get(name, ())
         assert 20 < len(description) <= 100
         assert "\n" not in description
     assert len({load_prompt(name).id.partition("@")[2] for name in prompts}) == len(prompts)

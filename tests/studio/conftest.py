@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from pages import opened
-from studio_process import Studio, start_studio, stop_studio
+from studio_process import Studio, start_studio, stop_studio, wait_until_open
 
 _numbers = itertools.count()
 USUAL = ("Failed to load resource", "GPU stall due to ReadPixels")
@@ -100,7 +100,7 @@ def studio(shared_studio: Studio, photos: Path) -> Studio:
 @pytest.fixture
 def own_studio(photos: Path) -> Iterator[Studio]:
     """A studio that the test may stop, with ``photos`` open."""
-    started = start_studio(photos)
+    started = wait_until_open(start_studio(photos))
     yield started
     stop_studio(started)
 

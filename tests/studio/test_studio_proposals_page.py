@@ -94,7 +94,9 @@ def test_failures_are_shown_by_kind_and_found_with_a_click(page: Any, studio: St
     expect(page.get_by_label("failed: rejected")).to_have_count(4)
     panel.get_by_role("textbox", name="Model").fill("nope")
     panel.get_by_role("combobox", name="Captions that are there").select_option("append")
-    panel.get_by_role("button", name="Propose captions for").click()
+    propose = panel.get_by_role("button", name="Propose captions for")
+    expect(propose).to_be_enabled()
+    propose.click()
     expect(panel.get_by_role("alert")).to_contain_text("names no provider")
 
 

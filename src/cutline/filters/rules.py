@@ -89,8 +89,8 @@ class Rule:
         rejected = min(len(known) - 1, math.floor(len(known) * self.percent / 100 + 1e-9))
         if not self.rejects_low:
             known = known[::-1]
-        if self.comparison in {">", "<"}:  # the limit itself is rejected
-            rejected -= 1
+        if self.comparison in {">", "<"}:  # the limit itself is rejected, and all that is equal to it
+            rejected = int(np.argmax(known == known[rejected])) - 1
             if rejected < 0:
                 return dataclasses.replace(self, limit=-math.inf if self.rejects_low else math.inf)
         return dataclasses.replace(self, limit=float(known[rejected]))
