@@ -15,7 +15,7 @@ import pytest
 
 from processes import cutline_here, wait_until
 from server_process import Server
-from studio_process import Studio, start_studio, stop_studio
+from studio_process import Studio, start_studio, stop_studio, wait_until_open
 
 FAKE = {"model": "fake"}
 
@@ -32,7 +32,7 @@ def running(folder: Path, *options: str) -> Iterator[Studio]:
     """A studio that is stopped whatever happens."""
     studio = start_studio(folder, *options)
     try:
-        yield studio
+        yield wait_until_open(studio)
     finally:
         stop_studio(studio)
 

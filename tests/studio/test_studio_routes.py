@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from processes import cutline_here
-from studio_process import start_studio, stop_studio
+from studio_process import start_studio, stop_studio, wait_until_open
 
 
 def captions(studio: Any) -> list[str]:
@@ -37,7 +37,7 @@ def test_an_edit_is_previewed_applied_and_undone_after_a_restart(own_studio: Any
         "a dog on a mat, number 2",
     ]
     stop_studio(studio)
-    again = start_studio(studio.folder)
+    again = wait_until_open(start_studio(studio.folder))
     assert (
         again.call("GET", "history")[0]["summary"]
         == "replace 'cat' by 'dog' (whole words) where -\"number 3\""
