@@ -74,6 +74,20 @@ def endpoint(_shared_endpoint: Endpoint) -> Endpoint:
     return _shared_endpoint
 
 
+@pytest.fixture
+def new_endpoint() -> Iterator[Callable[..., Endpoint]]:
+    """Starts endpoints of this test's own, for what is counted from their start."""
+    started: list[Endpoint] = []
+
+    def start(**settings: Any) -> Endpoint:
+        started.append(Endpoint(**settings))
+        return started[-1]
+
+    yield start
+    for endpoint in started:
+        endpoint.stop()
+
+
 @pytest.fixture(scope="module")  # its event loop must not be there for the tests of other files
 def browser() -> Iterator[Any]:
     """Chromium, headless; skips the test where there is none. CUTLINE_BROWSER names another one."""

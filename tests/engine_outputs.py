@@ -82,3 +82,18 @@ def failures(output):
     path = Path(output)
     file = path.with_name(path.name + ".failures.jsonl")
     return lines(file) if file.exists() else []
+
+
+def check_once_each(endpoint, folder, output, form, *, twice):
+    """Every picture of a folder has its own caption once, in order; at most ``twice`` were answered again."""
+    keys = sorted(path.name for path in folder.iterdir())
+    written = captions(form, output)
+    assert [key for key, _ in written] == keys
+    assert len({text for _, text in written}) == len(keys), "two pictures have one caption"
+    assert failures(output) == []
+    assert report(output)["captions"] == len(keys)
+    assert report(output)["complete"] is True
+    assert sorted(journal(output.with_name(output.name + ".cutline"))) == keys
+    stats = endpoint.stats()
+    assert stats["pictures"] == len(keys)
+    assert stats["twice"] <= twice

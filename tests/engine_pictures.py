@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 
+import pytest
 from PIL import Image
 
 _salt = ""
@@ -33,3 +34,21 @@ def fill(folder, count, start=0):
     for key in keys:
         (folder / key).write_bytes(png())
     return keys
+
+
+@pytest.fixture(autouse=True)
+def own_pictures(request):
+    """The same pictures each time a test runs."""
+    begin(request.node.nodeid)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Makes a folder of different small pictures."""
+
+    def make(count, name="pictures"):
+        folder = tmp_path / name
+        fill(folder, count)
+        return folder
+
+    return make

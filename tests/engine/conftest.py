@@ -3,39 +3,7 @@ from __future__ import annotations
 import pytest
 from batching import BatchService
 
-from engine_pictures import begin, fill
-from processes import Endpoint
-
-
-@pytest.fixture(autouse=True)
-def _own_pictures(request):
-    begin(request.node.nodeid)
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Makes a folder of different small pictures."""
-
-    def make(count, name="pictures"):
-        folder = tmp_path / name
-        fill(folder, count)
-        return folder
-
-    return make
-
-
-@pytest.fixture
-def new_endpoint():
-    """Starts endpoints of this test's own, for what is counted from their start."""
-    started = []
-
-    def start(**settings):
-        started.append(Endpoint(**settings))
-        return started[-1]
-
-    yield start
-    for endpoint in started:
-        endpoint.stop()
+from engine_pictures import own_pictures, pictures  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine_outputs import NAMES, captions, failures, journal, report
+from engine_outputs import NAMES, captions, check_once_each
 from engine_pictures import fill
 from processes import cutline, start_cutline, wait_until
 
@@ -45,27 +45,13 @@ def run_with_kills(endpoint, folder, output, form, *, kills, seed):
     return cutline(*arguments)
 
 
-def check_once_each(endpoint, folder, output, form, *, kills):
-    keys = sorted(path.name for path in folder.iterdir())
-    written = captions(form, output)
-    assert [key for key, _ in written] == keys
-    assert len({text for _, text in written}) == len(keys), "two pictures have one caption"
-    assert failures(output) == []
-    assert report(output)["captions"] == len(keys)
-    assert report(output)["complete"] is True
-    assert sorted(journal(output.with_name(output.name + ".cutline"))) == keys
-    stats = endpoint.stats()
-    assert stats["pictures"] == len(keys)
-    assert stats["twice"] <= IN_FLIGHT * kills
-
-
 @pytest.mark.parametrize("form", NAMES)
 def test_three_kills_lose_nothing_and_double_nothing(form, endpoint, pictures, tmp_path):
     endpoint.configure(latency=0.02, slots=IN_FLIGHT)
     folder, output = pictures(120), tmp_path / NAMES[form]
     done = run_with_kills(endpoint, folder, output, form, kills=3, seed=sorted(NAMES).index(form))
     assert done.returncode == 0, done.stderr
-    check_once_each(endpoint, folder, output, form, kills=3)
+    check_once_each(endpoint, folder, output, form, twice=3 * IN_FLIGHT)
 
 
 @pytest.mark.soak
@@ -77,7 +63,7 @@ def test_a_hundred_kills_in_each_format(form, new_endpoint, tmp_path):
     fill(folder, 2000)
     done = run_with_kills(endpoint, folder, output, form, kills=100, seed=100 + sorted(NAMES).index(form))
     assert done.returncode == 0, done.stderr
-    check_once_each(endpoint, folder, output, form, kills=100)
+    check_once_each(endpoint, folder, output, form, twice=100 * IN_FLIGHT)
 
 
 def test_a_kill_while_the_output_is_written_anew_is_made_good(endpoint, pictures, tmp_path):

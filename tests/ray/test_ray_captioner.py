@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from processes import environment
+
+pytest.importorskip("ray", reason="needs the extra ray")
 
 PROGRAM = """
 import sys

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
+from local_ray import Cluster
 
-from engine_outputs import NAMES, captions, failures, journal, report
-from processes import cutline, rest_of, start_cutline, stop, wait_until
+from engine_outputs import NAMES, captions, check_once_each, failures, report
+from processes import cutline, environment, rest_of, start_cutline, stop, wait_until
+
+pytest.importorskip("ray", reason="needs the extra ray")
 
 IN_FLIGHT = 16
 
@@ -18,20 +23,6 @@ def workers():
     """The processes of workers that have a shard, on all nodes."""
     titles = ((one, " ".join(one.info["cmdline"] or ())) for one in psutil.process_iter(["cmdline"]))
     return [one for one, title in titles if title.startswith("ray::shard ")]
-
-
-def check_once_each(endpoint, folder, output, form, *, twice):
-    keys = sorted(path.name for path in folder.iterdir())
-    written = captions(form, output)
-    assert [key for key, _ in written] == keys
-    assert len({text for _, text in written}) == len(keys), "two pictures have one caption"
-    assert failures(output) == []
-    assert report(output)["captions"] == len(keys)
-    assert report(output)["complete"] is True
-    assert sorted(journal(output.with_name(output.name + ".cutline"))) == keys
-    stats = endpoint.stats()
-    assert stats["pictures"] == len(keys)
-    assert stats["twice"] <= twice
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "webdataset", "sidecar"])
@@ -233,3 +224,58 @@ def test_pictures_that_rules_reject_are_skips_on_a_cluster_too(endpoint, picture
     assert done.returncode == 0, done.stderr
     assert endpoint.stats()["requests"] == 30
     assert report(output)["skips"] == 1
+
+
+def test_a_key_of_the_drivers_environment_reaches_the_workers_and_no_file(
+    endpoint, pictures, tmp_path, cluster
+):
+    key = "sk-of-the-driver-alone-0123456789"
+    endpoint.configure(key=key)
+    folder, output = pictures(20), tmp_path / "captions.jsonl"
+    arguments = ("caption", folder, output, *endpoint.arguments(), *cluster.arguments())
+    refused = cutline(*arguments)
+    assert refused.returncode == 3, refused.stderr
+    done = cutline(*arguments, env={"CUTLINE_API_KEY": key})
+    assert done.returncode == 0, done.stderr
+    assert len(captions("jsonl", output)) == 20
+    state = output.with_name(output.name + ".cutline")
+    written = [done.stderr.encode(), output.read_bytes(), *(file.read_bytes() for file in state.iterdir())]
+    assert not any(key.encode() in text for text in written)
+
+
+def test_a_node_that_dies_does_not_end_the_run(new_endpoint, pictures, tmp_path):
+    endpoint = new_endpoint(latency=0.3)
+    own = Cluster(tmp_path / "log")
+    try:
+        folder, output = pictures(120), tmp_path / "captions.jsonl"
+        run = start_cutline(
+            *("caption", folder, output, "--samples-per-task", 10),
+            *endpoint.arguments(max_concurrent_requests=8),
+            *own.arguments(),
+        )
+        wait_until(lambda: endpoint.stats()["pictures"] >= 20)
+        own.kill_a_node()
+        _, errors = run.communicate()
+        assert run.returncode == 0, errors
+        check_once_each(endpoint, folder, output, "jsonl", twice=8 + 20)
+        assert endpoint.stats()["most_in_flight"] <= 8
+    finally:
+        own.stop()
+
+
+def test_a_call_leaves_the_callers_ray_as_it_was(pictures, tmp_path, cluster):
+    program = (
+        "import sys, cutline, ray\n"
+        "ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')\n"
+        "captions = cutline.caption(sys.argv[2], sys.argv[3], model='fake', engine='ray', progress=False)\n"
+        "print(len(captions), ray.is_initialized(), ray.get(ray.remote(lambda: 7).remote()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, cluster.address, pictures(5), tmp_path / "out.jsonl"],
+        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.stdout.split() == ["5", "True", "7"], done.stderr

@@ -10,11 +10,12 @@ from cutline import registry
 from cutline.credentials import Secret
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
+from cutline.engine.progress import Workload
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.shard import ShardHost, ShardResult
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
-from cutline.records import LeftOver, Slowdown
+from cutline.records import LeftOver
 
 LOCAL = "local"
 
@@ -28,10 +29,10 @@ class Terms:
     trusted: bool
 
 
-class Executor(Protocol):
+class Executor(Workload, Protocol):
     """Works through a plan: journal, output, budget and counts stay in this process.
 
-    The members without a call are figures of all its workers together, for the progress and the report.
+    Its workload is that of all its workers together.
     """
 
     async def open(self, say: Callable[[str], None], terms: Terms) -> None:
@@ -47,25 +48,8 @@ class Executor(Protocol):
         """Free the workers; called once."""
 
     @property
-    def in_flight(self) -> int: ...
-
-    @property
-    def loading(self) -> int: ...
-
-    @property
-    def slots(self) -> int: ...
-
-    @property
-    def slowdown(self) -> Slowdown: ...
-
-    @property
-    def retries(self) -> Mapping[str, int]: ...
-
-    @property
-    def workers(self) -> int: ...
-
-    @property
-    def nodes(self) -> int: ...
+    def retries(self) -> Mapping[str, int]:
+        """Requests that were sent again, by cause."""
 
     def warnings(self, source: Source) -> Sequence[str]:
         """What workers noted while they read their parts of ``source``."""

@@ -54,16 +54,16 @@ def import_ray(address: str = LOCAL) -> ModuleType:
 
 
 def connect(address: str) -> str:
-    """Connect to the cluster at a resolved address, or start Ray here.
+    """Connect to the cluster at a resolved address, or start Ray here; blocks.
 
-    Returns where it is, for messages. Blocks; does nothing where the process is connected already.
+    Returns where it is, for messages; empty where the process is connected already, and stays so.
 
     Raises:
         ConfigError: there is no cluster, or it runs another version of Ray or Python.
     """
     ray = import_ray(address)
     if ray.is_initialized():
-        return "this process's Ray"
+        return ""
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     if address == LOCAL:
         options |= {"include_dashboard": False}

@@ -45,7 +45,7 @@ class RayEngine(Executor):
         import_ray(self._address)
         self._job = job
         self._team = Team(job, key)
-        self._shards: Shards | None = None
+        self._has_connected = False
         self._lines: dict[str, None] = {}
         self._left_over: list[LeftOver] = []
 
@@ -53,7 +53,8 @@ class RayEngine(Executor):
         say("connecting to Ray")
         with handlers_kept():
             where = await in_thread(connect, self._address)
-        say(f"starting workers on {where}")
+        self._has_connected = bool(where)
+        say(f"starting workers on {where or 'the Ray of this process'}")
         await self._team.open(terms)
 
     async def run(self, plan: Plan, output: OrderedOutput, host: ShardHost) -> ShardResult:
@@ -69,7 +70,6 @@ class RayEngine(Executor):
                 folder=output.folder,
             )
         )
-        self._shards = shards
         run = _Run(self, job, shards, output, host, RunRecords(host.journal, output.sink, task.rules, source))
         try:
             complete = await run.run(self._team)
@@ -84,8 +84,9 @@ class RayEngine(Executor):
 
     async def aclose(self) -> None:
         await self._team.aclose()
-        with handlers_kept():
-            await in_thread(disconnect)
+        if self._has_connected:
+            with handlers_kept():
+                await in_thread(disconnect)
 
     @property
     def in_flight(self) -> int:

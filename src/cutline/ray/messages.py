@@ -18,13 +18,15 @@ from cutline.records import LeftOver, Outcome, Sample, Slowdown, Step
 class Setup:
     """What a worker is made from.
 
-    ``key`` is the API key in the clear: an argument of an actor, which no dashboard or log shows. ``rules``
-    as in a ``ShardTask``. ``share`` is the worker's part of the requests at once. ``files`` are those that
-    the job names, with their digests. ``keeps_captions``: the output may have captions already.
+    ``key`` is the API key in the clear, and ``key_variables`` are those of the driver's environment by name:
+    arguments of an actor, which no dashboard or log shows. ``rules`` as in a ``ShardTask``. ``share`` is the
+    worker's part of the requests at once. ``files`` are those that the job names, with their digests.
+    ``keeps_captions``: the output may have captions already.
     """
 
     job: Job
     key: str | None = dataclasses.field(repr=False)
+    key_variables: Mapping[str, str] = dataclasses.field(repr=False)
     rules: SampleRules
     folder: str
     files: Mapping[str, str]

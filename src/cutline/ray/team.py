@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.pool import DEFAULT_CEILING
 from cutline.credentials import Secret
 from cutline.engine.executor import Terms
@@ -27,8 +29,6 @@ from cutline.version import __version__
 _log = logging.getLogger(__name__)
 _SETTLE = 2.0  # seconds until an endpoint has noticed that the requests of a dead worker are gone
 _MAX_FAILED_STARTS = 3
-_LOOK_EVERY = 5.0  # seconds between looks for new nodes
-CLASS_NAME = "cutline.worker"
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -87,7 +87,6 @@ class Team:
         self.workers: list[Worker] = []
         self._gone: list[Status] = []
         self._first: asyncio.Queue[Worker] = asyncio.Queue()
-        self._ended = False
 
     @property
     def statuses(self) -> list[Status]:
@@ -130,9 +129,12 @@ class Team:
         Raises:
             CutlineError: one cannot be started, for a reason that concerns all.
         """
-        async with asyncio.TaskGroup() as group:
-            for number in range(self.wanted):
-                group.create_task(self._place(number, work))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self.wanted):
+                    group.create_task(self._place(number, work))
+        except ExceptionGroup as errors:  # one cause, raised as itself
+            raise errors.exceptions[0] from None
 
     async def _place(self, number: int, work: Callable[[Worker], Awaitable[None]]) -> None:
         """One place for a worker: while it dies, another takes it."""
@@ -218,6 +220,7 @@ class Team:
         return Setup(
             job=self._job,
             key=self._key.reveal() if self._key else None,
+            key_variables=_key_variables(),
             rules=self._terms.rules,
             folder=str(Path.cwd()),
             files={path: content_digest(Path(path).read_bytes()) for path in files_read(self._job)},
@@ -249,6 +252,12 @@ class Team:
     async def aclose(self) -> None:
         for worker in list(self.workers):
             self._remove(worker)
+
+
+def _key_variables() -> dict[str, str]:
+    """The variables of this process that hold keys of services, which a node does not have."""
+    names = {name for preset in PRESETS.values() for name in preset.key_env}
+    return {name: os.environ[name] for name in sorted(names) if os.environ.get(name)}
 
 
 def _cpus(job: Job) -> float:

@@ -54,6 +54,8 @@ class ShardWorker:
         self._stop = Stop()
         self._pipeline: _WorkerPipeline | None = None
         self._key = Secret(setup.key) if setup.key else None
+        for name, value in setup.key_variables.items():
+            os.environ.setdefault(name, value)
 
     async def environment(self) -> Environment:
         """Where this is; ``problem`` names what is missing here, as one line."""
