@@ -12,7 +12,7 @@ AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioner
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge soak docs screenshots clean help
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge bench-ray soak docs screenshots clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-embed  measure embeddings against sentence-transformers (PHOTOS=folder for real ones)"
 	@echo "make bench-judge  measure what both orders, and resampling pictures, are worth to judging"
 	@echo "make bench-metrics  measure the metrics of captions against pycocoevalcap (needs Java)"
+	@echo "make bench-ray  measure runs on a Ray cluster against Ray Data's HTTP processor and one process"
 	@echo "make soak   the long tests: a hundred kills, a million files, an hour of requests (hours)"
 	@echo "make docs   build the documentation"
 	@echo "make screenshots  make the pictures of the documentation (needs Chromium)"
@@ -123,6 +124,9 @@ bench-judge: $(VENV)/installed-for-tests
 
 bench-metrics: $(VENV)/installed-for-tests
 	$(BIN)/python bench/metrics.py $(if $(PICTURES),--pictures $(PICTURES))
+
+bench-ray: $(VENV)/installed-for-tests
+	$(BIN)/python bench/cluster.py
 
 soak: $(VENV)/installed-for-tests
 	CUTLINE_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600

@@ -33,6 +33,7 @@ HEAVY = {
     "regex",
     "jsonschema",
     "stamina",
+    "ray",
 }
 REPORT = "import sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
@@ -78,7 +79,9 @@ def test_the_reference_lists_exactly_the_public_names() -> None:
     assert dir(cutline) == sorted(cutline.__all__)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["caption", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["caption", "--help"], ["ray", "up", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     modules = imported(f"import cutline.cli; cutline.cli.main({arguments})")
     assert "cyclopts" in modules
@@ -110,6 +113,8 @@ def test_a_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
         "email",
         "cutline.machine",
         "cutline.sources.table_files",
+        "cutline.ray",
+        "ray",
     }
     assert unused & set(json.loads(done.stdout)) == set()
 
@@ -122,7 +127,17 @@ OF_TORCH = {SOURCE / f"captioners/transformers/{name}.py" for name in ("onednn",
     "path", sorted({*SOURCE.rglob("*.py")} - OF_TORCH), ids=lambda path: str(path.relative_to(SOURCE))
 )
 def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
-    optional = {"pillow_heif", "rapidocr", "onnxruntime", "s3fs", "gcsfs", "torch", "transformers", "pandas"}
+    optional = {
+        "pillow_heif",
+        "rapidocr",
+        "onnxruntime",
+        "s3fs",
+        "gcsfs",
+        "torch",
+        "transformers",
+        "pandas",
+        "ray",
+    }
     for node in ast.parse(path.read_text("utf-8")).body:
         names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
         if isinstance(node, ast.ImportFrom):

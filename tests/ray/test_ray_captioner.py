@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from processes import environment
 
 pytest.importorskip("ray", reason="needs the extra ray")
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ray_dataset.py"
 PROGRAM = """
 import sys
 import cutline.ray
@@ -50,3 +53,22 @@ def test_rows_get_captions_or_the_kind_of_their_failure(endpoint, pictures, tmp_
         ["failure", "missing"],
     ]
     assert all(int(row[3]) > 0 and row[4] == "True" for row in rows if row[1] == "caption")
+
+
+def test_the_example_writes_a_row_for_each_picture(pictures, tmp_path, cluster):
+    folder, output = pictures(6), tmp_path / "rows"
+    (folder / "00002.png").write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, folder, output],
+        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_ADDRESS=cluster.address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {Path(row["path"]).name: row for row in pq.read_table(output).to_pylist()}
+    assert [name for name in sorted(rows) if rows[name]["outcome"] == "caption"] == [
+        f"{number:05}.png" for number in (0, 1, 3, 4, 5)
+    ]
+    assert rows["00002.png"]["kind"] == "unsupported"
