@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -38,6 +39,15 @@ def short_number(number: int) -> str:
     if number < 1_000_000:
         return f"{number / 1000:.1f}k"
     return f"{number / 1e6:.2f}M"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A measured value: whole numbers with separators, others with some significant digits."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "-∞"}.get(value, "unknown")
+    if value == round(value) or abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return "0" if abs(value) < 1e-6 else f"{value:.{digits}g}"
 
 
 def most_common(counter: Counter[str]) -> str:

@@ -247,8 +247,10 @@ def test_the_histograms_name_the_smallest_and_the_largest(cutline, tmp_path):
         Image.new("L", (side, side), number % 256).save(tmp_path / f"grey/{number:03}.png")
     assert cutline("filter", "grey", "kept.txt", "--report", "page.html").code == 0
     page = (tmp_path / "page.html").read_text()
-    assert "<span>min 20</span><span>median 100</span><span>max 900</span>" in page
-    assert "drawn from 100 to 101; what lies beyond is in the outer bars" in page
+    for name, value in (("smallest", "20"), ("median", "100"), ("largest", "900")):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+    assert 'title="20 to 100: 261"' in page
+    assert 'title="101 to 900: 251"' in page
 
 
 def test_the_short_help_names_what_is_done_besides_the_list(cutline):

@@ -100,3 +100,16 @@ def test_nothing_said_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"{cutline.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "cure"),
+    [
+        (("compare", "-m", "fake"), "models are arguments, as in `cutline compare pixels blip"),
+        (("judge", "a.jsonl", "b.jsonl", "--model", "fake"), "--judge names the model that judges"),
+    ],
+)
+def test_commands_without_a_model_option_say_how_models_are_given(cutline, command, cure):
+    found = cutline(*command)
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert cure in found.err

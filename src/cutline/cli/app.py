@@ -163,7 +163,7 @@ def run(arguments: list[str]) -> int:
         return streams.exit_code(result if isinstance(result, int) else 0)
     except cyclopts.CycloptsError as error:
         return fail(
-            _usage_message(error, arguments), hint=_in_file(error, arguments) + _help_of(error, arguments)
+            _usage_message(error, arguments), hint=_instead(error, arguments) + _help_of(error, arguments)
         )
     except ConfigError as error:
         return fail(str(error))
@@ -204,6 +204,10 @@ def _shown_default(default: Any) -> str | None:
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
+_MODELS = {  # how commands without --model name theirs
+    "compare": "models are arguments, as in `cutline compare pixels blip --input-path photos/`",
+    "judge": "--judge names the model that judges",
+}
 _MAX_WORD = 60
 _MAX_PATH = 200  # letters of a path in a message
 _MAX_END = 60
@@ -238,13 +242,18 @@ def _usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     return message
 
 
-def _in_file(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """A hint for an option of the job that was given beside the job file."""
-    if arguments[0] != "run" or not isinstance(error, cyclopts.UnknownOptionError):
+def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """What to give in place of an option that other commands have."""
+    if not isinstance(error, cyclopts.UnknownOptionError):
+        return ""
+    option = error.token.keyword or error.token.value
+    if arguments[0] in _MODELS and option in ("--model", "-m"):
+        return f": {_MODELS[arguments[0]]}"
+    if arguments[0] != "run":
         return ""
     from cutline.cli.run import place_of
 
-    place = place_of(error.token.keyword or error.token.value)
+    place = place_of(option)
     return f"; other options belong in the job file{place and ': ' + place}"
 
 

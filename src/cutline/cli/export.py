@@ -18,8 +18,8 @@ _SHOWN = 5  # pictures
 
 def export(
     folder: Input,
-    output: Annotated[str, Parameter(help="The file or folder to write.")],
     /,
+    output: Annotated[str, Parameter(name=("--output", "-o"), help="The file or folder to write.")],
     *,
     form: Annotated[
         str | None,

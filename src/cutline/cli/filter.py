@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from cutline.cli.caption import TableInput, option_group
 from cutline.cli.common_options import Verbosity
 from cutline.errors import ConfigError
-from cutline.formatting import plural, printable
+from cutline.formatting import number, plural, printable
 from cutline.job import Job
 from cutline.options import FilterOptions, LocalOptions, PictureOptions, RunOptions
 from cutline.terminal import Console, print_error, print_line
@@ -166,15 +166,14 @@ def _list_measures() -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from cutline.filters.rules import shown
     from cutline.measures.catalog import all_measures
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("measure", "range", "usual", "bad", "meaning"):
         table.add_column(title, no_wrap=title != "meaning")
     for measure in all_measures():
-        values = [f"{shown(measure.low)} to {shown(measure.high)}"]
-        values += ["" if value is None else shown(value) for value in (measure.usual, measure.bad)]
+        values = [f"{number(measure.low)} to {number(measure.high)}"]
+        values += ["" if value is None else number(value) for value in (measure.usual, measure.bad)]
         table.add_row(*(Text(printable(text)) for text in (measure.name, *values, measure.meaning)))
     Console(highlight=False).print(table)
     return 0

@@ -25,8 +25,8 @@ from cutline.terminal import print_line
 
 def report(
     folder: Input,
-    output: Annotated[Path, Parameter(help="An .html file.")] = Path("report.html"),
     /,
+    output: Annotated[Path, Parameter(name=("--output", "-o"), help="An .html file.")] = Path("report.html"),
     *,
     about: Annotated[
         Literal["run", "dataset"] | None,

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from string import ascii_uppercase
-from typing import Any, Final
+from typing import Any
 
 from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture, Comparison
 from cutline.comparison.statistics import EXPORTED_ONLY
@@ -21,10 +21,6 @@ from cutline.judgment.summary import judgment_lines
 from cutline.text.differences import differing, words
 from cutline.web.html import render, style
 
-POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
-
 
 def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
     """The whole page. ``blind`` calls the candidates A, B … and keeps names and figures behind a click."""
@@ -33,7 +29,6 @@ def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
     return render(
         "comparison.html",
         title=f"{len(names)} captioners, {plural(len(pictures), 'picture')}",
-        policy=POLICY,
         style=style("comparison.css"),
         input=comparison.input,
         total=comparison.total,

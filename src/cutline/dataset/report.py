@@ -31,17 +31,14 @@ from cutline.dataset.words import DatasetWords
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import Thumbnail, thumbnail
+from cutline.web.histogram import histogram
 from cutline.web.html import render, style
 
-POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 _IN_CLOUD: Final = 120
 _IN_TABLE: Final = 40
 _FINDINGS: Final = 60
 _OF_CLUSTER: Final = 8
 _TELLING: Final = 1.0  # score of a word that a cluster has more often than the others
-_BARS: Final = 24
 _SIDE: Final = 200  # pixels of a thumbnail
 _TOKENS: Final = 77
 _COUNTED: Final = 20_000  # captions whose tokens are counted, which takes a second
@@ -69,12 +66,11 @@ def dataset_report(
     return render(
         "dataset_report.html",
         title=f"{len(chosen):,} pictures and their captions",
-        policy=POLICY,
-        style=style("dataset_report.css"),
+        style=style("report.css", "dataset_report.css"),
         folder=dataset.folder,
         made=dt.datetime.now().astimezone(),
         facts=_facts(texts),
-        bars=_bars(texts),
+        bars=histogram(_word_counts(texts)),
         cloud=Markup(word_cloud(terms[:_IN_CLOUD])),  # noqa: S704 - escaped there
         terms=terms[:_IN_TABLE],
         clusters=shown,
@@ -116,24 +112,6 @@ def _facts(texts: pa.ChunkedArray) -> list[tuple[str, str]]:
 def _word_counts(texts: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     split = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts.drop_null()))
     return np.asarray(pc.list_value_length(split)).astype(np.int64)
-
-
-def _bars(texts: pa.ChunkedArray) -> list[dict[str, Any]]:
-    """How many captions have how many words."""
-    words = _word_counts(texts)
-    if not len(words):
-        return []
-    width = max(1, -(-int(np.percentile(words, 99)) // _BARS))
-    places = np.minimum(words // width, _BARS)
-    counts = np.bincount(places, minlength=1)
-    return [
-        {
-            "label": f"{place * width}" if width == 1 else f"{place * width} to {place * width + width - 1}",
-            "count": int(count),
-            "height": 100 * int(count) / int(counts.max()),
-        }
-        for place, count in enumerate(counts)
-    ]
 
 
 def _clusters(

@@ -1,4 +1,4 @@
-"""What a filter did as one HTML file that loads nothing: counts, histograms, rejected pictures."""
+"""What a filter did as one HTML file that loads nothing: counts, measured, rejected pictures."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ import numpy as np
 
 from cutline.engine.selection import Selection, summary_lines
 from cutline.errors import PictureError
-from cutline.filters.rules import Rule, shown
+from cutline.filters.rules import Rule
 from cutline.filters.selection import Values
-from cutline.formatting import stored_key
+from cutline.formatting import number, stored_key
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import Thumbnail, thumbnail
 from cutline.interfaces import Measure
 from cutline.records import JSON, Location, Sample
+from cutline.web.histogram import distribution, histogram
 from cutline.web.html import render, style
 
-POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 SHOWN: Final = 24  # rejected pictures of each rule
 
 _BARS: Final = 40
@@ -67,54 +65,38 @@ def filter_page(
     counts, total = selection.decisions.counts(), len(selection.rows)
     rejected = sum(counts.values())
     limits = {rule.name: rule for rule in selection.decisions.rules}
-    histograms = [
-        _histogram(measure, selection.values_by_name[measure.name], limits.get(measure.name))
+    measured = [
+        _measure(measure, selection.values_by_name[measure.name], limits.get(measure.name))
         for measure in measures
     ]
-    facts = [("Kept", f"{selection.kept:,}"), ("Rejected", f"{rejected:,}")]
+    facts = [("kept", f"{selection.kept:,}"), ("rejected", f"{rejected:,}")]
     return render(
         "filter_report.html",
         title=f"{selection.kept:,} of {total + failures:,} pictures are kept",
-        policy=POLICY,
-        style=style("filter_report.css"),
+        style=style("report.css", "filter_report.css"),
         input=input_path,
         made=dt.datetime.now().astimezone(),
-        facts=[*facts, *([("Cannot be opened", f"{failures:,}")] if failures else [])],
+        facts=[*facts, *([("cannot be opened", f"{failures:,}")] if failures else [])],
         counts=[(rule, count, count / max(1, total)) for rule, count in counts.items()],
         notes=summary_lines(selection.decisions),
-        histograms=[histogram for histogram in histograms if histogram is not None],
+        measures=[each for each in measured if each is not None],
         rules=[_rejected(rule, count, examples) for rule, count in counts.items()],
         failed=failed,
         failures=failures,
     )
 
 
-def _histogram(measure: Measure, values: Values, rule: Rule | None) -> dict[str, Any] | None:
-    """Bars from the 0.5 % to the 99.5 % quantile, those beyond in the outer ones."""
+def _measure(measure: Measure, values: Values, rule: Rule | None) -> dict[str, Any] | None:
     known = values[~np.isnan(values)]
     if not len(known):
         return None
-    low, high = np.quantile(known, (0.005, 0.995)).tolist()
-    is_cut = bool(known.min() < low or known.max() > high)
-    if low == high:
-        high = low + 1
-    counts, edges = np.histogram(np.clip(known, low, high), bins=_BARS, range=(low, high))
-    middles = (edges[:-1] + edges[1:]) / 2
-    out = np.zeros(_BARS, dtype=bool) if rule is None else rule.rejects(middles)
-    bars = [
-        {"height": 100 * count / counts.max(), "count": count, "out": is_out, "label": shown(middle)}
-        for count, is_out, middle in zip(counts.tolist(), out.tolist(), middles.tolist(), strict=True)
-    ]
     return {
         "name": measure.name,
         "meaning": measure.meaning,
-        "bars": bars,
-        "low": shown(float(known.min())),
-        "high": shown(float(known.max())),
-        "drawn": None if not is_cut else (shown(low), shown(high)),
-        "median": shown(float(np.median(known))),
+        "bars": histogram(known, bins=_BARS, marked=None if rule is None else rule.rejects),
+        "figures": distribution(known),
         "rule": None if rule is None else str(rule),
-        "limit": None if rule is None or rule.percent is None else shown(rule.limit),
+        "limit": None if rule is None or rule.percent is None else number(rule.limit),
         "without": len(values) - len(known),
     }
 
@@ -130,7 +112,7 @@ def _rejected(rule: str, count: int, examples: Examples) -> dict[str, Any]:
                 "thumbnail": _small(sample.location),
                 "kept": row["kept"],
                 "kept_thumbnail": _small(kept),
-                "values": [(name, shown(value)) for name, value in row.items() if isinstance(value, float)],
+                "values": [(name, number(value)) for name, value in row.items() if isinstance(value, float)],
             }
         )
     return {"rule": rule, "count": count, "pictures": pictures}

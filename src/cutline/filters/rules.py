@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutline.errors import ConfigError
+from cutline.formatting import number
 from cutline.interfaces import Measure
 
 _FORM: Final = re.compile(r"\s*([A-Za-z][\w.:/ -]*?)\s*(>=|<=|==|=>|=<|[≥≤=><])\s*(\S+)\s*")
@@ -114,7 +115,7 @@ class Rule:
 
 
 def shown(value: float, digits: int = 3) -> str:
-    """A value of a measure for people: whole numbers whole, others with some significant digits."""
+    """A value as a rule has it: no separators, and with so many significant digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if value == round(value) or abs(value) >= 10**digits:
@@ -178,5 +179,5 @@ def check_rule(rule: Rule, measure: Measure) -> None:
         else not any(map(rule.holds, ends))
     )
     if nothing:
-        span = f"{shown(measure.low)} to {shown(measure.high)}"
+        span = f"{number(measure.low)} to {number(measure.high)}"
         raise ConfigError(f"--keep {rule} keeps no picture: {rule.name} is {span}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import pybase64
 from markupsafe import Markup
 
 from cutline.errors import ConfigError, OutputExists
@@ -19,7 +18,7 @@ from cutline.imaging.thumbnails import Thumbnail, side_for
 from cutline.judgment.contest import Contest
 from cutline.judgment.games import Schedule
 from cutline.storage import is_remote
-from cutline.web.html import render, style
+from cutline.web.html import page_policy, render, style
 
 MADE_BY: Final = "cutline judge --people"
 _MARK: Final = f'<meta name="generator" content="{MADE_BY}">'.encode()
@@ -85,15 +84,11 @@ def write_ballot(
 
 def _page(games: list[BallotGame], thumbnails: Mapping[str, Thumbnail | str]) -> str:
     script = importlib.resources.files("cutline.web").joinpath("ballot.js").read_text("utf-8")
-    allowed = pybase64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     contest = _digest(*(one.id for one in games))
     return render(
         "ballot.html",
         title="Which caption describes the picture better?",
-        policy=(
-            f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; "
-            "base-uri 'none'; form-action 'none'"
-        ),
+        policy=page_policy(script),
         made_by=MADE_BY,
         style=style("ballot.css"),
         script=Markup(script),  # noqa: S704 - ours, and allowed by its hash

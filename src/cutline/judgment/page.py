@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from cutline.formatting import plural
 from cutline.imaging.thumbnails import Thumbnail
@@ -23,10 +23,6 @@ from cutline.judgment.summary import (
     wins,
 )
 from cutline.web.html import render, style
-
-POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +66,6 @@ def as_html(
     return render(
         "judgment.html",
         title=f"{plural(len(names), 'captioner')} judged{judge}, {plural(total, 'picture')}",
-        policy=POLICY,
         style=style("comparison.css", "judgment.css"),
         made=made,
         total=total,

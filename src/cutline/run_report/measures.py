@@ -15,7 +15,6 @@ KEPT: Final = 20_000
 """Values of a measure that are kept, as a random sample where there are more."""
 ENDS: Final = 6
 """Pictures with the smallest and with the largest values that are shown."""
-_BARS: Final = 30
 _LISTS: Final = frozenset({"retried", "repaired", "noted", "fields"})  # of reasons, not of measures
 
 
@@ -75,6 +74,11 @@ class Distribution:
                 heapq.heapreplace(heap, item)
 
     @property
+    def sample(self) -> list[float]:
+        """The values that are kept."""
+        return self._kept
+
+    @property
     def mean(self) -> float:
         return self._sum / self.count if self.count else 0.0
 
@@ -99,20 +103,3 @@ class Distribution:
         return [
             (rank, entry) for rank, _, entry in sorted(self._high, key=lambda item: item[:2], reverse=True)
         ]
-
-    def bars(self) -> list[tuple[float, float, int]]:
-        """Begin, end and count of equal classes up to the 99th percentile, and of what is beyond."""
-        top = self.percentile(0.99)
-        whole = all(value == int(value) for value in self._kept[:1000])
-        width = (top - self.smallest) / _BARS
-        if whole:
-            width = max(1.0, math.ceil((top - self.smallest + 1) / _BARS))
-        if width <= 0:
-            return [(self.smallest, self.largest, self.count)]
-        classes = min(_BARS, int((top - self.smallest) / width) + 1)
-        counts = [0] * (classes + 1)
-        for value in self._kept:
-            counts[min(int((value - self.smallest) / width), classes)] += 1
-        edges = [self.smallest + width * place for place in range(classes + 1)]
-        last = [] if not counts[-1] else [(edges[-1], self.largest, counts[-1])]
-        return [*((edges[place], edges[place + 1], counts[place]) for place in range(classes)), *last]

@@ -7,16 +7,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cutline.formatting import duration, money, plural, short_number
+from cutline.formatting import duration, money, number, plural, short_number
 from cutline.imaging.thumbnails import Thumbnail
 from cutline.records import JSON
 from cutline.run_report.measures import Distribution
 from cutline.run_report.recorded_run import Group, RecordedRun, Shown
+from cutline.web.histogram import histogram
 from cutline.web.html import render, style
 
-POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 _WARNINGS: Final = 20
 
 
@@ -38,8 +36,7 @@ def as_html(run: RecordedRun, thumbnails: Mapping[str, Thumbnail], *, made: dt.d
     return render(
         "run_report.html",
         title=f"Run of {report.get('model') or run.settings.get('model') or 'a captioner'}",
-        policy=POLICY,
-        style=style("dataset_report.css", "run_report.css"),
+        style=style("report.css", "run_report.css"),
         output=run.output,
         input=str(run.settings.get("input") or ""),
         made=made,
@@ -103,8 +100,6 @@ def _group(group: Group, cards: _Cards, file: str = "") -> JSON:
 
 def _measure(each: Distribution, cards: _Cards) -> JSON:
     """One measure with its histogram, and the pictures at its ends."""
-    bars = each.bars()
-    most = max((count for *_, count in bars), default=1)
     return {
         "name": each.name,
         "id": "".join(letter if letter.isalnum() else "-" for letter in each.name),
@@ -114,29 +109,18 @@ def _measure(each: Distribution, cards: _Cards) -> JSON:
             for name, value in (
                 ("smallest", each.smallest),
                 ("5 %", each.percentile(0.05)),
-                ("middle", each.percentile(0.5)),
+                ("median", each.percentile(0.5)),
                 ("mean", each.mean),
                 ("95 %", each.percentile(0.95)),
                 ("largest", each.largest),
             )
         ],
-        "bars": [
-            {
-                "label": f"{number(start)} to {number(end)}: {count:,}",
-                "height": 100 * count / most,
-            }
-            for start, end, count in bars
-        ],
+        "bars": histogram(each.sample),
         "ends": [
             (title, [cards.of(shown, number(value)) for value, shown in found])
             for title, found in (("Smallest", each.lowest), ("Largest", each.highest))
         ],
     }
-
-
-def number(value: float) -> str:
-    """Whole numbers as such, others with four digits."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _state(run: RecordedRun) -> tuple[str, str]:

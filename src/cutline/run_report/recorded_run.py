@@ -13,7 +13,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.state import failures_file, state_folder
 from cutline.engine.stats import Counts
 from cutline.errors import ConfigError
-from cutline.formatting import stored_key
+from cutline.formatting import number, stored_key
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
 from cutline.run_report.picture_rules import measured_pictures, rejects
@@ -152,7 +152,7 @@ def _value(skip: Skip) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)[:80]
+    return number(value) if isinstance(value, float) else str(value)[:80]
 
 
 def has_run(output: str, state: str | None = None) -> bool:

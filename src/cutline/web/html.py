@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.resources
 import re
 from typing import Any, Final
 
 import jinja2
+import pybase64
 from markupsafe import Markup
 
 from cutline.formatting import plural
@@ -19,6 +21,18 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
 def render(template: str, **values: Any) -> str:
     """Render the template of that name; characters invalid in HTML become U+FFFD."""
     return _environment().get_template(template).render(values)
+
+
+def page_policy(script: str = "") -> str:
+    """The Content-Security-Policy of a page that loads nothing; it allows ``script`` alone, by its hash."""
+    allowed = ""
+    if script:
+        digest = pybase64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        allowed = f"script-src 'sha256-{digest}'; "
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {allowed}"
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def style(*names: str) -> Markup:
@@ -39,6 +53,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.globals["plural"] = plural
+    environment.globals["policy"] = page_policy()  # of pages without a script
     return environment
 
 
