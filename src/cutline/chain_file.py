@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 
 from cutline.errors import ConfigError
-from cutline.files import not_there, read_toml
 from cutline.formatting import did_you_mean
 from cutline.records import JSON
+from cutline.setting_files import read_toml
 
 _NAME = re.compile(r"[A-Za-z][\w-]{0,39}")
 _FILES = (".json", ".toml", ".txt")
@@ -66,14 +66,7 @@ def read_plan(path: str) -> Plan:
     Raises:
         ConfigError: it cannot be read or is invalid; names the step.
     """
-    try:
-        data = read_toml(Path(path))
-    except FileNotFoundError:
-        raise ConfigError(f"the chain file {not_there(path)}") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read the chain file {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    data = read_toml(Path(path), "chain file")
     unknown = sorted(set(data) - {"step", "caption"})
     if unknown:
         hint = did_you_mean(unknown[0], ("step", "caption"))

@@ -10,14 +10,12 @@ import errno
 import itertools
 import os
 import re
-import tomllib
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cutline.errors import ConfigError, SampleError, SinkError
 from cutline.formatting import nearest, one_line
-from cutline.records import JSON
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -32,7 +30,6 @@ _REMEDIES = {
 }
 SEVERAL_INPUTS = "several files are one input: their folder, or a pattern in quotes, such as 'photos/*.jpg'"
 MAX_NAMES = 10_000  # of a folder, of which one may be meant
-MAX_SETTING = 32 * 1024 * 1024  # bytes
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
@@ -73,33 +70,6 @@ def _similar(path: Path) -> Path | None:
             found = folder / names[near]
             return whole if (whole := found.joinpath(*rest.parts[1:])).exists() else found
     return None
-
-
-def read_setting(path: Path, *, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """A text that a person wrote, whole; also from a pipe, and never without end, as of a device.
-
-    Raises:
-        OSError: it cannot be read, or is larger than any such text.
-        UnicodeDecodeError: it is not text.
-    """
-    with path.open("rb") as file:
-        content = file.read(MAX_SETTING + 1)
-    if len(content) > MAX_SETTING:
-        raise OSError(errno.EFBIG, f"it is larger than {MAX_SETTING:,} bytes")
-    return content.decode(encoding, errors)
-
-
-def read_toml(path: Path) -> JSON:
-    """The content of a TOML file.
-
-    Raises:
-        OSError: as ``read_setting``.
-        ValueError: it is not TOML.
-    """
-    try:
-        return tomllib.loads(read_setting(path))
-    except RecursionError:
-        raise ValueError("it is too deeply nested") from None
 
 
 @contextlib.contextmanager

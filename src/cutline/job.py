@@ -14,7 +14,6 @@ import orjson
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
-from cutline.files import not_there, read_toml
 from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.job_paths import for_file, from_file
@@ -32,6 +31,7 @@ from cutline.options import (
     StrictOptions,
 )
 from cutline.records import JSON
+from cutline.setting_files import read_toml
 from cutline.storage import check_scheme, is_remote
 
 _NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, not after an escaped backslash
@@ -68,19 +68,11 @@ class Job(StrictOptions):
         Raises:
             ConfigError: it cannot be read, or a line of it means nothing.
         """
-        try:
-            data = read_toml(path)
-        except FileNotFoundError:
-            raise ConfigError(f"the job file {not_there(path)}") from None
-        except IsADirectoryError:
+        if path.is_dir():
             raise ConfigError(
                 f"{path} is a folder, not a job file; for pictures in it write `cutline caption {path}`"
-            ) from None
-        except OSError as error:
-            raise ConfigError(f"cannot read the job file {path}: {error.strerror}") from None
-        except ValueError as error:
-            raise ConfigError(f"{path} is not TOML: {error}") from None
-        return cls.from_dict(from_file(data, path), origin=str(path))
+            )
+        return cls.from_dict(from_file(read_toml(path, "job file"), path), origin=str(path))
 
     @classmethod
     def from_dict(cls, data: JSON, *, origin: str = "job") -> Self:

@@ -273,7 +273,7 @@ async def test_banned_words_are_found_whole(tmp_path, words, text, found):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\xff\xfe", "is not UTF-8: save the banned words"), (b" \n", "holds no banned word")],
+    [(b"\xff\xfe", "is not UTF-8: save it in that encoding"), (b" \n", "holds no banned word")],
 )
 async def test_a_file_that_bans_nothing_is_refused(tmp_path, content, message):
     (tmp_path / "words.txt").write_bytes(content)

@@ -40,7 +40,7 @@ def two(text: str) -> str:
 
 
 MISTAKES = {
-    "not TOML": ("[[step", "chain.toml is not TOML: "),
+    "not TOML": ("[[step", "the chain file chain.toml is not TOML: "),
     "no steps": ("caption = 'one'", "chain.toml has no steps: write a [[step]] table"),
     "no table": ("step = ['one']", "chain.toml has no steps"),
     "another key": (f"captoin = 'one'\n{ONE}", "'captoin' is not part of a chain"),
@@ -77,7 +77,7 @@ MISTAKES = {
         f"{ONE}prompt = 'detialed'\n",
         "step one: there is no prompt 'detialed' in the library",
     ),
-    "no such file": (f"{ONE}prompt = 'ask.json'\n", "step one: there is no prompt file ask.json"),
+    "no such file": (f"{ONE}prompt = 'ask.json'\n", "step one: the prompt file ask.json does not exist"),
     "cannot be instructed": (
         ONE + TWO.replace("fake", "git"),
         "step two: git works best without instructions",

@@ -338,8 +338,8 @@ def test_objects_add_chair(folder, capsys):
         ),
         ('{"objects": {"dog": []}, "pictures": [1]}', "with a list for each picture"),
         ('{"objects": {"dog": []}, "pictures": {"zebra": []}}', "no picture is in both"),
-        ("[1]", "is not an object"),
-        ("{", "cannot be read"),
+        ("[1]", "holds no object"),
+        ("{", "is not JSON"),
     ],
 )
 def test_damaged_object_lists_are_one_line(folder, capsys, content, message):

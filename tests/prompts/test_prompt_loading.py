@@ -142,9 +142,9 @@ def test_a_text_file_and_a_byte_order_mark(tmp_path):
         ({}, "has no text"),
         ({"regex": ".*"}, "has no text"),
         ([TEMPLATE], "holds no object"),
-        ("{", "not valid JSON"),
-        ("[" * 100_000, "not valid JSON"),
-        ("", "not valid JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("", "is not JSON"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -160,10 +160,10 @@ def test_files_that_cannot_be_prompts(tmp_path):
     (tmp_path / "dir.json").mkdir()
     write(tmp_path / "bad.toml", "a = ")
     for name, reason in {
-        "gone.json": "no prompt file .*text:",
-        "latin.txt": "cannot be read",
-        "dir.json": "cannot be read",
-        "bad.toml": "not valid TOML",
+        "gone.json": "the prompt file .* does not exist; .*text:",
+        "latin.txt": "is not UTF-8: save it in",
+        "dir.json": "is a folder: give a file",
+        "bad.toml": "is not TOML",
         "p.yaml": "JSON, TOML or plain text",
     }.items():
         with pytest.raises(ConfigError, match=reason):
@@ -179,7 +179,7 @@ def test_a_schema_lies_beside_the_prompt(tmp_path):
     assert load_prompt(write(tmp_path / "q.json", {"prompt_prefix": "x", "schema": schema})).schema == schema
     with pytest.raises(ConfigError, match=r"bad\.json: .*object"):
         load_schema(write(tmp_path / "bad.json", {"type": "string"}))
-    with pytest.raises(ConfigError, match="no schema file"):
+    with pytest.raises(ConfigError, match="the schema file .* does not exist"):
         load_schema(tmp_path / "gone.json")
 
 

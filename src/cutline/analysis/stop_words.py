@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
+from cutline.setting_files import read_text
 
 
 @functools.cache
@@ -44,7 +45,4 @@ def _of_file(name: str) -> str:
             f"there are no stop words of {name!r}{did_you_mean(name, languages())}: give a file of words, "
             f"or {', '.join(languages())}"
         )
-    try:
-        return Path(name).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the stop words in {name} cannot be read: {error}") from error
+    return read_text(Path(name), "file of stop words")

@@ -13,8 +13,8 @@ import regex
 
 from cutline.checks.texts import Judgement, judge_texts
 from cutline.errors import ConfigError
-from cutline.files import not_there, read_setting
 from cutline.interfaces import Action, Check, CheckResult, Draft, Violation
+from cutline.setting_files import read_text
 from cutline.text.words import whole_words
 
 _APOSTROPHES: Final = str.maketrans("\u2019\u2018\u02bc", "'''")
@@ -69,14 +69,7 @@ def _plain(text: str) -> str:
 
 
 def _read(file: Path) -> list[str]:
-    try:
-        text = read_setting(file, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"the file of --check banned {not_there(file)}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8: save the banned words in that encoding") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read the banned words in {file}: {error.strerror}") from None
+    text = read_text(file, "file of --check banned")
     entries = list(dict.fromkeys(filter(None, map(_plain, text.splitlines()))))
     if not entries:
         raise ConfigError(f"{file} holds no banned word: write one on each line")

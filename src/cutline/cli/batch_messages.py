@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from rich.table import Table
 from rich.text import Text
 
 from cutline.cli.summary import stage_lines, summary
+from cutline.cli.tables import new_table
 from cutline.engine.batch_manifest import OVER
 from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, UNDONE, Collection
 from cutline.engine.batches.status import BatchStatus
@@ -64,11 +64,7 @@ def _others(stats: UploadStats) -> list[str]:
 
 def status(status: BatchStatus, *, quiet: bool) -> int:
     """Print a table of the batches on the output stream."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("batch", "status"):
-        table.add_column(title, overflow="fold")
-    for title in ("pictures", "done", "failed"):
-        table.add_column(title, justify="right")
+    table = new_table("batch", "status", numbers=("pictures", "done", "failed"))
     table.add_column("", overflow="fold")
     for batch in status.batches:
         figures = (f"{number:,}" for number in (batch.pictures, batch.done, batch.failed))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow.compute as pc
 from cyclopts import Parameter, validators
-from rich.table import Table
 from rich.text import Text
 
 from cutline.analysis.clusters import MOST, NONE, best_count
@@ -19,6 +17,7 @@ from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.map_plot import map_plot
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output, edit_progress
 from cutline.cli.embed import Device, Model, Weights, compute
+from cutline.cli.tables import new_table, table_console
 from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
 from cutline.dataset.embeddings import EmbedResult
@@ -27,7 +26,7 @@ from cutline.dataset.writer import StopEdit
 from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
-from cutline.terminal import Console, print_line
+from cutline.terminal import print_line
 
 
 def cluster(
@@ -122,16 +121,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def _show(made: Clustering, has_caption: Any) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column, justify in (("cluster", "right"), ("name", "left"), ("size", "right"), ("share", "right")):
-        table.add_column(column, justify="left" if justify == "left" else "right")
-    table.add_column("without a caption", justify="right")
+    table = new_table("cluster", "name", numbers=("size", "share", "without a caption"))
     for one in summarize(made, has_caption):
         missing = f"{one.missing:.0%}" if one.missing else ""
         table.add_row(
             str(one.number + 1), Text(printable(one.name)), f"{one.size:,}", f"{one.share:.1%}", missing
         )
-    Console(file=sys.stdout, highlight=False).print(table)
+    table_console().print(table)
 
 
 def _counts(of: Of, made: Clustering, result: EmbedResult, output: Path | None, plot: Path | None) -> str:

@@ -15,6 +15,7 @@ from cutline.cli.caption import JobGroups, TableInput, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.cli.streams import optional_output
+from cutline.cli.tables import new_table, table_console
 from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.judge import PREFERRED
 from cutline.comparison.results import Comparison
@@ -33,8 +34,6 @@ from cutline.options import (
     SamplePictures,  # noqa: F401 - the type of an inherited field
 )
 from cutline.terminal import Console, print_error
-
-PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +163,7 @@ def _print_result(ended: ComparisonRun) -> None:
         console.print(Text(message, style="bold"))
         return
     comparison = ended.comparison
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        out.width = max(out.width, PIPED_WIDTH)
+    out = table_console()
     with optional_output():
         out.print(_table(comparison))
         if marks := _marks(comparison):
@@ -188,16 +185,12 @@ def _print_result(ended: ComparisonRun) -> None:
 
 
 def _table(comparison: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("captioner", overflow="fold")
     priced = any(candidate.figures.cost for candidate in comparison.candidates)
     judged = ["preferred", "strength"] if comparison.judgment is not None else []
-    for title in ("captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])):
-        table.add_column(title, justify="right")
+    titles = ["captions", "failed", "words", "pictures/s", *(["$ per 1,000"] if priced else [])]
     scores = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
     shown = [name for name in scores if name not in {*EXPORTED_ONLY, PREFERRED}]
-    for name in (*shown, *judged):
-        table.add_column(name, justify="right")
+    table = new_table("captioner", numbers=(*titles, *shown, *judged))
     for candidate in comparison.candidates:
         figures = candidate.figures
         table.add_row(

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cutline.cli.dataset_options import check_output
 from cutline.cli.streams import optional_output
+from cutline.cli.tables import new_table, table_console
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
@@ -21,10 +22,9 @@ from cutline.evaluation.score_table import ENDINGS, write_scores
 from cutline.formatting import plural, printable
 from cutline.garbage_collection import collect_rarely
 from cutline.installation import exact
-from cutline.terminal import Console, print_line
+from cutline.terminal import print_line
 
 _NOTHING: Final = "\N{EN DASH}"
-_PIPED_WIDTH: Final = 200  # columns of the table where the output is no terminal
 
 
 def evaluate(
@@ -93,10 +93,7 @@ def evaluate(
         if json:
             sys.stdout.write(orjson.dumps(evaluation.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         else:
-            out = Console(file=sys.stdout, highlight=False)
-            if not out.is_terminal:
-                out.width = max(out.width, _PIPED_WIDTH)
-            out.print(_table(evaluation))
+            table_console().print(_table(evaluation))
     _print_remarks(evaluation, allowed=allow_missing)
     if output is not None:
         print_line(f"scores of {plural(len(evaluation.pictures), 'picture')} → {output}")
@@ -104,13 +101,9 @@ def evaluate(
 
 
 def _table(evaluation: Evaluation) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
     compared = evaluation.against is not None
-    for title in ("against", "95 % interval", "difference", "95 % interval", "p") if compared else ():
-        table.add_column(title, justify="right")
+    others = ("against", "95 % interval", "difference", "95 % interval", "p") if compared else ()
+    table = new_table("metric", numbers=("value", "95 % interval", *others))
     if compared:
         table.add_column("better", overflow="fold")
     table.add_column("")

@@ -15,6 +15,7 @@ from cutline.cli.caption import JobGroups, TableInput, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import run_displayed
 from cutline.cli.streams import optional_output
+from cutline.cli.tables import new_table, table_console
 from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
 from cutline.judgment.judgment import Judgment
@@ -32,7 +33,6 @@ from cutline.options import (
 from cutline.terminal import Console, print_error
 
 _NOTHING = "\N{EN DASH}"
-PIPED_WIDTH = 250  # columns of the table when the output is no terminal: long names stay on one line
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +192,7 @@ def _print(judgment: Judgment, plan: Plan) -> None:
 
 
 def _print_figures(judgment: Judgment) -> None:
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        out.width = max(out.width, PIPED_WIDTH)
+    out = table_console()
     ranking, people = judgment.ranking, judgment.people
     if judgment.judge and ranking is None and judgment.rubric is None:
         out.print("there is no verdict", markup=False)
@@ -221,7 +219,7 @@ def _print_figures(judgment: Judgment) -> None:
 
 
 def _strengths(ranking: Ranking) -> Table:
-    table = _table("contestant", "strength", "95 % interval", "preferred", "won", "tied", "lost")
+    table = new_table("contestant", numbers=("strength", "95 % interval", "preferred", "won", "tied", "lost"))
     for one in ranking.standings:
         share = one.preferred
         table.add_row(
@@ -235,7 +233,7 @@ def _strengths(ranking: Ranking) -> Table:
 
 
 def _ratings(rubric: Rubric) -> Table:
-    table = _table("contestant", "overall", "95 % interval", *CRITERIA, "captions")
+    table = new_table("contestant", numbers=("overall", "95 % interval", *CRITERIA, "captions"))
     for one in rubric.contestants:
         low, high = one.overall.low, one.overall.high
         table.add_row(
@@ -250,15 +248,7 @@ def _ratings(rubric: Rubric) -> Table:
 
 def _wins(ranking: Ranking) -> Table:
     """Each contestant's wins against each other one, as rows and columns."""
-    table = _table("pictures won against", *(printable(one.name) for one in ranking.standings))
+    table = new_table("pictures won against", numbers=(printable(one.name) for one in ranking.standings))
     for name, cells in wins(ranking):
         table.add_row(Text(printable(name)), *cells)
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(first, overflow="fold")
-    for title in others:
-        table.add_column(Text(title), justify="right")
     return table

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import cyclopts
-from rich.table import Table
 from rich.text import Text
 
+from cutline.cli.tables import new_table, table_console
 from cutline.errors import ConfigError
 from cutline.prompts import library_prompts, load_prompt
 from cutline.terminal import Console
@@ -18,12 +18,10 @@ app = cyclopts.App(name="prompts", help="List the prompt library, or show a prom
 @app.default
 def list_prompts() -> int:
     """List the prompts of the library."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("prompt", no_wrap=True)
-    table.add_column("what it requests")
+    table = new_table("prompt", "what it requests")
     for name, about in library_prompts().items():
         table.add_row(Text(name), Text(about))
-    Console(highlight=False).print(table)
+    table_console().print(table)
     return 0
 
 

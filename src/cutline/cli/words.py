@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
-from rich.table import Table
 from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
 from cutline.cli.edit import find_rows, nothing_found
+from cutline.cli.tables import new_table, table_console
 from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.dataset.words import DatasetWords
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
-from cutline.terminal import Console, print_line
+from cutline.terminal import print_line
 
 _IN_CLOUD: Final = 150
 _SHOWN: Final = 30
@@ -100,13 +99,12 @@ def _show(terms: list[Term], total: int, *, compared: bool) -> None:
     if not terms:
         print_line("there are no words: the captions are empty, or all left out")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in COLUMNS if compared else COLUMNS[:4]:
-        table.add_column(column, justify="left" if column == "term" else "right")
+    term_column, *numbers = COLUMNS if compared else COLUMNS[:4]
+    table = new_table(term_column, numbers=numbers)
     for term in terms:
         cells = (f"{term.occurrences:,}", f"{term.pictures:,}", f"{term.share:.1%}")
         others = (f"{term.rest:.1%}", f"{term.score:+.1f}") if compared else ()
         table.add_row(Text(printable(term.term)), *cells, *others)
-    Console(file=sys.stdout, highlight=False).print(table)
+    table_console().print(table)
     if total > len(terms):
         print_line(f"… and {total - len(terms):,} more: give --limit, or --output words.csv")

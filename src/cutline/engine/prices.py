@@ -11,9 +11,9 @@ from pathlib import Path
 
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.errors import ConfigError
-from cutline.files import not_there, read_toml
 from cutline.records import JSON, Usage
 from cutline.registry import BUILT_IN
+from cutline.setting_files import read_toml
 
 BATCH = " (batch)"
 """Suffix of a captioner's name: called through its batch API."""
@@ -128,14 +128,7 @@ def _find(table: JSON, provider: str, model: str) -> Price | None:
 
 def _read(path: str) -> JSON:
     """A price file, every entry checked."""
-    try:
-        table = read_toml(Path(path))
-    except FileNotFoundError:
-        raise ConfigError(f"cannot read the price file: {not_there(path)}") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read the price file {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"the price file {path} is not TOML: {error}") from None
+    table = read_toml(Path(path), "price file")
     for provider, models in table.items():
         for model, entry in models.items() if isinstance(models, dict) else [("?", None)]:
             if not _is_price(entry):

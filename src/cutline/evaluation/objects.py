@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from cutline.engine.picture_ids import match_ids
 from cutline.errors import ConfigError
-from cutline.files import check_folder, not_there, read_toml
-from cutline.formatting import one_line
+from cutline.files import check_folder
 from cutline.imaging import EXTENSIONS
+from cutline.setting_files import read_object
 from cutline.text.corpus import ObjectLists
 
 
@@ -26,7 +24,7 @@ def read_objects(path: str, ids: Sequence[str]) -> ObjectLists:
     Raises:
         ConfigError: the file cannot be read, or has another form.
     """
-    data = _content(Path(path))
+    data = read_object(Path(path), "file of --objects")
     words, pictures = data.get("objects"), data.get("pictures", {})
     if not _is_lists(words) or not words:
         raise ConfigError(
@@ -41,20 +39,6 @@ def read_objects(path: str, ids: Sequence[str]) -> ObjectLists:
         return ObjectLists(words=words, pictures={})
     matched = match_ids(ids, pictures, {}, ("the captions", path))
     return ObjectLists(words=words, pictures={key: pictures[other] for key, other in matched.pairs.items()})
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        data = read_toml(path) if path.suffix.lower() == ".toml" else orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ConfigError(not_there(path)) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} cannot be read: {one_line(error, 200)}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} is not an object with objects and pictures")
-    return data
 
 
 def _is_lists(value: Any) -> bool:

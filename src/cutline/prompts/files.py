@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
-from cutline.files import read_setting, similar_path
 from cutline.records import JSON
+from cutline.setting_files import read_object
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -25,37 +25,12 @@ def load_schema(spec: str | Path) -> JSON:
     from cutline.prompts.structured import check_schema
 
     inline = isinstance(spec, str) and spec.lstrip().startswith("{")
-    schema = _inline(str(spec)) if inline else read_object(Path(spec), "schema")
+    schema = _inline(str(spec)) if inline else read_object(Path(spec), "schema file")
     try:
         check_schema(schema)
     except ConfigError as error:
         raise ConfigError(f"{'the schema' if inline else spec}: {error}") from error
     return schema
-
-
-def read_object(path: Path, what: str) -> JSON:
-    """The content of a JSON or TOML file; ``what`` names it in the ConfigError."""
-    text = read_text(path, what)
-    try:
-        data: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid {path.suffix[1:].upper() or 'JSON'}: {error}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} holds no object: a {what} file is one, with names and values")
-    return data
-
-
-def read_text(path: Path, what: str) -> str:
-    """Raises ConfigError for a file that cannot be read, or is not there."""
-    try:
-        return read_setting(path, encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        cure = f"; for the text itself write {TEXT}{path}" if what == "prompt" else ""
-        raise ConfigError(f"there is no {what} file {path}{similar_path(path) or cure}") from error
-    except OSError as error:
-        raise ConfigError(f"the {what} file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the {what} file {path} cannot be read: {error}") from error
 
 
 def _inline(text: str) -> JSON:

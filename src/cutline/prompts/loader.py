@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cutline.errors import ConfigError
 from cutline.formatting import nearest
-from cutline.prompts.files import TEXT, library_entry, library_names, read_object, read_text
+from cutline.prompts.files import TEXT, library_entry, library_names
 from cutline.prompts.prompt import Prompt
 from cutline.records import JSON
+from cutline.setting_files import read_object, read_text
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z][\w-]{0,39})=(?P<spec>.*)", re.DOTALL)
 _FILE = re.compile(r"[^\n]+\.(?:json|toml|txt|ya?ml)", re.IGNORECASE)
@@ -89,9 +90,11 @@ def _from_file(path: Path, name: str | None) -> Prompt:
     name = name or path.stem
     if path.suffix.lower() in {".yaml", ".yml"}:
         raise ConfigError(f"{path}: prompt files are JSON, TOML or plain text (.json, .toml, .txt)")
+    otherwise = f"for the text itself write {TEXT}{path}"
     if path.suffix.lower() == ".txt":
-        return Prompt(name=name, prefix=read_text(path, "prompt").strip())
-    return _from_data(read_object(path, "prompt"), name=name, folder=path.parent, origin=str(path))
+        return Prompt(name=name, prefix=read_text(path, "prompt file", otherwise=otherwise).strip())
+    data = read_object(path, "prompt file", otherwise=otherwise)
+    return _from_data(data, name=name, folder=path.parent, origin=str(path))
 
 
 def _from_data(data: JSON, *, name: str, folder: Path, origin: str) -> Prompt:

@@ -12,7 +12,7 @@ from typing import Final
 
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
-from cutline.files import read_setting
+from cutline.setting_files import read_text
 
 _log = logging.getLogger("cutline.service")
 
@@ -69,11 +69,7 @@ class Keys:
 
 def read_keys(file: Path) -> list[tuple[str, bytes]]:
     """Names and keys of a file; raises ConfigError, which holds no key."""
-    try:
-        lines = read_setting(file).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"--api-keys-file {file} cannot be read: {cause}") from None
+    lines = read_text(file, "file of --api-keys-file").splitlines()
     found = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

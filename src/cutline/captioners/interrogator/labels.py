@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cutline.errors import ConfigError
-from cutline.files import read_setting
+from cutline.setting_files import read_text
 
 PACKAGE: Final = "clip_interrogator"
 _FILES: Final = ("artists", "flavors", "mediums", "movements", "negative")
@@ -72,10 +72,7 @@ def _package_data() -> Path:
 
 
 def _lines(path: Path) -> tuple[str, ...]:
-    try:
-        text = read_setting(path, errors="replace")
-    except OSError as error:
-        raise ConfigError(f"the labels in {path} cannot be read: {error.strerror}") from None
+    text = read_text(path, "label file", errors="replace")
     lines = tuple(line.strip() for line in text.split("\n"))
     labels = tuple(line for line in lines if line)
     if not labels:
