@@ -179,7 +179,7 @@ def test_a_schema_lies_beside_the_prompt(tmp_path):
     assert load_prompt(write(tmp_path / "q.json", {"prompt_prefix": "x", "schema": schema})).schema == schema
     with pytest.raises(ConfigError, match=r"bad\.json: .*object"):
         load_schema(write(tmp_path / "bad.json", {"type": "string"}))
-    with pytest.raises(ConfigError, match="the schema file .* does not exist"):
+    with pytest.raises(ConfigError, match=r"the schema file .* does not exist"):
         load_schema(tmp_path / "gone.json")
 
 
