@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Python packages: a browser for the pages, a database for the queue. Where that is not possible
+# Installs what the tests need beside Python packages: a browser for the pages, a database for the queue, a proxy. Where that is not possible
 # (no root, no apt), the tests that need it are skipped and say so.
 set -euo pipefail
 wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted+=(postgresql)
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || wanted+=(nginx)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "not installed: ${wanted[*]} (needs root and apt); the tests that need it are skipped"

@@ -299,7 +299,7 @@ class ClusterOptions(StrictOptions):
     cpus_per_actor: float = 1.0
     """CPUs for each worker."""
     samples_per_task: int | None = None
-    """Samples that a worker is given at a time. [default: about 256]"""
+    """Samples that a worker is given at a time. [default: at most 1024]"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

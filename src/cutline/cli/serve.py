@@ -7,7 +7,7 @@ import json
 import logging.config
 import os
 import tempfile
-from typing import Annotated, Any, TypedDict, get_origin
+from typing import Annotated, Any, Literal, TypedDict, get_origin
 
 from cyclopts import Parameter
 
@@ -41,6 +41,8 @@ def _options() -> dict[str, Any]:
         if name == "log_level":
             text = "Restart when the --env-file, a chain file, a plug-in or the source changes."
             options["reload"] = Annotated[bool, Parameter(help=text)]
+    # Not shown: only there to name what takes its place.
+    options["engine"] = Annotated[Literal["local", "ray"], Parameter(show=False)]
     return options
 
 
@@ -54,6 +56,11 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     environment (`CUTLINE_PORT` …), then from the file that `--env-file` names.
     """
     given: dict[str, Any] = {**(options or {})}
+    if given.pop("engine", "local") == "ray":
+        raise ConfigError(
+            "cutline serve needs no Ray: start it on each host with one PostgreSQL as --store, and a proxy "
+            "before them; docs/hosts.md shows how"
+        )
     reload = given.pop("reload", False)
     settings = Settings.read(given)
     settings.check()

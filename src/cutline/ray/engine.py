@@ -28,7 +28,7 @@ from cutline.job import Job
 from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, resolve
 from cutline.ray.messages import Batch, Ended
 from cutline.ray.records import RunRecords
-from cutline.ray.shards import PER_TASK, Shard, Shards
+from cutline.ray.shards import Shard, Shards
 from cutline.ray.team import Team, Worker
 from cutline.records import Failure, LeftOver, Slowdown
 from cutline.worker_threads import in_thread
@@ -64,7 +64,7 @@ class RayEngine(Executor):
         shards = await in_thread(
             lambda: Shards.of(
                 whole,
-                per_task=job.cluster.samples_per_task or PER_TASK,
+                per_task=job.cluster.samples_per_task,
                 workers=self._team.wanted,
                 limit=task.stop,
                 folder=output.folder,

@@ -11,7 +11,7 @@ from cutline.engine.output import Entry, Reorder
 from cutline.interfaces import Source
 from cutline.ray.messages import ShardWork
 
-PER_TASK = 256
+_LARGE, _USUAL, _SMALL = 1024, 256, 128  # samples of a shard
 _MOST_SHARDS = 20_000
 _AHEAD = 4  # shards of each worker that may be done before the one that is written
 
@@ -61,11 +61,11 @@ class Shards:
         self.current = 0
 
     @classmethod
-    def of(cls, source: Source, *, per_task: int, workers: int, limit: int | None, folder: Path) -> Shards:
+    def of(
+        cls, source: Source, *, per_task: int | None, workers: int, limit: int | None, folder: Path
+    ) -> Shards:
         """Split a source; blocks."""
-        total = source.count()
-        count = -(-total // per_task) if total is not None else _MOST_SHARDS
-        parts = source.shards(max(workers, min(count, _MOST_SHARDS)))
+        parts = _parts(source, per_task, workers)
         shards = []
         for number, part in enumerate(parts):
             stop = None
@@ -116,3 +116,16 @@ class Shards:
     def close(self) -> None:
         for shard in self._shards[self.current :]:
             shard.entries.close()
+
+
+def _parts(source: Source, per_task: int | None, workers: int) -> list[Source]:
+    """Large parts, as no worker is busy at the end of one, and small ones last, so that all end together."""
+    total = source.count()
+    if total is None:
+        return list(source.shards(_MOST_SHARDS))
+    size = per_task or min(_LARGE, max(_USUAL, total // (4 * workers)))
+    parts = list(source.shards(max(workers, min(-(-total // size), _MOST_SHARDS))))
+    if per_task is not None:
+        return parts
+    pieces = max(1, total // len(parts) // _SMALL)
+    return [*parts[:-workers], *(piece for part in parts[-workers:] for piece in part.shards(pieces))]
