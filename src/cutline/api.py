@@ -165,7 +165,8 @@ class _Call:
             report = await self._run(self._job(str(Path(folder) / "captions.jsonl")), pool)
             captions = Captions(report=report, output_format="jsonl")
             rows = list(captions) if report.counts.captions else []
-            return Captions(report=report, rows=rows, failed=captions.failures)
+            failed, skipped = captions.failures, captions.rejected
+            return Captions(report=report, rows=rows, failed=failed, skipped=skipped)
 
     async def _one(self, picture: Any, pool: CaptionerPool) -> CaptionResult:
         """The result of one picture, without an output and its state."""

@@ -14,6 +14,7 @@ from cutline.engine.state import failures_file
 from cutline.errors import ConfigError
 from cutline.records import JSON
 from cutline.sinks.reader import read_rows
+from cutline.sources.outputs import rejected_list
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 class Captions:
     """The result of ``caption``: the report of the run, and the rows of its output.
 
-    Iterating gives one mapping for each caption, with the columns of docs/outputs.md. ``rows`` and ``failed``
-    are None when the run had an output: then they are read from its files. ``captions[0]`` and
-    ``captions[:3]`` read no further than needed; negative indices read everything.
+    Iterating gives one mapping for each caption, with the columns of docs/outputs.md. ``rows``, ``failed``
+    and ``skipped`` are None when the run had an output: then they are read from its files. ``captions[0]``
+    and ``captions[:3]`` read no further than needed; negative indices read everything.
     """
 
     report: Report
     rows: Sequence[JSON] | None = None
     failed: Sequence[JSON] | None = None
+    skipped: Sequence[JSON] | None = None
     output_format: str | None = None
 
     def __iter__(self) -> Iterator[JSON]:
@@ -75,6 +77,14 @@ class Captions:
             return list(self.failed)
         path = failures_file(self.report.output, Path(self.report.state))
         return list(read_rows(str(path), "jsonl") if path.exists() else self.report.failed)
+
+    @property
+    def rejected(self) -> list[JSON]:
+        """The pictures that a rule, filter or check skipped: ``rule``, ``reason`` and what was measured."""
+        if self.skipped is not None:
+            return list(self.skipped)
+        path = Path(rejected_list(str(failures_file(self.report.output, Path(self.report.state)))))
+        return list(read_rows(str(path), "jsonl") if path.exists() else ())
 
     def to_pandas(self) -> DataFrame:
         """A pandas data frame with a row for each caption.

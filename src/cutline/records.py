@@ -76,7 +76,9 @@ class Sample:
 
     @property
     def path(self) -> str:
-        return self.location.path if self.location else self.key
+        if self.location is not None:
+            return self.location.path
+        return (self.problem.path if self.problem else "") or self.key
 
     @property
     def content_id(self) -> str:
@@ -94,7 +96,8 @@ class Sample:
 class Problem:
     """Why a source has no picture for a sample; ``skip`` makes it a Skip, not a Failure.
 
-    ``rule``, ``value`` and ``kept`` are those of a ``Skip`` whose reason is the message.
+    ``rule``, ``value`` and ``kept`` are those of a ``Skip`` whose reason is the message; ``path`` is where
+    the picture is that a rule rejects.
     """
 
     kind: str
@@ -103,6 +106,7 @@ class Problem:
     rule: str = ""
     value: JSON | None = None
     kept: str = ""
+    path: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

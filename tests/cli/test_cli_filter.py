@@ -46,7 +46,7 @@ def test_the_kept_pictures_are_a_list_that_can_be_captioned(cutline, photos, tmp
     assert "5 kept · 3 rejected (1 side>=256, 1 sharpness>=0.75, 1 near duplicate)" in found.err
     assert "1 cannot be opened" in found.err
     assert (tmp_path / "kept.txt").read_text().split() == [f"photos/good{n}.png" for n in range(5)]
-    by_key = {row["key"]: row for row in rows(tmp_path / "kept.txt.rejected.jsonl")}
+    by_key = {row["image_id"]: row for row in rows(tmp_path / "kept.txt.rejected.jsonl")}
     assert by_key["small.png"]["reason"] == "side 70 < 256"
     assert by_key["soft.png"]["reason"].startswith("sharpness 0.")
     assert by_key["soft.png"]["reason"].endswith(" < 0.75")
@@ -298,7 +298,7 @@ def test_the_largest_of_duplicates_is_kept_whatever_the_order(cutline, tmp_path)
     blurred(picture, 1).save(folder / "0.png")
     assert cutline("filter", "copies", "kept.txt", "--dedup", "near").code == 0
     assert (tmp_path / "kept.txt").read_text() == "copies/b.png\n"
-    kept = {row["key"]: (row["rule"], row["kept"]) for row in rows(tmp_path / "kept.txt.rejected.jsonl")}
+    kept = {row["image_id"]: (row["rule"], row["kept"]) for row in rows(tmp_path / "kept.txt.rejected.jsonl")}
     assert kept["d.png"] == ("exact duplicate", "b.png")
     assert {kept[name] for name in ("a.png", "c.png", "0.png")} == {("near duplicate", "b.png")}
     assert cutline("filter", "copies", "exact.txt", "--dedup", "exact").code == 0

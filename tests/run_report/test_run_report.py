@@ -74,7 +74,7 @@ def test_failures_skips_and_what_checks_did(folder: Path, tmp_path: Path) -> Non
     assert "fewer than 100 words" in page
     assert "words 8" in page
     assert page.count("data:image/jpeg;base64,") == 6  # of a kind no more are shown
-    assert "… and 2 more." in page
+    assert f"… and 2 more, all listed in <bdi>{tmp_path / 'out.jsonl.rejected.jsonl'}</bdi>" in page
     assert "Measures" not in page  # of captions there are none
 
 

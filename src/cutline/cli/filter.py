@@ -123,8 +123,8 @@ def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> Non
     for path in result.outputs:
         print_line(f"→ {printable(os.path.relpath(path))}")
     words = ["cutline", "caption", str(result.outputs[0])]
-    if result.needs_root:
-        words += ["--image-root", str(Path(job.input_path).absolute())]
+    if result.image_root:
+        words += ["--image-root", result.image_root]
     if result.kept:
         print_line(f"caption them: {printable(shlex.join(words))}")
     if result.move_list is not None:

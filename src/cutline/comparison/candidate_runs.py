@@ -201,7 +201,7 @@ def _summary(report: Report) -> str:
         first = f", such as {printable(report.failed[0]['message'])[:CAUSE]}" if report.failed else ""
         parts.append(f"{counts.failures:,} failed ({most_common(counts.kinds)}{first})")
     if counts.skips:
-        parts.append(f"{counts.skips:,} skipped")
+        parts.append(f"{counts.skips:,} skipped ({most_common(counts.reasons)})")
     parts.append(duration(report.seconds) if report.fresh.total else "all from an earlier run")
     if report.spent.total:
         parts.append(f"{short_number(report.spent.total)} tokens")

@@ -20,6 +20,7 @@ from cutline.sources.outputs import (
     OutputPaths,
     absolute,
     is_failures_list,
+    is_rejected_list,
     state_folder_of,
     state_of_output,
     states_beside,
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _STATE_FILES = frozenset(
     {
         *("journal.jsonl", "owner.json", "mark.json", "report.json", "failures.json", "batches.json", "lock"),
+        *("rejected.json", "measures.jsonl"),
         *("rows.part", "output.part", "before.json", "totals.json", FILE_RECORD, SHARDS_RECORD),
     }
 )
@@ -41,7 +43,7 @@ def check_links(paths: OutputPaths) -> None:
     """Refuse links in the place of files that are written where they are: what they lead to would change."""
     if is_remote(paths.output) or is_remote(paths.state):
         return
-    for path in (local_path(paths.failures), f"{paths.state}/journal.jsonl"):
+    for path in (*map(local_path, (paths.failures, paths.rejected)), f"{paths.state}/journal.jsonl"):
         if is_linked(path):
             raise ConfigError(
                 f"{shown(path)} is a link to another file, which this run would change: remove the link, "
@@ -53,18 +55,26 @@ def check_links(paths: OutputPaths) -> None:
             f"{shown(str(failures))} is in the place of the list of failures and is none: "
             "move it away, or write to another output"
         )
+    rejected = local_path(paths.rejected)
+    if is_file(rejected) and Path(rejected).stat().st_size and not is_rejected_list(rejected):
+        raise ConfigError(
+            f"{shown(rejected)} is in the place of the list of rejected pictures and is none: "
+            "move it away, or write to another output"
+        )
 
 
 def check_other_runs(paths: OutputPaths) -> None:
-    """Refuse to replace other runs' lists of failures, and parts and shards of their outputs."""
+    """Refuse to replace other runs' lists, and parts and shards of their outputs."""
     own = {absolute(paths.state), *states_beside(absolute(paths.output))}
-    for written in (paths.output, paths.failures):
+    for written in (paths.output, paths.failures, paths.rejected):
         if is_remote(written):
             continue
         if (other := state_of_output(written)) and other not in own:
             raise ConfigError(f"{shown(written)} belongs to the run whose state is in {shown(other)}: {CURE}")
     if not is_remote(paths.output) and is_failures_list(local_path(paths.output)):
         raise ConfigError(f"{shown(paths.output)} is the list of failures of another run: {CURE}")
+    if not is_remote(paths.output) and is_rejected_list(local_path(paths.output)):
+        raise ConfigError(f"{shown(paths.output)} is the list of rejected pictures of another run: {CURE}")
 
 
 def check_state(input_path: str, paths: OutputPaths, form: str) -> None:

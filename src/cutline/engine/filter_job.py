@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cutline.credentials import without_credentials
 from cutline.engine import assembly
@@ -15,19 +15,22 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.filter_page import Examples, filter_page
 from cutline.engine.moved_pictures import PictureMover
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
-from cutline.engine.picture_list import Replacement, Row, RowFile, check_list, write_list
+from cutline.engine.picture_list import Columns, Replacement, Row, RowFile, check_list, image_root, write_list
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.engine.report_file import WrittenFiles
+from cutline.engine.sample_outcomes import of_rule
 from cutline.engine.selection import Selection, measure_input, rules_of, summary_lines
 from cutline.engine.state import failures_file, open_state
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, write_errors
-from cutline.filters.selection import KEPT, refuse_nothing_left
+from cutline.filters.selection import refuse_nothing_left
 from cutline.formatting import stored_key, without_signatures
 from cutline.interfaces import Measure, Source
 from cutline.job import Job
 from cutline.records import JSON, LeftOver, Sample
 from cutline.serialization import valid_unicode
+from cutline.sinks.rows import rejection_row
+from cutline.sources.outputs import rejected_list
 from cutline.storage import is_remote
 from cutline.worker_threads import in_thread, worker_threads
 
@@ -42,10 +45,10 @@ _LISTED: Final = 50  # of them in the report
 class FilterResult:
     """``counts`` of the rejected by rule, ``failures`` by kind; ``outputs`` are the files that were written.
 
-    ``needs_root``: the list names pictures outside its folder. ``failed`` are the first that cannot be
-    opened, with the reason. ``moved`` pictures with ``moved_texts`` are in another folder, ``unmoved`` ones
-    are not, as it was stopped; ``move_list`` is the list of the moves. ``staying`` pictures that cannot be
-    opened are where they were.
+    ``image_root``: the folder or URL of pictures outside the list's own folder, if it names any. ``failed``
+    are the first that cannot be opened, with the reason. ``moved`` pictures with ``moved_texts`` are in
+    another folder, ``unmoved`` ones are not, as it was stopped; ``move_list`` is the list of the moves.
+    ``staying`` pictures that cannot be opened are where they were.
     """
 
     kept: int
@@ -53,7 +56,7 @@ class FilterResult:
     failures: dict[str, int]
     failed: tuple[tuple[str, str], ...]
     outputs: tuple[Path, ...]
-    needs_root: bool
+    image_root: str
     warnings: tuple[str, ...]
     left_over: tuple[LeftOver, ...]
     moved: int = 0
@@ -123,7 +126,7 @@ def _input_name(job: Job) -> str:
 
 
 def _rejected_file(output: Path) -> Path:
-    return output.with_name(f"{output.name}.rejected.jsonl")
+    return Path(rejected_list(str(failures_file(str(output), output))))
 
 
 def _check_files(written: WrittenFiles, output: Path, report: Path | None) -> None:
@@ -188,7 +191,10 @@ class _Writing:
         _check_files(self.written, output, self.report)  # once more, as measuring may take hours
         listing = _Listing(self._samples(), selection, output)
         with contextlib.closing(listing), write_errors(output):
-            all_relative = write_list(output, listing.kept_rows(), selection.values_by_name, self.written.add)
+            columns = Columns(
+                measures=[*selection.values_by_name], metadata=self._metadata, types=self.source.column_types
+            )
+            all_relative = write_list(output, listing.kept_rows(), columns, self.written.add)
             listing.publish(self.written.add)
         self.rejected_files, self.damaged_files = listing.files, listing.damaged_files
         outputs = [output, *(file.path for file in (listing.rejected, listing.unopened) if file.rows)]
@@ -201,10 +207,13 @@ class _Writing:
             failures=listing.failures,
             failed=tuple(listing.failed[:_NAMED]),
             outputs=tuple(outputs),
-            needs_root=not all_relative,
+            image_root="" if all_relative else image_root(self.job),
             warnings=(*self.source.warnings, *summary_lines(selection.decisions)),
             left_over=tuple(self.source.left_over),
         )
+
+    def _metadata(self) -> Iterator[Mapping[str, Any]]:
+        return (sample.metadata for sample in self._samples())
 
     def _samples(self) -> Iterator[Sample]:
         return assembly.samples_of(self.source, assembly.limit_of(self.job))
@@ -273,7 +282,7 @@ class _Listing:
         if len(self.failed) < _LISTED:
             self.failed.append((key, message))
         path = valid_unicode(without_signatures(sample.path))
-        self.unopened.add({"key": key, "image_path": path, "kind": kind, "message": message})
+        self.unopened.add({"image_id": key, "key": key, "image_path": path, "kind": kind, "message": message})
 
     def publish(self, before: Replacement) -> None:
         self.rejected.publish(before)
@@ -286,15 +295,5 @@ class _Listing:
 
 def rejected_row(sample: Sample, selection: Selection, place: int) -> JSON | None:
     """A rejected picture as a row of its list; None for one that is kept."""
-    if selection.decisions.reasons[place] == KEPT:
-        return None
     problem = selection.problem(place)
-    assert problem is not None
-    return {
-        "key": stored_key(valid_unicode(sample.key)),
-        "image_path": valid_unicode(without_signatures(sample.path)),
-        "rule": problem.rule,
-        "reason": problem.message,
-        "kept": problem.kept or None,
-        **(problem.value or {}),
-    }
+    return None if problem is None else rejection_row(sample, of_rule(sample.key, problem))

@@ -107,7 +107,7 @@ def _rejected(rule: str, count: int, examples: Examples) -> dict[str, Any]:
         kept = examples.kept.get(row["kept"]) if row["kept"] else None
         pictures.append(
             {
-                "key": row["key"],
+                "key": row["image_id"],
                 "reason": row["reason"],
                 "thumbnail": _small(sample.location),
                 "kept": row["kept"],

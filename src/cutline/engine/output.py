@@ -1,4 +1,4 @@
-"""Outcomes in source order: reordered, then written to the sink and the failures file."""
+"""Outcomes in source order: reordered, then written to the sink and the lists beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -69,16 +69,16 @@ class SourceDigest:
 
 
 class OrderedOutput:
-    """The sink and the failures file as one, with marks from which a later run resumes.
+    """The sink and the lists beside it as one, with marks from which a later run resumes.
 
-    All methods block; one thread calls them. ``form`` is what decides how outcomes are written;
-    ``on_commit`` is called in that thread after each commit.
+    All methods block; one thread calls them. ``lists`` by their names in the mark; ``form`` is what decides
+    how outcomes are written; ``on_commit`` is called in that thread after each commit.
     """
 
     def __init__(
         self,
         sink: Sink,
-        failures: Sink,
+        lists: Mapping[str, Sink],
         state: State,
         journal: Journal,
         *,
@@ -89,7 +89,7 @@ class OrderedOutput:
         self.sink = sink
         self._made_by = {"form": form or {}, "drops": journal.drops}
         self.contents = contents or ContentReader()
-        self._failures = failures
+        self._lists = lists
         self._state = state
         self._journal = journal
         self._on_commit = on_commit
@@ -111,7 +111,7 @@ class OrderedOutput:
             return None
         try:
             with _read_mark(self._state.folder / MARK):
-                whole = {"digest", "sink", "failures"} <= mark.keys()
+                whole = {"digest", "sink", *self._lists} <= mark.keys()
                 if not whole or checked(mark["outcomes"], int) < 0:
                     raise ValueError
                 counts = Counts.from_json(mark["counts"])
@@ -130,7 +130,8 @@ class OrderedOutput:
             self._keys = keys
             with _read_mark(self._state.folder / MARK):
                 self.sink.open(mark["sink"])
-                self._failures.open(mark["failures"])
+                for name, sink in self._lists.items():
+                    sink.open(mark[name])
             return
         self.counts, self.causes = Counts(), FailureStats()
         before = self._state.read(MARK)
@@ -141,7 +142,8 @@ class OrderedOutput:
             if before is not None:
                 self._state.write(MARK, before)
             raise
-        self._failures.open(None)
+        for listing in self._lists.values():
+            listing.open(None)
 
     def write(self, entries: Iterable[Entry]) -> list[Unwritten]:
         """Returns the captions that could not be written, each with the outcome that it became."""
@@ -153,7 +155,8 @@ class OrderedOutput:
                 assert isinstance(outcome, Caption), "only captions are written"
                 outcome = unwritten(sample, error, outcome)  # noqa: PLW2901 - what it has become
                 lost.append((sample, outcome))
-            self._failures.write(sample, outcome, None)
+            for listing in self._lists.values():
+                listing.write(sample, outcome, None)
             by_policy = isinstance(outcome, Skip) and not outcome.stage
             content = self.contents.content(sample) if by_policy else ContentId.parse(outcome.content_id)
             self._keys.add(sample.key, content.unread)
@@ -172,7 +175,8 @@ class OrderedOutput:
         """Make everything written so far durable, journal first."""
         if self._dirty:
             self._journal.sync()
-            self._marks = {"sink": self.sink.commit(), "failures": self._failures.commit()}
+            lists = {name: listing.commit() for name, listing in self._lists.items()}
+            self._marks = {"sink": self.sink.commit(), **lists}
             self._write_mark(finished=False)
             self._on_commit()
             self._dirty = False
@@ -182,7 +186,8 @@ class OrderedOutput:
         self._dirty = True
         self.commit()
         self.sink.finish()
-        self._failures.finish()
+        for listing in self._lists.values():
+            listing.finish()
         self._write_mark(finished=finished)
 
     def _write_mark(self, *, finished: bool) -> None:
@@ -200,11 +205,12 @@ class OrderedOutput:
 
     @property
     def outputs(self) -> list[Path | str]:
-        return [*self.sink.outputs, *self._failures.outputs]
+        return [*self.sink.outputs, *(path for each in self._lists.values() for path in each.outputs)]
 
     def close(self) -> None:
         self.sink.close()
-        self._failures.close()
+        for listing in self._lists.values():
+            listing.close()
 
 
 class Reorder:

@@ -88,6 +88,7 @@ def refuse_overlap(input_path: str, paths: OutputPaths, form: str, also_read: Se
         if paths.numbered:
             _check_numbered(input_path, paths)
     _check_file(paths.failures, "the list of failures", input_path, also_read, paths)
+    _check_file(paths.rejected, "the list of rejected pictures", input_path, also_read, paths)
     check_links(paths)
     check_other_runs(paths)
     check_state(input_path, paths, form)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from cutline.engine.conflicts import fixed_part, last_name
 from cutline.errors import ConfigError
 from cutline.files import write_errors
+from cutline.job import Job
 from cutline.locations.roots import is_within
 from cutline.records import JSON, Sample
 from cutline.serialization import encode_json, valid_unicode
+from cutline.sources.names import extension
 from cutline.storage import is_remote
 
 ENDINGS: Final = (".txt", ".csv", ".jsonl", ".parquet")
@@ -34,8 +39,30 @@ def check_list(path: str) -> None:
         raise ConfigError(f"{path} is a folder: give the name of a file")
 
 
-def write_list(path: Path, rows: Iterable[Row], names: Iterable[str], before: Replacement) -> bool:
-    """Replace a list by pictures and their measures of these names; a reader finds the old or the new one.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What a list has beside pictures and captions.
+
+    ``measures`` by their names; ``metadata`` lists that of all samples, ``types`` those of its columns that
+    are known.
+    """
+
+    measures: Sequence[str]
+    metadata: Callable[[], Iterable[Mapping[str, Any]]] = lambda: ()
+    types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def values(self, sample: Sample, measured: JSON) -> JSON:
+        """Those of one sample; of a measure whose name the input has too, the input's."""
+        own = {_own_name(name): value for name, value in sample.metadata.items()}
+        return {name: measured.get(name) for name in self.measures if name not in own} | own
+
+    def names(self) -> list[str]:
+        own = dict.fromkeys(_own_name(name) for values in self.metadata() for name in values)
+        return [*own, *(name for name in self.measures if name not in own)]
+
+
+def write_list(path: Path, rows: Iterable[Row], columns: Columns, before: Replacement) -> bool:
+    """Replace a list by pictures with their columns; a reader finds the old or the new one.
 
     Pictures inside tars or tables have no path: a Parquet file holds them. Returns whether all paths are
     relative to the list's folder, so that nothing else need be named to read it.
@@ -48,7 +75,7 @@ def write_list(path: Path, rows: Iterable[Row], names: Iterable[str], before: Re
     with write_errors(path):
         try:
             places = _Places(path)
-            _WRITERS[path.suffix.lower()](part, places, rows, list(names))
+            _WRITERS[path.suffix.lower()](part, places, rows, columns)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             before(part, path)
@@ -56,6 +83,21 @@ def write_list(path: Path, rows: Iterable[Row], names: Iterable[str], before: Re
         finally:
             part.unlink(missing_ok=True)
     return places.all_relative
+
+
+def image_root(job: Job) -> str:
+    """The folder or URL below which all pictures of an input are."""
+    root = job.input.image_root or fixed_part(job.input_path)
+    if is_remote(root):
+        is_file = root == job.input_path and extension(last_name(root))
+        return root.rpartition("/")[0] if is_file else root.rstrip("/")
+    place = Path(root).absolute()
+    return str(place.parent if place.is_file() else place)
+
+
+def _own_name(name: str) -> str:
+    """A column of the input under the name that it has in a list."""
+    return f"source.{name}" if name in {"image", "caption"} else name
 
 
 class _Places:
@@ -96,54 +138,85 @@ class _Places:
         return place
 
 
-def _write_text(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:  # noqa: ARG001 - paths only
+def _write_text(part: Path, places: _Places, rows: Iterable[Row], columns: Columns) -> None:  # noqa: ARG001 - paths only
     with part.open("w", encoding="utf-8", newline="\n") as file:
         for sample, _ in rows:
             file.write(f"{places.path(sample)}\n")
 
 
-def _write_csv(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+def _write_csv(part: Path, places: _Places, rows: Iterable[Row], columns: Columns) -> None:
+    names = columns.names()
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "caption", *names])
-        for sample, values in rows:
-            writer.writerow([places.path(sample), sample.text or "", *(values.get(name) for name in names)])
+        for sample, measured in rows:
+            values = columns.values(sample, measured)
+            cells = [_cell(values.get(name)) for name in names]
+            writer.writerow([places.path(sample), sample.text or "", *cells])
 
 
-def _write_json(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+def _cell(value: Any) -> Any:
+    return encode_json(value).decode() if isinstance(value, dict | list) else value
+
+
+def _write_json(part: Path, places: _Places, rows: Iterable[Row], columns: Columns) -> None:
     with part.open("wb") as file:
-        for sample, values in rows:
+        for sample, measured in rows:
             row = {"image": places.path(sample), "caption": sample.text}
-            file.write(encode_json(row | {name: values.get(name) for name in names}) + b"\n")
+            file.write(encode_json(row | columns.values(sample, measured)) + b"\n")
 
 
-def _write_parquet(part: Path, places: _Places, rows: Iterable[Row], names: list[str]) -> None:
+def _write_parquet(part: Path, places: _Places, rows: Iterable[Row], columns: Columns) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from cutline.sinks.column_types import column_array
+
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [("image", image), ("caption", pa.string()), *((name, pa.float64()) for name in names)]
-    schema = pa.schema(fields)
+    types = _types(columns)
+    schema = pa.schema([("image", image), ("caption", pa.string()), *types])
     with pq.ParquetWriter(part, schema) as writer:
-        for group in _groups(places, rows, names):
-            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+        for group in _groups(places, rows):
+            images = pa.array([picture for picture, _, _ in group], image)
+            captions = pa.array([sample.text for _, sample, _ in group], pa.string())
+            values = [columns.values(sample, measured) for _, sample, measured in group]
+            others = [column_array([each.get(name) for each in values], type_) for name, type_ in types]
+            writer.write_table(pa.Table.from_arrays([images, captions, *others], schema=schema))
 
 
-def _groups(places: _Places, rows: Iterable[Row], names: list[str]) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
+def _types(columns: Columns) -> list[tuple[str, Any]]:
+    """The columns of a Parquet list with their types: the input's own as in an output."""
+    import pyarrow as pa
+
+    from cutline.sinks.column_types import extend, storable
+
+    known = {_own_name(name): type_ for name, type_ in columns.types.items()}
+    types: dict[str, Any] = {}
+    texts: set[str] = set()
+    metadata = ({_own_name(name): value for name, value in each.items()} for each in columns.metadata())
+    while objects := list(itertools.islice(metadata, _ROWS)):
+        extend(types, objects, known, texts)
+    measures = [(name, pa.float64()) for name in columns.measures if name not in types]
+    return [*((name, storable(type_)) for name, type_ in types.items()), *measures]
+
+
+def _groups(places: _Places, rows: Iterable[Row]) -> Iterator[list[tuple[JSON, Sample, JSON]]]:
+    """Rows of some pictures each, with the bytes of those that have no path."""
+    group: list[tuple[JSON, Sample, JSON]] = []
     size = 0
-    for sample, values in rows:
+    for sample, measured in rows:
         place, data = places.find(sample), None
         if place is None:
             assert sample.location is not None
             data = sample.location.read()
             size += len(data)
         image = {"bytes": data, "path": valid_unicode(place or sample.key)}
-        group.append({"image": image, "caption": sample.text} | {name: values.get(name) for name in names})
+        group.append((image, sample, measured))
         if len(group) == _ROWS or size > _GROUP_BYTES:
             yield group
             group, size = [], 0
-    yield group
+    if group:
+        yield group
 
 
 _WRITERS: Final = {

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import filecmp
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.files import write_atomically
+from cutline.files import sync_file
 from cutline.records import JSON
 from cutline.storage import object_version, open_storage, storage_errors
 
 BATCHES: Final = "batches.json"
-RECORDS: Final = ("output.json", "shards.jsonl", "before.json", BATCHES, "report.json", "totals.json")
-OF_OUTPUT: Final = frozenset(RECORDS[:3])
+OF_OUTPUT: Final = frozenset({"output.json", "shards.jsonl", "before.json"})
+RECORDS: Final = (*sorted(OF_OUTPUT), BATCHES, "report.json", "totals.json", "measures.jsonl")
 _KEYS = "batches/*.keys.jsonl"  # which request of a batch is of which picture
 
 
@@ -64,12 +65,15 @@ class RemoteRecords:
         for name in RECORDS:
             now = self._version(name)
             if now and now != seen.get(name):
+                path, part = self._folder / name, self._folder / f"{name}.part"
                 with storage_errors(self._url):
-                    data = self._storage.cat_file(f"{self._root}/{name}")
-                path = self._folder / name
-                if not path.exists() or path.read_bytes() != data:
-                    write_atomically(path, data)
-                    changed.add(name)
+                    self._storage.get_file(f"{self._root}/{name}", str(part))
+                if path.exists() and filecmp.cmp(part, path, shallow=False):
+                    part.unlink()
+                    continue
+                sync_file(part)
+                part.replace(path)
+                changed.add(name)
         return changed
 
     def _put_keys(self) -> None:
@@ -112,7 +116,7 @@ class RemoteRecords:
         path = self._folder / name
         path.parent.mkdir(exist_ok=True)
         with storage_errors(self._url):
-            path.write_bytes(self._storage.cat_file(f"{self._root}/{name}"))
+            self._storage.get_file(f"{self._root}/{name}", str(path))
 
     def size(self, name: str) -> int:
         return int(self._info(name).get("size") or 0)

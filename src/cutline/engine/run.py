@@ -40,6 +40,8 @@ from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
+from cutline.sinks.rejections import RejectionsSink
+from cutline.sources.outputs import rejected_list
 from cutline.worker_threads import in_thread, worker_threads
 
 if TYPE_CHECKING:
@@ -216,12 +218,15 @@ class _Run:
             assembly.check_prices(self.prices, journal.spent)
         assembly.begin_journal(journal, job, fingerprint, self.chain, stages)
         failed = self.failures or failures_file(self.output, state.folder)
-        failures = FailuresSink(failed, state.folder, SinkOptions(overwrite=True))
+        lists = {
+            "failures": FailuresSink(failed, state.folder, SinkOptions(overwrite=True)),
+            "rejected": RejectionsSink(Path(rejected_list(str(failed))), state.folder),
+        }
         form = assembly.form_of(job, self.output) | (replies.form if replies else {})
         contents = reader_for(self.chain, sink)
         return OrderedOutput(
             sink,
-            failures,
+            lists,
             state,
             journal,
             contents=contents,

@@ -17,16 +17,16 @@ _log = logging.getLogger("cutline.engine.sample_pipeline")
 def of_problem(sample: Sample, problem: Problem, content_id: str) -> Skip | Failure:
     """The outcome of a sample for which the source has no picture."""
     if problem.rule:
-        return Skip(
-            key=sample.key,
-            reason=problem.message,
-            rule=problem.rule,
-            value=problem.value,
-            kept=problem.kept,
-        )
+        return of_rule(sample.key, problem)
     if problem.skip:
         return Skip(key=sample.key, reason=problem.kind)
     return Failure(key=sample.key, kind=problem.kind, message=problem.message, content_id=content_id)
+
+
+def of_rule(key: str, problem: Problem) -> Skip:
+    """The outcome of a picture that a rule about its measures rejects."""
+    rule, value, kept = problem.rule, problem.value, problem.kept
+    return Skip(key=key, reason=problem.message, rule=rule, value=value, kept=kept)
 
 
 def unwritten(sample: Sample, error: SampleError, caption: Caption | None = None) -> Skip | Failure:

@@ -147,6 +147,7 @@ class SelectedSource(Source):
         if problem is None:
             return sample
         # The origin is part of the content id: an output with another reason is written again.
+        problem = dataclasses.replace(problem, path=sample.path)
         return dataclasses.replace(sample, location=None, problem=problem, origin=problem.message)
 
     def count(self) -> int | None:

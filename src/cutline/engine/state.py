@@ -18,7 +18,7 @@ from cutline.errors import ConfigError, CutlineError
 from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import read_object
-from cutline.sources.outputs import OWNER
+from cutline.sources.outputs import OWNER, rejected_list
 from cutline.storage import is_remote, local_path
 
 _log = logging.getLogger(__name__)
@@ -94,7 +94,8 @@ def open_state(output: str, chosen: str | None, failures: Path | None = None) ->
         locks.add(url)
     if not locks:
         return State(folder, output)
-    files = {"failures.jsonl": failures or failures_file(output, folder)}
+    failed = failures or failures_file(output, folder)
+    files = {"failures.jsonl": failed, "rejected.jsonl": Path(rejected_list(str(failed)))}
     remote = RemoteState(url, folder, output=output, locks=sorted(locks), files=files)
     return State(folder, output, remote)
 

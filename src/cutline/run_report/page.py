@@ -49,7 +49,10 @@ def as_html(run: RecordedRun, thumbnails: Mapping[str, Thumbnail], *, made: dt.d
         more_measures=len(run.left_out_measures),
         failures=[_group(group, cards, run.failures_file) for group in _by_count(run.failures.values())],
         noted=[_group(group, cards) for group in _by_count(run.noted.values())],
-        skips=[_group(group, cards) for group in _by_count(run.skips.values())],
+        skips=[
+            _group(group, cards, str(run.rejected_file) if run.rejected_file.is_file() else "")
+            for group in _by_count(run.skips.values())
+        ],
         stages=_stages(report),
         costs=_costs(run),
         speed=_speed(report),

@@ -1,25 +1,15 @@
-"""What a run measured of its pictures before anything was paid, and which of them its rules left out."""
+"""What a run measured of its pictures before anything was paid, and which of them were left out."""
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from cutline.engine.journal_file import JournalFile
 from cutline.engine.selection import MEASURES
-
-_RULE: Final = re.compile(r"([\w.-]+)(>=|<=|>|<)(-?\d+(?:\.\d+)?)")
-_KEEPS: Final[Mapping[str, Callable[[float, float], bool]]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 def measured_pictures(folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
@@ -41,12 +31,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def rejects(rule: str, values: Mapping[str, float]) -> str:
-    """The measure and value for which a rule such as ``side>=256`` leaves a picture out, if it does.
+def rejected_pictures(listed: Path) -> Iterator[tuple[str, str, str]]:
+    """Key, rule and reason of each picture in the list beside an output, which there need not be.
 
-    Rules by a share of the input, ``sharpness>=p2``, and of duplicates are not known here.
+    Raises SourceError: the file cannot be read.
     """
-    found = _RULE.fullmatch(rule.replace(" ", ""))
-    if found is None or (value := values.get(found[1])) is None:
-        return ""
-    return "" if _KEEPS[found[2]](value, float(found[3])) else f"{found[1]} {value:.4g}"
+    for _, line in JournalFile(listed, read_only=True).load():
+        try:
+            data = orjson.loads(line)
+            yield str(data["image_id"]), str(data["rule"]), str(data["reason"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            continue  # another file, or a damaged line

@@ -16,8 +16,9 @@ from cutline.errors import ConfigError
 from cutline.formatting import number, stored_key
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
-from cutline.run_report.picture_rules import measured_pictures, rejects
+from cutline.run_report.picture_rules import measured_pictures, rejected_pictures
 from cutline.serialization import read_object
+from cutline.sources.outputs import rejected_list
 from cutline.storage import is_remote
 
 SAMPLES: Final = 24
@@ -57,12 +58,13 @@ class Group:
 class RecordedRun:
     """What ``read_run`` finds; ``report`` is the run's report.json, empty where it did not end.
 
-    ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model, ``failures_file`` lists
-    the failures and is empty where it is gone.
+    ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model. ``failures_file`` lists
+    the failures and is empty where it is gone; ``rejected_file`` lists the rejected pictures.
     """
 
     output: str
     folder: Path
+    rejected_file: Path
     report: JSON
     settings: JSON
     spent: dict[str, Usage]
@@ -78,6 +80,7 @@ class RecordedRun:
 
     def add_rules(self) -> None:
         """Add what was measured of the pictures, and the skips by rules, which the journal does not have."""
+        journalled = {*self.skips}
         reasons = self.report.get("skip_reasons")
         for reason, count in (reasons if isinstance(reasons, dict) else {}).items():
             if reason not in self.skips and isinstance(count, int) and len(self.skips) < _KINDS:
@@ -86,9 +89,16 @@ class RecordedRun:
         for key, values in measured_pictures(self.folder):
             for name, value in values.items():
                 self._distribution(f"picture: {name}", value, Shown(key=key))
-            for group in self.skips.values():
-                if len(group.pictures) < _OF_A_KIND and (why := rejects(group.name, values)):
-                    group.pictures.append(Shown(key=key, detail=why))
+        counted = {*self.skips}
+        for key, rule, reason in rejected_pictures(self.rejected_file):
+            if rule in journalled or (rule not in self.skips and len(self.skips) >= _KINDS):
+                continue
+            group = self.skips.setdefault(rule, Group(name=rule))
+            if rule not in counted:  # the run has not ended
+                group.count += 1
+                self.counts.skips += 1
+            if len(group.pictures) < _OF_A_KIND:
+                group.pictures.append(Shown(key=key, detail=reason))
 
     @property
     def keys(self) -> set[str]:
@@ -189,14 +199,16 @@ def read_run(
         raise ConfigError(f"{output} has no journal of a run in {folder}: {cure}")
     journal = Journal(folder / "journal.jsonl", read_only=True)
     journal.load()
+    failures = failures_file(output, folder)
     run = RecordedRun(
         output=output,
         folder=folder,
+        rejected_file=Path(rejected_list(str(failures))),
         report=read_object(folder / "report.json") or {},
         settings=dict(journal.settings),
         spent=dict(journal.spent.by_captioner),
         damaged=journal.damaged_lines,
-        failures_file=str(failures) if (failures := failures_file(output, folder)).is_file() else "",
+        failures_file=str(failures) if failures.is_file() else "",
     )
     chance = random.Random(output)  # noqa: S311 - a sample, no secret
     for done, outcome in enumerate(journal.outcomes()):

@@ -118,13 +118,18 @@ def struct(types: Mapping[str, pa.DataType]) -> pa.DataType | None:
     """The struct of these columns as Parquet can hold it; None for none, or too many."""
     if not 0 < len(types) <= _MOST_COLUMNS:
         return None
-    return pa.struct([(key, _writable(_storable(type_))) for key, type_ in types.items()])
+    return pa.struct([(key, storable(type_)) for key, type_ in types.items()])
+
+
+def storable(type_: pa.DataType) -> pa.DataType:
+    """The type of a column for its values, as Parquet can hold it."""
+    return _writable(_storable(type_))
 
 
 def _writable(type_: pa.DataType) -> pa.DataType:
     """Text in place of a type that Arrow does not parse from JSON's values, such as a time of day."""
     try:
-        _column([None], type_)
+        column_array([None], type_)
     except (pa.ArrowException, ValueError, TypeError):
         return pa.string()
     return type_
@@ -159,7 +164,7 @@ def struct_array(name: str, values: Iterable[Any], type_: pa.DataType) -> pa.Arr
     for field in _fields(type_):
         column = [None if row is None else row.get(field.name) for row in rows]
         try:
-            columns.append(_column(column, field.type))
+            columns.append(column_array(column, field.type))
         except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
             raise UntypedValue(name, field.name) from error
     return pa.StructArray.from_arrays(
@@ -178,7 +183,8 @@ def fits(name: str, value: Any, type_: pa.DataType) -> bool:
     return True
 
 
-def _column(values: list[Any], type_: pa.DataType) -> pa.Array:
+def column_array(values: list[Any], type_: pa.DataType) -> pa.Array:
+    """JSON values as an array; raises ArrowException, ValueError, OverflowError or TypeError for others."""
     if pa.types.is_string(type_):
         return pa.array([text(value) for value in values], type_)
     if not all(_fits(value, type_) for value in values):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cutline.formatting import stored_key, without_signatures
 from cutline.interfaces import Sink
-from cutline.records import JSON, Caption, Failure, Outcome, Sample, Step
+from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip, Step
 from cutline.serialization import valid_unicode
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.row_stores import Store
@@ -88,6 +88,23 @@ def failure_row(sample: Sample, outcome: Failure) -> JSON:
         "attempts": outcome.attempts,
         "reply": valid_unicode(outcome.reply.text) if outcome.reply else None,
         "steps": [_step(step) for step in outcome.steps],
+    }
+
+
+def rejection_row(sample: Sample, outcome: Skip) -> JSON:
+    """A picture that a rule, filter or check skipped, as one row of their list, with what was measured.
+
+    Signatures are left out as in ``failure_row``; ``steps`` are there where a caption was paid for.
+    """
+    kept = {"steps": [_step(step) for step in outcome.steps]} if outcome.steps else {}
+    return {
+        "image_id": stored_key(valid_unicode(sample.key)),
+        "image_path": valid_unicode(without_signatures(sample.path)),
+        "rule": outcome.rule or outcome.reason,
+        "reason": outcome.reason,
+        "kept": stored_key(valid_unicode(outcome.kept)) or None,
+        **(outcome.value or {}),
+        **kept,
     }
 
 

@@ -17,6 +17,7 @@ from cutline.storage import is_remote, local_path
 
 STATE_ENDING = ".cutline"
 FAILURES_ENDING = ".failures.jsonl"
+REJECTED_ENDING = ".rejected.jsonl"
 FILE_RECORD, SHARDS_RECORD = "output.json", "shards.jsonl"  # in a state folder, by what the output is
 COMPARISON_RECORD = "comparison.json"
 OWNER = "owner.json"  # of the lock of a state folder
@@ -39,6 +40,17 @@ class OutputPaths:
     failures: str
     numbered: bool = False
 
+    @property
+    def rejected(self) -> str:
+        """The list of pictures that a rule, filter or check skipped."""
+        return rejected_list(self.failures)
+
+
+def rejected_list(failures: str) -> str:
+    """The path or URL of the list of rejected pictures that lies beside a list of failures."""
+    stem = failures.removesuffix(FAILURES_ENDING[1:])
+    return failures + REJECTED_ENDING if stem == failures else stem + REJECTED_ENDING[1:]
+
 
 class OutputFilter:
     """Finds the outputs among the files below an input: the run's own, and those with their state beside.
@@ -52,7 +64,7 @@ class OutputFilter:
         self._others = others
         self._numbered = own is not None and own.numbered
         self._root = absolute(root)
-        paths = (own.output, own.state, own.failures) if own else ()
+        paths = (own.output, own.state, own.failures, own.rejected) if own else ()
         self._own = frozenset(map(absolute, paths)) - {""}
         self._own_output = absolute(own.output) if own else ""
         self._listed: Mapping[str, frozenset[str]] | None = None  # of remote storage, by folders
@@ -120,13 +132,13 @@ def _local_outputs(folder: str) -> frozenset[str]:
 
 
 def _names_of(states: Iterable[str], has: Callable[[str, str], bool]) -> frozenset[str]:
-    """The outputs and failures files that some state folders belong to."""
+    """The outputs, and the lists beside them, that some state folders belong to."""
     found: set[str] = set()
     for state in states:
         base = state.removesuffix(STATE_ENDING)
         # The folder `_X.cutline` may belong to `X`, see engine.state.
         bases = {base, base.removeprefix("_")}
-        found |= {each + FAILURES_ENDING for each in bases}
+        found |= {each + ending for each in bases for ending in (FAILURES_ENDING, REJECTED_ENDING)}
         if any(has(state, record) for record in (FILE_RECORD, SHARDS_RECORD)):
             found |= bases
     return frozenset(found - {""})
@@ -171,12 +183,13 @@ def is_state_of_run(folder: str) -> bool:
 
 
 def state_of_output(path: str) -> str:
-    """The state folder beside an output on this machine, a part or shard of one, or a list of failures.
+    """The state folder beside an output on this machine, a part or shard of one, or a list beside it.
 
     Empty for any other path.
     """
     folder, _, name = absolute(path).rpartition("/")
-    outputs = [f"{folder}/{one}" for one in (name, _whole(name), name.removesuffix(FAILURES_ENDING)) if one]
+    listed = (name.removesuffix(ending) for ending in (FAILURES_ENDING, REJECTED_ENDING))
+    outputs = [f"{folder}/{one}" for one in (name, _whole(name), *listed) if one]
     places: list[tuple[str, tuple[str, ...]]] = [(output, _RECORDS) for output in outputs]
     if _SHARD.fullmatch(name):
         places.append((folder, (SHARDS_RECORD,)))
@@ -195,12 +208,22 @@ def states_beside(output: str) -> tuple[str, str]:
 
 def is_failures_list(path: str) -> bool:
     """Whether a file on this machine begins as a run's list of failures."""
+    return {"key", "kind", "message"} <= (columns := _first_columns(path)) and "caption" not in columns
+
+
+def is_rejected_list(path: str) -> bool:
+    """Whether a file on this machine begins as a run's list of rejected pictures."""
+    columns = _first_columns(path)
+    return {"image_id", "rule", "reason", "kept"} <= columns and "caption" not in columns
+
+
+def _first_columns(path: str) -> frozenset[str]:
+    """The names in the first line of a file of JSON lines; none where it is none."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a string, see above
-            row = decode_object(file.readline(1 << 20)) or {}
+            return frozenset(decode_object(file.readline(1 << 20)) or {})
     except OSError:
-        return False
-    return {"key", "kind", "message"} <= row.keys() and "caption" not in row
+        return frozenset()
 
 
 def _whole(path: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
-from cutline.sources.outputs import FAILURES_ENDING
+from cutline.sources.outputs import FAILURES_ENDING, REJECTED_ENDING
 
 _FOLDERS: Final = 1_000  # of one listing
 _ENTRIES: Final = 20_000  # looked at to count the pictures of one listing
@@ -53,8 +53,8 @@ class Listing(FolderEntry):
 
 
 def is_output_name(name: str) -> bool:
-    """Whether a file is a table or a tar by its name, and no list of failures."""
-    is_other = name.endswith(FAILURES_ENDING) or name.startswith(".")
+    """Whether a file is a table or a tar by its name, and none of the lists beside an output."""
+    is_other = name.endswith((FAILURES_ENDING, REJECTED_ENDING)) or name.startswith(".")
     return not is_other and (table_ending(name) in TABLE_EXTENSIONS or is_tar(name))
 
 
