@@ -82,7 +82,7 @@ def start_studio(folder: Path, *options: str, port: int = 0, wrapper: Sequence[s
     studio = Studio(f"http://127.0.0.1:{port}", folder, process)
     end = time.monotonic() + PATIENCE
     while True:
-        assert process.poll() is None, "the studio did not start"
+        assert process.poll() is None, f"the studio did not start, code {process.returncode}"
         try:
             with urllib.request.urlopen(studio.url, timeout=PATIENCE):
                 return studio

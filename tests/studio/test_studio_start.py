@@ -213,3 +213,11 @@ def test_foreign_pages_hosts_and_paths_get_nothing(own_studio: Any) -> None:
     huge = {"caption": "x", "before": None}
     studio.call("PUT", "captions/0", huge, status=413, headers={"Content-Length": "64000001"})
     assert studio.call("GET", "history") == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSEGV") or os.name != "posix", reason="signals of POSIX")
+def test_a_crash_in_compiled_code_says_what_it_was(photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    studio = start_studio(photos)
+    studio.process.send_signal(signal.SIGSEGV)
+    assert studio.process.wait(PATIENCE) == -signal.SIGSEGV
+    assert "Segmentation fault" in capfd.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -51,6 +52,7 @@ def _prepare() -> None:
     from cutline.garbage_collection import collect_rarely
 
     streams.prepare()
+    faulthandler.enable(2)  # else a crash within a library's compiled code ends without a line
     collect_rarely()
     standard_output.is_ours.set(True)
 

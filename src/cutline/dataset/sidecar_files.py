@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -21,14 +22,14 @@ from cutline.sidecars.links import LinkOutside, enter_folder, read_inside
 from cutline.sidecars.obstacles import check_replaceable
 
 _FEW: Final = 32
-PART: Final = ".cutline-edit.part"
+_PARTS: Final = ".cutline-edit*.part"
 _MOMENT: Final = 0.02  # seconds in which a folder that was moved away may still be written to
 _CAN_ENTER: Final = os.open in os.supports_dir_fd
 _WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 class SidecarFiles:
-    """Reads and replaces the texts below a folder. ``file`` is a path relative to it, as valid Unicode.
+    """Reads and replaces the texts below a folder, from any thread. ``file`` is a relative path.
 
     Raises:
         SampleError: ``sidecar``, from all methods: this one file cannot be read or written.
@@ -37,7 +38,7 @@ class SidecarFiles:
 
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root)
-        self._folder: _Folder | None = None
+        self._entered = _Entered()
         self._unsynced: list[Path] = []
 
     def read(self, file: str) -> bytes | None:
@@ -73,7 +74,8 @@ class SidecarFiles:
                 if content is None:
                     _remove(path, descriptor)
                 else:
-                    write_atomically(path, content, part=PART, sync=False, folder=descriptor)
+                    part = _PARTS.replace("*", f"-{threading.get_native_id()}")
+                    write_atomically(path, content, part=part, sync=False, folder=descriptor)
         except SampleError:
             check_replaceable(Path(path))  # names the cure of what it finds
             raise
@@ -82,7 +84,7 @@ class SidecarFiles:
 
     def sync(self) -> None:
         """Flush everything written to disk: few files one by one, many with all that the system holds."""
-        files, self._unsynced, self._folder = self._unsynced, [], None
+        files, self._unsynced, self._entered = self._unsynced, [], _Entered()
         if len(files) > _FEW and hasattr(os, "sync"):
             os.sync()
         else:
@@ -91,7 +93,8 @@ class SidecarFiles:
     def remove_parts(self, files: list[str]) -> None:
         """Delete what a dead process left beside these files."""
         for folder in {os.path.dirname(self._path(file)) for file in files}:
-            Path(folder, PART).unlink(missing_ok=True)
+            for part in Path(folder).glob(_PARTS):
+                part.unlink(missing_ok=True)
 
     def _path(self, file: str) -> str:
         return os.path.join(self._root, text_to_name(file))
@@ -103,14 +106,20 @@ class SidecarFiles:
             LinkOutside: it lies elsewhere.
             OSError: it cannot be opened.
         """
-        folder = self._folder
+        folder = self._entered.folder
         if folder is None or folder.path != path or not folder.is_there():
             if not _CAN_ENTER:
                 if os.path.commonpath([os.path.realpath(path), self._root]) != self._root:
                     raise LinkOutside
                 return None
-            self._folder = folder = _Folder(path, enter_folder(path, self._root))
+            self._entered.folder = folder = _Folder(path, enter_folder(path, self._root))
         return folder
+
+
+class _Entered(threading.local):
+    """The folder that a thread is in."""
+
+    folder: _Folder | None = None
 
 
 class _Folder:

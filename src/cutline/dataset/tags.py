@@ -83,6 +83,8 @@ def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
 
 def sort_tags(caption: str, order: Callable[[str], object] | None = None) -> str:
     """With the tags in the order of ``order``, else of the alphabet; separators and blanks stay in place."""
+    if order is None and (regular := _sort_regular(caption)) is not None:
+        return regular
     found = _split(caption)
     texts = [part.strip() for part in found.parts]
     keys: list[Any] = found.names() if order is None else [order(text) for text in texts]
@@ -94,6 +96,20 @@ def sort_tags(caption: str, order: Callable[[str], object] | None = None) -> str
         if place != origin:
             found.parts[place] = _put(found.parts[place], texts[origin])
     return found.text()
+
+
+def _sort_regular(caption: str) -> str | None:
+    """The same for what nearly all lists are: tags with a comma and a blank between; None for others."""
+    text = caption.removesuffix(".")
+    parts = text.split(", ")
+    if len(parts) - 1 != text.count(",") or [part.strip() for part in parts] != parts or not all(parts):
+        return None
+    has_stop = text != caption
+    is_odd = "\n" in text or (not text.isascii() and ("\uff0c" in text or "\u3001" in text))
+    if is_odd or (has_stop and (len(parts) == 1 or _has_no_stop(caption))):
+        return None
+    parts.sort(key=None if text.casefold() == text else str.casefold)
+    return ", ".join(parts) + "." * has_stop
 
 
 def dedupe_tags(caption: str) -> str:
@@ -130,14 +146,18 @@ def _keep(caption: str, tags: _Tags, places: list[int]) -> str:
 
 def _split(caption: str) -> _Tags:
     stop = ""
-    is_sentence = caption.endswith(".") and not caption.endswith("..") and not _WEIGHT.search(caption)
-    if is_sentence and _SEPARATOR.search(caption):
+    if caption.endswith(".") and not _has_no_stop(caption) and _SEPARATOR.search(caption):
         caption, stop = caption[:-1], "."
     if "\n" not in caption and "\uff0c" not in caption and "\u3001" not in caption:
         parts = caption.split(",")
         return _Tags(parts, [","] * (len(parts) - 1) + [""], stop)
     parts = _SEPARATOR.split(caption)
     return _Tags(parts[::2], [*parts[1::2], ""], stop)
+
+
+def _has_no_stop(caption: str) -> bool:
+    """Whether the full stop at its end is none of a sentence."""
+    return caption.endswith("..") or bool(_WEIGHT.search(caption))
 
 
 def _put(part: str, text: str) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from cutline.dataset.contents import CAPTION, Contents, is_caption
 from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo, EditResult, Status
 from cutline.errors import SampleError, SinkError
 
+_THREADS: Final = 4
+_MANY: Final = 100
 Progress = Callable[[int], None]
-"""Called with the number of changes that are done; an exception from it stops the edit in good order."""
+"""Called with the number of changes that are done, by any thread, one call after the other.
+
+An exception from it stops the edit in good order.
+"""
 
 Note = Callable[[Mapping[str, bytes | None]], None]
 """Called with what some files hold now."""
@@ -71,30 +79,38 @@ class Writer:
         return results
 
     def _carry_out(self, edit: int, info: EditInfo, note: Note, progress: Progress | None) -> EditResult:
-        outcome = _Outcome()
-        for changes in self._history.unwritten(edit):
-            written = self._put_all(changes, outcome, progress)
-            # Accepting a proposal writes a file and removes the proposal: that is one caption.
-            outcome.files += sum(map(is_caption, written))
-            outcome.values += len({file.split("/", 2)[-1] for file in written if not is_caption(file)})
-            if any(change.file.startswith(CAPTION) for change in changes):
-                outcome.unit = "caption"
-            note(written)
+        outcome = _Outcome(progress)
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
+            for changes in self._history.unwritten(edit):
+                written = self._put_all(changes, outcome, threads)
+                # Accepting a proposal writes a file and removes the proposal: that is one caption.
+                outcome.files += sum(map(is_caption, written))
+                outcome.values += len({file.split("/", 2)[-1] for file in written if not is_caption(file)})
+                if any(change.file.startswith(CAPTION) for change in changes):
+                    outcome.unit = "caption"
+                note(written)
         self._contents.sync()
         return self._finish(edit, info, outcome)
 
     def _put_all(
-        self, changes: Sequence[Change], outcome: _Outcome, progress: Progress | None
+        self, changes: Sequence[Change], outcome: _Outcome, threads: concurrent.futures.Executor
     ) -> dict[str, bytes | None]:
-        """What was written."""
+        """What was written; many files by several threads, as each rename waits for the disk."""
+        if len(changes) < _MANY:
+            return self._put_some(changes, outcome)
+        size = -(-len(changes) // _THREADS)
+        parts = [changes[start : start + size] for start in range(0, len(changes), size)]
+        written: dict[str, bytes | None] = {}
+        for part in threads.map(self._put_some, parts, itertools.repeat(outcome)):
+            written.update(part)
+        return written
+
+    def _put_some(self, changes: Sequence[Change], outcome: _Outcome) -> dict[str, bytes | None]:
         written: dict[str, bytes | None] = {}
         for change in changes:
             try:
-                if progress is not None and not outcome.is_stopped:
-                    progress(outcome.reached)
-                if outcome.is_stopped:
-                    outcome.statuses.append((Status.STOPPED, change.file))
-                elif self._put(change):
+                outcome.reach()
+                if self._put(change):
                     written[change.file] = change.after
                 else:
                     outcome.statuses.append((Status.CONFLICT, change.file))
@@ -105,14 +121,14 @@ class Writer:
                 StopEdit,
                 SinkError,
             ) as error:  # the latter where no file can be written, as on a full disk
-                outcome.failed += [(change.file, str(error))] if isinstance(error, SinkError) else []
                 outcome.statuses.append((Status.STOPPED, change.file))
-                outcome.is_stopped = True
-            outcome.reached += 1
+                outcome.stop([(change.file, str(error))] if isinstance(error, SinkError) else [])
         return written
 
     def _finish(self, edit: int, info: EditInfo, outcome: _Outcome) -> EditResult:
         count = outcome.files or outcome.values
+        outcome.statuses.sort(key=lambda each: each[1])
+        outcome.failed.sort()
         self._history.finish(edit, outcome.statuses, count)
         return EditResult(
             id=edit,
@@ -146,6 +162,7 @@ def inverse(changes: Iterable[Change]) -> Iterator[Change]:
 class _Outcome:
     """What became of an edit so far; ``statuses`` are those of the changes that were not written."""
 
+    progress: Progress | None
     reached: int = 0
     files: int = 0
     values: int = 0
@@ -153,3 +170,19 @@ class _Outcome:
     unit: str = "file"
     statuses: list[tuple[Status, str]] = dataclasses.field(default_factory=list)
     failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    _guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def reach(self) -> None:
+        """Count a change; StopEdit: it is not to be made any more."""
+        with self._guard:
+            if self.is_stopped:
+                raise StopEdit
+            if self.progress is not None:
+                self.progress(self.reached)
+            self.reached += 1
+
+    def stop(self, failed: list[tuple[str, str]]) -> None:
+        """Make no further change, because of what failed first."""
+        with self._guard:
+            self.failed += failed * (not self.is_stopped)
+            self.is_stopped = True
