@@ -92,7 +92,7 @@ def test_whole_words_are_replaced_as_the_definition_of_words_has_it(
         (edits.SortTags(), "(tag:1.2), a", "(tag:1.2), a"),
         (edits.SortTags(), "c, B, a, b.", "a, B, b, c."),
         (edits.SortTags(), "b, , a", "a, , b"),
-        (edits.SortTags(), "c, b，a", "a, b，c"),
+        (edits.SortTags(), "c, b\uff0ca", "a, b\uff0cc"),
         (edits.DedupeTags(), "a, b, A, c, b", "a, b, c"),
         (edits.DedupeTags(), "a, b, a.", "a, b."),
         (edits.Trim(), "  a   cat \n on\ta mat ", "a cat\non a mat"),
