@@ -100,7 +100,16 @@ def test_missing_folders_are_made_also_with_a_state_elsewhere(name, here, pictur
     assert (here / name).stat().st_size
 
 
-@pytest.mark.parametrize("arguments", [("caption", "photos", "out.jsonl"), ("caption", "photos"), ("serve",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("caption", "photos", "out.jsonl"),
+        ("caption", "photos"),
+        ("serve",),
+        ("eval", "a.jsonl"),
+        ("judge", "a.jsonl"),
+    ],
+)
 def test_a_working_folder_that_is_gone_is_one_line(arguments, here):
     (here / "gone").mkdir()
     script = (

@@ -140,6 +140,9 @@ def test_messages_of_an_endpoint_do_not_act(
         ("cutline prompts > /dev/full", 4, "cannot write to the standard output: No space left on device"),
         ("cutline --version > /dev/full", 4, "cannot write to the standard output"),
         ("cutline caption {pictures} --preview 1 > /dev/full", 4, "cannot write to the standard output"),
+        ("cutline eval {captions} > /dev/full", 4, "cannot write to the standard output"),
+        ("cutline eval {captions} --json > /dev/full", 4, "cannot write to the standard output"),
+        ("cutline eval {captions} -o scores.csv > /dev/full", 0, "scores of 1 picture"),
         ("cutline prompts >&-", 4, "cannot write to the standard output: Bad file descriptor"),
         ("cutline prompts 2>&-", 0, ""),
         ("cutline prompts | true", 141, ""),
@@ -150,9 +153,13 @@ def test_messages_of_an_endpoint_do_not_act(
 def test_output_that_cannot_be_written_is_one_line(
     command: str, code: int, message: str, pictures: Path, tmp_path: Path
 ) -> None:
-    ran = shell(command.format(pictures=pictures), tmp_path)
+    captions = tmp_path / "captions.csv"
+    captions.write_text("image_id,caption\na.png,a dog runs\n")
+    ran = shell(command.format(pictures=pictures, captions=captions), tmp_path)
     assert ran.returncode == code, ran.stderr
     lines = ran.stderr.decode().splitlines()
+    if "eval" in command:  # which also prints what it leaves out
+        lines = lines[-1:]
     assert len(lines) == bool(message), lines
     assert message in "".join(lines)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cutline.analysis.embedding_store import EmbeddingStore
 from cutline.dataset.embedded_contents import PictureContents
+from cutline.dataset.embedding_map import EmbeddingMap
 from cutline.dataset.embeddings import Embeddings, EmbedResult, open_embeddings
 from cutline.dataset.opener import open_dataset
 from cutline.dataset.picture_keys import PictureKeys
@@ -164,6 +165,9 @@ def test_vectors_that_are_none_are_noticed_and_a_damaged_file_of_keys_is_begun_a
         (embeddings.store.folder / "vectors.f16").write_bytes(bytes(384 * 2))
         with pytest.raises(ConfigError, match="not of unit length: delete that folder"):
             embeddings.vectors()
+        (embeddings.store.folder / "vectors.f16").write_bytes(b"\xff\xff" * 384)
+        with pytest.raises(ConfigError, match="not of unit length: delete that folder"):
+            EmbeddingMap.of_embeddings(embeddings, embeddings.places())
         images = open_embeddings(dataset, "images")
         (images.store.folder.parent / "pictures.sqlite").write_bytes(b"no database " * 500)
         assert images.compute().computed == 1

@@ -171,6 +171,34 @@ def test_a_journal_is_never_written(folder: Path, tmp_path: Path) -> None:
     assert journal.read_bytes() == before
 
 
+def _other_types(value: Any) -> Any:
+    """The same names with values of other types, as another program may write them."""
+    if isinstance(value, dict):
+        return {name: _other_types(each) for name, each in value.items()}
+    return {list: {"a": 1}, str: 7, int: "x", float: [None]}.get(type(value), [None])
+
+
+def test_a_report_with_values_of_other_types(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    caption(folder, output, "--filter", "size=16")
+    record = tmp_path / "out.jsonl.cutline" / "report.json"
+    record.write_text(json.dumps(_other_types(json.loads(record.read_text()))))
+    page = run_report(str(output))
+    assert facts(page)["captions"] == "8", "those of the journal"
+    for value in ("-1", "true", "1e999", "[]"):
+        record.write_text(f'{{"captions": {value}, "cost_usd": {value}, "skip_reasons": {{"a": {value}}}}}')
+        assert facts(run_report(str(output)))["captions"] == "8"
+
+
+def test_a_journal_that_lost_outcomes_is_named(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    caption(folder, output)
+    assert "journal lacks" not in run_report(str(output))
+    journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:4]))
+    assert "the journal lacks 6 outcomes of the run" in run_report(str(output))
+
+
 def test_the_same_run_gives_the_same_page(folder: Path, tmp_path: Path) -> None:
     caption(folder, tmp_path / "out.jsonl")
     pages = [run_report(str(tmp_path / "out.jsonl")) for _ in range(2)]

@@ -21,6 +21,8 @@ from cutline.files import write_atomically, write_errors
 
 KEY: Final = 16  # bytes
 _FORMAT: Final = 1
+_BLOCK: Final = 16_384  # rows that are checked at a time
+_TOLERANCE: Final = 0.2  # of a squared length
 
 Places: TypeAlias = npt.NDArray[np.int32]
 """Rows of the store's matrix; -1 for none."""
@@ -97,6 +99,14 @@ class EmbeddingStore:
             _append(self._vectors_file, rows * self._row_size, vectors[chosen].astype(np.float16).tobytes())
             _append(self._keys_file, rows * KEY, new[chosen].tobytes())
             self._keys = np.concatenate([self._keys, new[chosen]])
+
+    def check(self, places: Places) -> None:
+        """ConfigError: one of these rows cannot be a vector, as its length is not 1."""
+        matrix, rows = self.matrix, np.sort(places[places >= 0])
+        for start in range(0, len(rows), _BLOCK):
+            block = matrix[rows[start : start + _BLOCK]].astype(np.float32)
+            if not (np.abs(np.einsum("ij,ij->i", block, block) - 1) < _TOLERANCE).all():
+                raise self.damaged("as a vector is not of unit length")
 
     def damaged(self, reason: str) -> ConfigError:
         """The error for vectors that cannot be ones of this model."""

@@ -166,7 +166,7 @@ def run(arguments: list[str]) -> int:
             _usage_message(error, arguments), hint=_instead(error, arguments) + _help_of(error, arguments)
         )
     except ConfigError as error:
-        return fail(str(error))
+        return fail(_without_folder() or str(error))
     except CutlineError as error:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
     except KeyboardInterrupt:
@@ -183,18 +183,20 @@ def _call(arguments: list[str]) -> Any:
     words = ["--help" if word == ALL else word for word in arguments]
     # A console of this call: otherwise the commands' apps keep the first one they make, with its width.
     console = Console()
-    try:
-        result = build(short)(words, console=console)
-    except FileNotFoundError:
-        try:
-            Path.cwd()
-        except FileNotFoundError:
-            raise ConfigError("the working folder is gone: change to one that exists") from None
-        raise
+    result = build(short)(words, console=console)
     if short is not None and short.hidden:
         command = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words))
         console.print(f"{short.hidden} more options: cutline {command} {ALL}", markup=False)
     return result
+
+
+def _without_folder() -> str:
+    """Why no relative path is found, where the working folder was removed."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return "the working folder is gone: change to one that exists"
+    return ""
 
 
 def _shown_default(default: Any) -> str | None:
@@ -270,6 +272,8 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     """A line and the exit code: for a file that the system refuses, such as a path too long, or for a bug."""
     from cutline.engine.report import EXIT_BUG
 
+    if isinstance(error, FileNotFoundError) and (gone := _without_folder()):
+        return gone, 2
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
         name = name_to_text(os.fsdecode(error.filename))
         return f"cannot use {name if len(name) <= _MAX_PATH else name[:_MAX_PATH] + '…'}: {error.strerror}", 2

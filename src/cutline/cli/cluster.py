@@ -15,8 +15,9 @@ from rich.text import Text
 from cutline.analysis.clusters import MOST, NONE, best_count
 from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.map_plot import map_plot
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output, edit_progress
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress
 from cutline.cli.embed import Device, Model, Weights, compute
+from cutline.cli.output_file import check_output
 from cutline.cli.tables import new_table, table_console
 from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
@@ -62,15 +63,15 @@ def cluster(
 
     `cutline find` and all other commands take them as `cluster:3`, or by name.
     """
-    check_output(output, (".csv",), "clusters are written", overwrite=overwrite)
-    check_output(plot, (".svg",), "the map is drawn", overwrite=overwrite)
+    check_output(output, (".csv",), "clusters are written", overwrite=overwrite, inputs=[folder])
+    check_output(plot, (".svg",), "the map is drawn", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)
     embeddings = opened.embeddings(of, model=model, weights=weights, device=device)
     result = compute(embeddings)
     if result.stopped:
         print_line("stopped; what is computed is kept: run the same command again to go on")
         return 130
-    found = EmbeddingMap(embeddings.store.matrix, embeddings.places(), of=of, model=embeddings.model)
+    found = EmbeddingMap.of_embeddings(embeddings, embeddings.places())
     if not len(found.rows):
         raise ConfigError(_nothing(of, result))
     latest = opened.clusters.latest()

@@ -23,7 +23,7 @@ from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun
 from cutline.comparison.statistics import EXPORTED_ONLY, Figures
 from cutline.display import Display
 from cutline.errors import SinkError
-from cutline.formatting import money, printable
+from cutline.formatting import money, plural, printable
 from cutline.judgment.summary import judgment_lines, limits
 from cutline.options import (
     CheckOptions,
@@ -175,9 +175,13 @@ def _print_result(ended: ComparisonRun) -> None:
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
         console.print(f"the first {shown:,} of {total:,} pictures; change this with --image-limit")
-    lost = sum(picture.thumbnail is None for picture in comparison.pictures)
+    lost = [picture for picture in comparison.pictures if picture.thumbnail is None]
     if lost and not comparison.input:
-        console.print(f"{lost:,} pictures have moved: give their place with --input-path")
+        example = printable(f"{lost[0].key}: {lost[0].problem}")
+        cure = "; if pictures have moved, give their place with --input-path"
+        console.print(
+            f"{plural(len(lost), 'picture')} cannot be shown, such as {example}{cure}", markup=False
+        )
     if any(candidate.stopped for candidate in comparison.candidates):
         message = "not everything is captioned; run the same command again to continue"
         console.print(Text(message, style="bold"))

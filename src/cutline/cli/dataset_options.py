@@ -7,8 +7,7 @@ import dataclasses
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -19,7 +18,6 @@ from cutline.dataset.opener import open_dataset
 from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.display import PLAIN_INTERVAL
-from cutline.errors import ConfigError
 from cutline.formatting import duration, plural, printable
 from cutline.terminal import print_error, print_line
 
@@ -111,18 +109,6 @@ def exit_code(result: EditResult) -> int:
     if result.stopped:
         return 130
     return 1 if result.conflicts or result.failed else 0
-
-
-def check_output(path: Path | None, endings: Sequence[str], what: str, *, overwrite: bool) -> None:
-    """ConfigError: the path has another ending, is a folder, or is there. ``what``: "words are written"."""
-    if path is None:
-        return
-    if path.suffix.lower() not in endings:
-        raise ConfigError(f"{what} to {' or '.join(endings)}: change the ending of {path}")
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder: give the path of a file")
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists: give another output, or --overwrite")
 
 
 @contextlib.contextmanager

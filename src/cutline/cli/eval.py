@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,9 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.dataset_options import check_output
+from cutline.cli.output_file import check_output
 from cutline.cli.streams import optional_output
 from cutline.cli.tables import new_table, table_console
-from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
 from cutline.evaluation.score_table import ENDINGS, write_scores
@@ -71,10 +71,13 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print the numbers as JSON.")] = False,
 ) -> int:
     """Measure captions: against references, for length and variety, per picture and for all."""
-    check_output(output, ENDINGS, "scores are written", overwrite=overwrite)
-    inputs = [path for path in (captions, references, against) if path is not None]
-    if output is not None and any(Path(path).resolve() == output.resolve() for path in inputs):
-        raise ConfigError(f"{output} is also an input: give another --output")
+    check_output(
+        output,
+        ENDINGS,
+        "scores are written",
+        overwrite=overwrite,
+        inputs=[captions, references, against, objects],
+    )
     plan = EvaluationPlan(
         captions=captions,
         references=references,
@@ -89,7 +92,7 @@ def evaluate(
     evaluation = run_evaluation(plan, print_line)
     if output is not None:
         write_scores(evaluation, output)
-    with optional_output():
+    with contextlib.nullcontext() if output is None or json else optional_output():
         if json:
             sys.stdout.write(orjson.dumps(evaluation.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         else:

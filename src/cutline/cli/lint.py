@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
+from cutline.cli.output_file import check_output
 from cutline.dataset.lint_list import lint_dataset
-from cutline.errors import ConfigError
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import plural, printable
 from cutline.terminal import print_line
@@ -42,14 +42,14 @@ def lint(
     output: Annotated[
         Path | None, Parameter(name=("--output", "-o"), help="Write the findings to a .json file too.")
     ] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List what is odd in a folder's captions, with the query that finds it and the command that mends it.
 
     The exit code is 1 where anything is found.
     """
-    if output is not None and (output.suffix.lower() != ".json" or output.is_dir()):
-        raise ConfigError(f"findings are written to a .json file: change {output}")
+    check_output(output, (".json",), "findings are written", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)
     chosen = [one for one in check or _DEFAULT if one not in ignore]
     found = lint_dataset(opened, find_rows(opened, where) if where else None, chosen)

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from cutline.analysis.clusters import MOST
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
 from cutline.cli.embed import Device, Model, Weights, compute
+from cutline.cli.output_file import check_output
 from cutline.dataset.report import dataset_report
 from cutline.display import PLAIN_INTERVAL
 from cutline.errors import ConfigError
@@ -62,7 +63,7 @@ def report(
     pictures, cost, samples. Of a dataset: counts, words, clusters with their pictures, and what is worth a
     look. The file loads nothing from elsewhere.
     """
-    check_output(output, (".html", ".htm"), "the report is written", overwrite=overwrite)
+    check_output(output, (".html", ".htm"), "the report is written", overwrite=overwrite, inputs=[folder])
     options = {
         "--where": where,
         "--of": of != "captions",

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, check_output
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows, nothing_found
+from cutline.cli.output_file import check_output
 from cutline.cli.tables import new_table, table_console
 from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.dataset.words import DatasetWords
@@ -54,7 +55,9 @@ def words(
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
-    check_output(output, (".csv", ".svg"), "words are written", overwrite=overwrite)
+    check_output(
+        output, (".csv", ".svg"), "words are written", overwrite=overwrite, inputs=[folder, *stop_words]
+    )
     opened = dataset.open(folder)
     dropped = read_stop_words(opened.history, [name for name in stop_words if name != "none"])
     rows = find_rows(opened, where) if where else None

@@ -45,6 +45,7 @@ def _cosines(own: Embeddings, others: Embeddings) -> tuple[RowNumbers, npt.NDArr
     """The rows that have a vector in both, which are of one store, and their cosines, the least first."""
     here, there = own.places(), others.places()
     rows = np.flatnonzero((here >= 0) & (there >= 0))
+    own.store.check(np.concatenate([here[rows], there[rows]]))
     matrix = own.store.matrix
     scores = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), _BLOCK):

@@ -16,6 +16,7 @@ from cutline.analysis.nearest import Similar, most_similar, near_duplicates
 from cutline.analysis.projection import Matrix, Vectors, principal_components, scale
 from cutline.analysis.stop_words import stop_words
 from cutline.dataset.dataset_clusters import Clustering, Of
+from cutline.dataset.embeddings import Embeddings
 from cutline.dataset.preview import RowNumbers
 from cutline.dataset.words import DatasetWords
 
@@ -54,6 +55,12 @@ class EmbeddingMap:
         self.layout: Layout = "pca"
         self._plane = scale(self._reduced)
         self._computing = threading.Lock()
+
+    @classmethod
+    def of_embeddings(cls, embeddings: Embeddings, places: npt.NDArray[np.int32]) -> EmbeddingMap:
+        """The map of the rows that have a place; ConfigError: the store is damaged."""
+        embeddings.store.check(places)
+        return cls(embeddings.store.matrix, places, of=embeddings.of, model=embeddings.model)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -125,7 +125,7 @@ def _clusters(
         return [], ""
     places = np.full(len(dataset), -1, np.int32)
     places[rows] = embeddings.places()[rows]
-    found = EmbeddingMap(embeddings.store.matrix, places, of=embeddings.of, model=embeddings.model)
+    found = EmbeddingMap.of_embeddings(embeddings, places)
     if not len(found.rows):
         return [], ""
     made = found.cluster(count or best_count(found.suggest()) or 1, DatasetWords(dataset))

@@ -111,7 +111,8 @@ def _is_failures_file(path: Path) -> bool:
 
 
 def is_linked(path: str) -> bool:
-    return or_none(lambda: Path(path).is_symlink() or os.stat(path).st_nlink > 1) or False
+    """Whether it is a link, or a file that has other names too; a folder always has several."""
+    return or_none(lambda: Path(path).is_symlink() or (is_file(path) and os.stat(path).st_nlink > 1)) or False
 
 
 def is_file(path: str) -> bool:

@@ -38,9 +38,12 @@ class Meteor(CorpusMetric):
     def open(self, say: Say) -> None:
         """Index the paraphrases, where that was never done; raises MissingExtra."""
         _stemmer()
-        if not meteor_data.index_file().exists():
+        is_new = not meteor_data.is_indexed()
+        if is_new:
             say("indexing METEOR's paraphrases, once")
         meteor_data.paraphrases()
+        if is_new and not (file := meteor_data.index_file()).exists():
+            say(f"{file.parent} cannot be written: the index is made again by the next command")
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
         statistics = meteor_statistics(corpus)

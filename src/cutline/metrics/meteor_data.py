@@ -160,6 +160,11 @@ def paraphrases() -> Paraphrases:
     return _opened(packed)
 
 
+def is_indexed() -> bool:
+    """Whether ``paraphrases`` needs no time: the index is loaded, or its file is there."""
+    return bool(paraphrases.cache_info().currsize) or index_file().exists()
+
+
 def index_file() -> Path:
     """Where the index is kept; raises as ``paraphrases``."""
     try:

@@ -12,6 +12,7 @@ from cutline.imaging.thumbnails import Thumbnail
 from cutline.records import JSON
 from cutline.run_report.measures import Distribution
 from cutline.run_report.recorded_run import Group, RecordedRun, Shown
+from cutline.run_report.report_values import count, counts, mapping, positive, text, texts
 from cutline.web.histogram import histogram
 from cutline.web.html import render, style
 
@@ -35,10 +36,10 @@ def as_html(run: RecordedRun, thumbnails: Mapping[str, Thumbnail], *, made: dt.d
     report = run.report
     return render(
         "run_report.html",
-        title=f"Run of {report.get('model') or run.settings.get('model') or 'a captioner'}",
+        title=f"Run of {text(report.get('model')) or text(run.settings.get('model')) or 'a captioner'}",
         style=style("report.css", "run_report.css"),
         output=run.output,
-        input=str(run.settings.get("input") or ""),
+        input=text(run.settings.get("input")),
         made=made,
         state=_state(run),
         facts=_facts(run),
@@ -130,28 +131,34 @@ def _state(run: RecordedRun) -> tuple[str, str]:
     """Whether the run is whole, and why not."""
     if not run.report:
         return "bad", "This run has not ended: the figures are those of its journal so far."
-    if run.report.get("stopped"):
-        return "bad", f"This run was stopped: {run.report['stopped']}"
+    if stopped := text(run.report.get("stopped")):
+        return "bad", f"This run was stopped: {stopped}"
     return "", ""
 
 
 def _facts(run: RecordedRun) -> list[tuple[str, str]]:
-    report, counts = run.report, run.counts
-    of_report = [report.get(name, getattr(counts, name)) for name in ("captions", "skips", "failures")]
-    facts = [
-        (name, f"{value:,}") for name, value in zip(("captions", "skipped", "failed"), of_report, strict=True)
-    ]
-    totals = _mapping(report.get("all_runs"))
-    if seconds := _positive(totals.get("wall_seconds")):
+    report = run.report
+    facts = []
+    for name, title in (("captions", "captions"), ("skips", "skipped"), ("failures", "failed")):
+        reported = count(report.get(name))
+        facts.append((title, f"{getattr(run.counts, name) if reported is None else reported:,}"))
+    totals = mapping(report.get("all_runs"))
+    if seconds := positive(totals.get("wall_seconds")):
         facts.append(("time", duration(seconds)))
-    if rate := _positive(totals.get("pictures_per_second")):
+    if rate := positive(totals.get("pictures_per_second")):
         facts.append(("pictures per second", number(round(rate, 2))))
     tokens = sum(usage.total for usage in run.spent.values())
     if tokens:
         facts.append(("tokens", short_number(tokens)))
-    if report.get("cost_usd") is not None:
-        facts.append(("cost", money(float(report["cost_usd"]))))
+    if (cost := _cost(report)) is not None:
+        facts.append(("cost", money(cost)))
     return facts
+
+
+def _cost(report: JSON) -> float | None:
+    """US dollars; None where no price is known."""
+    cost = report.get("cost_usd")
+    return 0.0 if cost == 0 and not isinstance(cost, bool) else positive(cost) or None
 
 
 def _costs(run: RecordedRun) -> list[tuple[str, str]]:
@@ -164,44 +171,45 @@ def _costs(run: RecordedRun) -> list[tuple[str, str]]:
     tokens = sum(usage.total for usage in run.spent.values())
     if tokens and outcomes:
         rows.append(("tokens for a picture", f"{tokens / outcomes:,.0f}"))
-    cost = run.report.get("cost_usd")
+    cost = _cost(run.report)
     if cost is not None:
-        rows.append(("cost", money(float(cost))))
+        rows.append(("cost", money(cost)))
         if outcomes and cost:
-            rows.append(("cost of 1,000 pictures", money(1000 * float(cost) / outcomes)))
+            rows.append(("cost of 1,000 pictures", money(1000 * cost / outcomes)))
     elif tokens:
         rows.append(("cost", "no price is known for a model; --prices FILE gives one"))
     return rows
 
 
 def _speed(report: JSON) -> list[tuple[str, str]]:
-    totals = _mapping(report.get("all_runs"))
+    totals = mapping(report.get("all_runs"))
     rows = []
-    if runs := totals.get("runs"):
+    if runs := count(totals.get("runs")):
         rows.append(("runs", f"{runs:,}"))
-    if report.get("start"):
-        rows.append(("began", _moment(totals.get("start") or report["start"])))
-        rows.append(("ended", _moment(report.get("end"))))
-    latencies = _mapping(totals.get("latency_seconds"))
-    shares = [f"{name} {number(value)} s" for name in ("p50", "p90", "p99") if (value := latencies.get(name))]
+    if start := text(report.get("start")):
+        rows.append(("began", _moment(text(totals.get("start")) or start)))
+        rows.append(("ended", _moment(text(report.get("end")))))
+    latencies = mapping(totals.get("latency_seconds"))
+    shares = [
+        f"{name} {number(value)} s"
+        for name in ("p50", "p90", "p99")
+        if (value := positive(latencies.get(name)))
+    ]
     if shares:
         rows.append(("latency of a request", ", ".join(shares)))
-    if retries := _mapping(totals.get("retries")):
-        rows.append(
-            ("requests sent again", ", ".join(f"{cause}: {count:,}" for cause, count in retries.items()))
-        )
-    this = _mapping(report.get("this_run"))
-    if refused := _mapping(this.get("refused")):
-        rows.append(("refused", ", ".join(f"{cause}: {count:,}" for cause, count in refused.items())))
+    refused = mapping(report.get("this_run")).get("refused")
+    for title, by_cause in (("requests sent again", totals.get("retries")), ("refused", refused)):
+        if found := counts(by_cause):
+            rows.append((title, ", ".join(f"{cause}: {each:,}" for cause, each in found.items())))
     return rows
 
 
 def _stages(report: JSON) -> list[tuple[str, str]]:
     """What filters and checks did, by their counts."""
     return [
-        (name, ", ".join(f"{what} {count:,}" for what, count in counts.items() if not _is_of_captions(what)))
-        for name, counts in _mapping(report.get("stages")).items()
-        if isinstance(counts, Mapping) and counts
+        (name, ", ".join(f"{what} {each:,}" for what, each in found.items() if not _is_of_captions(what)))
+        for name, stage in mapping(report.get("stages")).items()
+        if (found := counts(stage))
     ]
 
 
@@ -210,46 +218,37 @@ def _is_of_captions(what: str) -> bool:
 
 
 def _prompts(report: JSON) -> list[tuple[str, str]]:
-    texts = _mapping(report.get("prompt_texts"))
-    return [(name, "\n\n".join(_lines(_mapping(prompt)))) for name, prompt in texts.items()]
+    prompts = mapping(report.get("prompt_texts"))
+    return [(name, "\n\n".join(_lines(mapping(prompt)))) for name, prompt in prompts.items()]
 
 
 def _lines(prompt: Mapping[str, Any]) -> list[str]:
     """What a prompt says, its system message first."""
-    user = prompt.get("user")
-    texts = [prompt.get("system"), *(user if isinstance(user, list) else [])]
-    return [str(text) for text in texts if text]
+    return texts([prompt.get("system"), *texts(prompt.get("user"))])
 
 
 def _warnings(run: RecordedRun) -> list[str]:
     left = [
-        f"left out {plural(int(each.get('count', 0)), 'picture')} ({kind}): {each.get('cure', '')}"
-        for kind, each in _mapping(run.report.get("left_over")).items()
+        f"left out {plural(count(each.get('count')) or 0, 'picture')} ({kind}): {text(each.get('cure'))}"
+        for kind, each in mapping(run.report.get("left_over")).items()
         if isinstance(each, Mapping)
     ]
-    given = run.report.get("warnings")
-    lines = [*left, *map(str, given if isinstance(given, list) else [])][:_WARNINGS]
-    total = sum(int(run.report.get(name) or 0) for name in ("captions", "failures"))
+    lines = [*left, *texts(run.report.get("warnings"))][:_WARNINGS]
+    total = sum(count(run.report.get(name)) or 0 for name in ("captions", "failures"))
     more = run.counts.captions + run.counts.failures - total
     if run.report and more > 0:
         lines.append(
             f"the journal has {plural(more, 'more outcome')}, of pictures that are not in the output"
         )
+    if run.report and more < 0:
+        lines.append(f"the journal lacks {plural(-more, 'outcome')} of the run: it was cut or damaged")
     if run.damaged:
         lines.append(f"{plural(run.damaged, 'line')} of the journal cannot be read")
     return lines
 
 
-def _moment(text: Any) -> str:
+def _moment(moment: str) -> str:
     try:
-        return f"{dt.datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M:%S %Z}"
+        return f"{dt.datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S %Z}"
     except ValueError:
-        return str(text)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _positive(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and value > 0 else 0.0
+        return moment

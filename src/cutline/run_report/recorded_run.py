@@ -17,6 +17,7 @@ from cutline.formatting import number, stored_key
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
 from cutline.run_report.picture_rules import measured_pictures, rejected_pictures
+from cutline.run_report.report_values import counts
 from cutline.serialization import read_object
 from cutline.sources.outputs import rejected_list
 from cutline.storage import is_remote
@@ -81,9 +82,8 @@ class RecordedRun:
     def add_rules(self) -> None:
         """Add what was measured of the pictures, and the skips by rules, which the journal does not have."""
         journalled = {*self.skips}
-        reasons = self.report.get("skip_reasons")
-        for reason, count in (reasons if isinstance(reasons, dict) else {}).items():
-            if reason not in self.skips and isinstance(count, int) and len(self.skips) < _KINDS:
+        for reason, count in counts(self.report.get("skip_reasons")).items():
+            if reason not in self.skips and len(self.skips) < _KINDS:
                 self.skips[reason] = Group(name=reason, count=count)
                 self.counts.skips += count
         for key, values in measured_pictures(self.folder):

@@ -113,9 +113,7 @@ class MapSession:
     def compute(self, embeddings: Embeddings, progress: Progress) -> None:
         """Compute what is missing, the points and their clusters, and show them."""
         result = embeddings.compute(progress)
-        found = EmbeddingMap(
-            embeddings.store.matrix, embeddings.places(), of=embeddings.of, model=embeddings.model
-        )
+        found = EmbeddingMap.of_embeddings(embeddings, embeddings.places())
         if not len(found.rows):
             raise ConfigError(_nothing(result, embeddings.of))
         latest = self._dataset.clusters.latest()
