@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         batch_submit as batch_submit,
     )
     from cutline.call_options import CallOptions as CallOptions, LoadOptions as LoadOptions
-    from cutline.captioners.plugins import register_model as register_model
+    from cutline.captioners.plugins.models import register_model as register_model
     from cutline.captioners.servers.settings import ServerOptions as ServerOptions
     from cutline.captions import Captions as Captions
     from cutline.client import (
@@ -200,7 +200,7 @@ _NAMES = {
     "cutline.api": "acaption caption",
     "cutline.batches": "batch_cancel batch_collect batch_status batch_submit",
     "cutline.call_options": "CallOptions LoadOptions",
-    "cutline.captioners.plugins": "register_model",
+    "cutline.captioners.plugins.models": "register_model",
     "cutline.captioners.servers.settings": "ServerOptions",
     "cutline.captions": "Captions",
     "cutline.client": "AsyncClient Client",

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import errno
 import itertools
@@ -111,6 +110,8 @@ def file_errors(path: Path | str) -> Iterator[None]:
 def sync_files(files: Collection[Path]) -> None:
     """Flush files and their names to disk; many at once, which shares the cost."""
     if files:
+        import concurrent.futures
+
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(_sync_if_there, files))
         for folder in {file.parent for file in files}:

@@ -21,6 +21,15 @@ def collect_rarely() -> None:
         gc.callbacks.append(_after_first)
 
 
+def stop_collecting() -> None:
+    """Leave what is in memory to the end of the process, which is near. For programs, as ``collect_rarely``.
+
+    Otherwise the interpreter looks for cycles among all modules while it exits, 80 ms of CPU time.
+    """
+    gc.disable()
+    gc.freeze()
+
+
 def _after_first(phase: str, _: dict[str, Any]) -> None:
     if phase == "stop":
         gc.callbacks.remove(_after_first)

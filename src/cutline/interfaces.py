@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
@@ -13,7 +13,9 @@ from cutline.imaging.decoded import DecodedPicture
 from cutline.parameters import Parameter
 from cutline.prompts import Prompt
 from cutline.records import JSON, LeftOver, Outcome, Reply, Sample, Slowdown, Step
-from cutline.text.corpus import Corpus, CorpusScore
+
+if TYPE_CHECKING:
+    from cutline.text.corpus import Corpus, CorpusScore
 
 Say: TypeAlias = Callable[[str], None]
 """Takes lines about what is waited for, from any thread."""

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cutline import parameters
-from cutline.captioners.hosted.nvidia_models import HOSTED, HostedModel
 from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.spec import (
     HEADER_OPTIONS,
     PICTURE_OPTIONS,
@@ -29,6 +27,7 @@ from cutline.parameters import Parameter
 
 if TYPE_CHECKING:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
+    from cutline.captioners.hosted.nvidia_models import HostedModel
     from cutline.captioners.hosted.openai import OpenAIChat
 
 DEFAULT_MAX_TOKENS = 512
@@ -45,6 +44,8 @@ def find_key(preset: Preset) -> Secret | None:
 
 def options_of_service(spec: Spec, preset: Preset) -> frozenset[str]:
     """The options that this model of a service supports."""
+    from cutline.captioners.servers.programs import PROGRAMS
+
     own = "large_images" if _hosted(spec, preset) else "schema_dialect"
     program = PROGRAMS.get(preset.name)
     of_server = {
@@ -139,7 +140,11 @@ def _nvidia(
 
 
 def _hosted(spec: Spec, preset: Preset) -> HostedModel | None:
-    return HOSTED.get(spec.name) if preset.name == "nvidia" else None
+    if preset.name != "nvidia":
+        return None
+    from cutline.captioners.hosted.nvidia_models import HOSTED
+
+    return HOSTED.get(spec.name)
 
 
 def _key(spec: Spec, preset: Preset, options: CaptionerOptions, own: EndpointHeaders) -> Secret | None:

@@ -17,10 +17,9 @@ from cutline.captioners.spec import (
     SERVER_OPTIONS,
     CaptionerOptions,
     Spec,
+    is_family,
     refuse_unknown,
 )
-from cutline.captioners.transformers.family import Family
-from cutline.captioners.transformers.settings import GENERATION_PARAMETERS
 from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
@@ -52,7 +51,7 @@ def adjustable(spec: Spec, options: CaptionerOptions) -> dict[str, Any]:
     if spec.preset is None:
         made = registry.load("captioners", spec.provider)
         is_own = isinstance(made, type) and Captioner in made.__mro__ and "adjusted" in vars(made)
-        known = known & _keywords(made) if is_own or isinstance(made, Family) else frozenset()
+        known = known & _keywords(made) if is_own or is_family(made) else frozenset()
     given = {name: value for name, value in options.options.items() if name in known}
     if given.get("max_tokens") == 0:  # the endpoint's own limit, which is not a value of the parameter
         del given["max_tokens"]
@@ -112,8 +111,11 @@ def with_parameters(spec: Spec, options: CaptionerOptions) -> CaptionerOptions:
             if "build" in known:  # the captioner within checks them
                 return options
             label = spec.provider
-            more = GENERATION_PARAMETERS if "device" in known else ()
-            allowed = (*(parameter for parameter in parameters.COMMON if parameter.name in known), *more)
+            allowed = tuple(parameter for parameter in parameters.COMMON if parameter.name in known)
+            if "device" in known:
+                from cutline.captioners.transformers.settings import GENERATION_PARAMETERS
+
+                allowed += GENERATION_PARAMETERS
         found = parameters.parse_unique(text, given)
         parameters.check(label, found, allowed)
         extra = {name: value for name, value in found.items() if name not in parameters.USUAL}

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cutline import registry
-from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.presets import PRESETS, Preset
-from cutline.captioners.transformers.family import Family
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
@@ -20,9 +18,6 @@ HEADER_OPTIONS = ("header", "query")
 MODEL_OPTIONS = (*SENT_OPTIONS, "parameters", "schema_dialect", "large_images", *HEADER_OPTIONS)
 PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
-
-_HOSTED_SHORT = {name.rpartition("/")[2]: name for name in HOSTED}
-"""The models of NVIDIA's own dialects by the last part of their names."""
 
 SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
 
@@ -62,11 +57,9 @@ class Spec:
         """
         provider, colon, name = text.partition(":")
         # Servers call the models that they serve by the names that ours have here.
-        served = endpoint is not None and isinstance(_registered(provider), Family)
-        if provider == "nvidia" and endpoint is None and name in _HOSTED_SHORT:
-            raise ConfigError(
-                f"NVIDIA's models are named OWNER/NAME, did you mean --model nvidia:{_HOSTED_SHORT[name]}?"
-            )
+        served = endpoint is not None and is_family(_registered(provider))
+        if provider == "nvidia" and endpoint is None and (full := _nvidia_models().get(name)):
+            raise ConfigError(f"NVIDIA's models are named OWNER/NAME, did you mean --model nvidia:{full}?")
         if is_provider(provider) and not served:
             if endpoint is not None and provider not in PRESETS:
                 raise ConfigError(
@@ -119,9 +112,24 @@ def _instead(text: str, known: list[str]) -> str:
 def _models() -> dict[str, str]:
     """Models that are known by their bare name, with the provider that has them."""
     defaults = {preset.default_model: preset.name for preset in reversed(PRESETS.values())}
-    known = {**defaults, **dict.fromkeys(HOSTED, "nvidia")}
-    short = {name: f"nvidia:{full}" for name, full in _HOSTED_SHORT.items()}
+    nvidia = _nvidia_models()
+    known = {**defaults, **dict.fromkeys(nvidia.values(), "nvidia")}
+    short = {name: f"nvidia:{full}" for name, full in nvidia.items()}
     return short | {name: f"{provider}:{name}" for name, provider in known.items() if name}
+
+
+def _nvidia_models() -> dict[str, str]:
+    """The models of NVIDIA's own dialects by the last part of their names."""
+    from cutline.captioners.hosted.nvidia_models import HOSTED
+
+    return {name.rpartition("/")[2]: name for name in HOSTED}
+
+
+def is_family(made: object) -> bool:
+    """Whether what the registry has is a family of local models."""
+    from cutline.captioners.transformers.family import Family
+
+    return isinstance(made, Family)
 
 
 def refuse_unknown(provider: str, options: Mapping[str, Any], known: frozenset[str]) -> None:

@@ -59,9 +59,12 @@ def _prepare() -> None:
 
 def _end_soon(code: int) -> None:
     """Python waits for threads, which a plug-in's may never end: everything is written, so not for long."""
+    from cutline.garbage_collection import stop_collecting
+
     last = threading.Timer(EXIT_SECONDS, os._exit, (code,))
     last.daemon = True
     last.start()
+    stop_collecting()
 
 
 def _exit_at_once(number: int, _: object) -> None:

@@ -7,19 +7,21 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import orjson
 
 from cutline.app_dirs import state_dir
 from cutline.engine.locks import FolderLock, OutputLock, output_locks
-from cutline.engine.remote_state import RemoteState
 from cutline.errors import ConfigError, CutlineError
 from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
 from cutline.serialization import read_object
 from cutline.sources.outputs import OWNER, rejected_list
 from cutline.storage import is_remote, local_path
+
+if TYPE_CHECKING:
+    from cutline.engine.remote_state import RemoteState
 
 _log = logging.getLogger(__name__)
 _LONGEST_NAME = 255 - len("_.failures.jsonl")  # of file systems, less what names beside the output add
@@ -94,6 +96,8 @@ def open_state(output: str, chosen: str | None, failures: Path | None = None) ->
         locks.add(url)
     if not locks:
         return State(folder, output)
+    from cutline.engine.remote_state import RemoteState
+
     failed = failures or failures_file(output, folder)
     files = {"failures.jsonl": failed, "rejected.jsonl": Path(rejected_list(str(failed)))}
     remote = RemoteState(url, folder, output=output, locks=sorted(locks), files=files)

@@ -1,5 +1,17 @@
 """Models from plug-ins: registration, loading from files, and isolation of their failures."""
 
-from cutline.captioners.plugins.models import load_plugins, register_model
+from __future__ import annotations
 
-__all__ = ["load_plugins", "register_model"]
+from collections.abc import Iterable
+
+
+def load_plugins(files: Iterable[str]) -> None:
+    """Import each file, once in this process, which registers the models in it.
+
+    Raises:
+        ConfigError: a file does not exist, is not Python, or fails; names the file and the line.
+    """
+    for file in files:
+        from cutline.captioners.plugins.models import load_plugin
+
+        load_plugin(file)

@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -228,19 +228,14 @@ def _check_method(cls: type, name: str, method: str) -> None:
         ) from None
 
 
-def load_plugins(files: Iterable[str]) -> None:
-    """Import each file, once in this process, which registers the models in it.
+def load_plugin(file: str) -> None:
+    """Import a file, once in this process, which registers the models in it.
 
-    Modules beside a file can be imported by it, where no installed one has their name.
+    Modules beside it can be imported by it, where no installed one has their name.
 
     Raises:
-        ConfigError: a file does not exist, is not Python, or fails; names the file and the line.
+        ConfigError: it does not exist, is not Python, or fails; names the file and the line.
     """
-    for file in files:
-        _load(file)
-
-
-def _load(file: str) -> None:
     path = Path(file).expanduser()
     if path.suffix != ".py":
         raise ConfigError(f"--plugin takes a Python file (.py), not {file}")
