@@ -96,6 +96,7 @@ lint: $(VENV)/installed-for-tests
 check: lint
 	$(BIN)/python scripts/check_environment.py
 	$(BIN)/python scripts/check_language.py
+	$(BIN)/python scripts/check_size.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/reference.py --check

@@ -76,6 +76,16 @@ def test_no_room_has_a_name_that_says_nothing():
     assert "No `utils`, `helpers`, `manager`, `base`, `common`." in " ".join(TEXT.split())
 
 
+def test_the_sizes_are_those_that_are_counted():
+    script = (ROOT / "scripts/check_size.py").read_text()
+    sizes = re.findall(r"^(?:MODULE_LINES|FUNCTION_LINES|PARAMETERS) = (\d+)$", script, re.MULTILINE)
+    rule = "at most {} lines, functions at most {} without the docstring, at most {} parameters".format(
+        *sizes
+    )
+    assert rule in " ".join(TEXT.split())
+    assert "scripts/check_size.py" in (ROOT / "Makefile").read_text()
+
+
 def test_records_are_frozen_slotted_and_keyword_only():
     from dataclasses import is_dataclass
 

@@ -25,6 +25,12 @@ def test_each_form_of_reasoning_is_taken_off(form):
     assert clean_reply("<|im_start|>assistant\n" + form["example"]) == "A dog."
 
 
+@pytest.mark.parametrize("end", ["", "!"])
+@pytest.mark.parametrize("form", FORMS["reasoning"], ids=lambda form: form["name"])
+def test_it_is_taken_off_whatever_the_answer_ends_in(form, end):
+    assert clean_reply(form["example"].replace("A dog.", f"A dog{end}")) == f"A dog{end}"
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -288,6 +288,8 @@ class SamplePipeline:
         self, chain: Chain, prepared: Prepared, result: ChainResult, observer: PipelineObserver | None
     ) -> tuple[ChainResult, Checked | Skip]:
         """The caption after the checks, and the replies that it is from; where these fail, they are kept."""
+        if not self.stages.checks:
+            return result, Checked(text=result.caption.text, fields=result.caption.fields)
         keep: KeepSteps | None = None
         if observer is not None:
 
@@ -344,6 +346,9 @@ class SamplePipeline:
         )
 
     def _kept(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """The steps as the journal keeps them."""
+        if self.rules.keep_raw or all(step.reply.raw is None for step in steps):
+            return steps
         return tuple(dataclasses.replace(step, reply=self._kept_reply(step.reply)) for step in steps)
 
     def _kept_reply(self, reply: Reply) -> Reply:

@@ -16,7 +16,7 @@ from cutline.prompts.loops import drift, loop
 # Of ordinary captions none holds one of these: a search for each takes a tenth of one for the forms.
 _REASONING_SIGNS = ("<", "[", "◁", "analysis", "commentary", "final", "&lt;", "```", "hinking", "Here ", "**")
 _TURN_SIGNS = ("<", "[", "###", "USER", "ASSISTANT", "HUMAN", "User", "Human")
-_MARKED = re.compile(r"[<\[◁`~\\#|]|\s*(?:(?i:assistant|model)\b|GPT4 |final<|\*\*)")
+_MARKED = re.compile(r"\s*(?:[<\[◁`~\\#|]|(?i:assistant|model)\b|GPT4 |final<|\*\*)")
 _BOXED = re.compile(
     r"\s*(?:[^\n\\]{0,60}?(?i:answer|caption|description)(?: is)?:?\s*)?"
     r"\$*\s*\\boxed\s*\{(?P<text>.*)\}\s*\$*\.?\s*\Z",
@@ -151,7 +151,7 @@ def _unwrapped(text: str, *, words: bool) -> str:
     """The text within marks of turns and wrappers; ``words``: also within those that are words."""
     caption = _without_end(text, words=words)
     for _ in range(_LAYERS):
-        if _MARKED.match(caption) is None and caption[-1:] not in ">]}`~#$.:*":
+        if _MARKED.match(caption) is None and not _may_end_wrapped(caption):
             return caption
         before = caption
         start = reply_forms.turn_start(words=words).match(caption)
@@ -167,6 +167,11 @@ def _unwrapped(text: str, *, words: bool) -> str:
         if caption == before:
             break
     return caption
+
+
+def _may_end_wrapped(text: str) -> bool:
+    end = text[-1:]
+    return end in ">]}`~#$:*" or (end == "." and "\\" in text)  # of forms with a full stop only TeX's box
 
 
 def _answer(text: str) -> str | None:
