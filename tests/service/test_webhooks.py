@@ -229,7 +229,7 @@ def test_the_documented_check_and_the_library_agree(secret):
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_a-b_c", "whsec_no base64"])
 def test_secrets_that_only_look_like_the_standards(secret):
     with pytest.raises(ConfigError, match="base64"):
-        Settings(webhook_secret=secret).check()
+        Settings(webhook_secret=secret).verify()
 
 
 def test_receivers_that_hang_delay_no_other_and_each_answer_is_heeded(tmp_path):

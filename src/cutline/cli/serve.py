@@ -63,7 +63,7 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
         )
     reload = given.pop("reload", False)
     settings = Settings.read(given)
-    settings.check()
+    settings.verify()
     load_plugins(settings.plugin)  # before uvicorn starts, so that errors are reported once
     settings = _in_processes(settings, reload=reload)
     from cutline.service.app import create_app

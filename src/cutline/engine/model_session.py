@@ -47,12 +47,7 @@ class ModelSession:
         self._chain = assembly.chain_of(job, key, pool=pool)
         self._stages = assembly.stages_of(job)
         retries_of(job, self._chain, self._stages)
-        for stage in self._stages.checks:
-            if stage.remembers:
-                raise ConfigError(
-                    f"--check {stage.name} compares the captions of a run: "
-                    "leave it out of a model that is loaded for single pictures"
-                )
+        self._stages.refuse_comparisons("a model that is loaded for single pictures")
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
         self._tasks: dict[asyncio.Task[Any], SamplePipeline] = {}
         self._is_closed = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from cutline.engine.content import ContentId
 from cutline.engine.stats import Counts
-from cutline.errors import RunStopped, SampleError
+from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.formatting import one_line, plural
 from cutline.imaging import Picture
 from cutline.interfaces import Check, CheckResult, Draft, Filter, Rejection, Stage, Violation
@@ -107,6 +107,14 @@ class StageRunner:
     def remembers(self) -> bool:
         """Whether a check compares the captions of a run with each other."""
         return any(check.remembers for check in self.checks)
+
+    def refuse_comparisons(self, where: str) -> None:
+        """Raise ConfigError for such a check, which has nothing to compare there."""
+        for check in self.checks:
+            if check.remembers:
+                raise ConfigError(
+                    f"--check {check.name} compares the captions of a run: leave it out of {where}"
+                )
 
     def remember(self, captions: Iterable[Caption]) -> None:
         """Make such checks remember captions of earlier runs."""

@@ -32,7 +32,7 @@ _log = logging.getLogger("cutline.service")
 
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings, whose model is loaded when it starts; raises ConfigError."""
-    settings.check()
+    settings.verify()
     metrics = Metrics()
     admission = Admission(max_waiting=settings.max_waiting, max_bytes=settings.max_held)
     tracing = Tracing(os.environ)

@@ -19,11 +19,12 @@ from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.check_retries import retries_of
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job
-from cutline.options import InputOptions, LocalOptions, ModelOptions, PictureOptions
+from cutline.options import CheckOptions, InputOptions, LocalOptions, ModelOptions, PictureOptions
 from cutline.prompts import Prompt, library_prompts
 from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
@@ -59,15 +60,21 @@ class CaptioningService:
             admission, allow_private=settings.allow_private_urls, user_agent=settings.user_agent
         )
         self._job = job_from(settings)
+        self._stages = assembly.stages_of(self._job)
+        self._stages.refuse_comparisons("the service, which captions each picture alone")
         self._pool = CaptionerPool()
         self._captioners: list[Captioner] = []
         key = settings.model_key
         self.captioner = self._captioner_for(self._job, Secret(key.get_secret_value()) if key else None)
         self.chains = Chains(settings.chain, self._job, self._captioner_for)
+        for chain in self.chains:
+            retries_of(self._job, chain, self._stages)
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
         self._slots = LocalSlots(lambda: and_preparing(self.captioner.slots))
         self._checking = asyncio.Semaphore(1)
         self._recovery = Recovery(self._reopen)
+        if self._job.checks != CheckOptions():
+            self._new_pipeline(CaptionOptions())  # so that the operator learns what cannot be retried
         self.ready = False
         self.aliases = settings.model_alias
 
@@ -90,6 +97,7 @@ class CaptioningService:
         """Load the models; raises ConfigError as they do."""
         for captioner in self._captioners:
             await captioner.open(say)
+        await self._stages.open(say)
         if any(captioner.name == "pixels:ocr" for captioner in self._captioners):
             say("pixels:ocr reads the text in pictures, which takes most of its time; pixels does not")
         self.ready = True
@@ -231,7 +239,14 @@ class CaptioningService:
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
         chain = Chain(steps)
         check_variables(chain)
-        return SamplePipeline(chain, assembly.rules_of(job))
+        if extended is not None:  # what is answered in a conversation is no caption
+            return SamplePipeline(chain, assembly.rules_of(job))
+        return self._checked(job, chain)
+
+    def _checked(self, job: Job, chain: Chain) -> SamplePipeline:
+        """The pipeline with the operator's filters and checks."""
+        retries = retries_of(job, chain, self._stages)
+        return SamplePipeline(chain, assembly.rules_of(job), self._stages, retries=retries)
 
     def _chain_pipeline(self, name: str, options: CaptionOptions) -> SamplePipeline:
         others = sorted(options.model_dump(exclude_none=True, exclude={"chain"}, by_alias=True))
@@ -241,13 +256,14 @@ class CaptioningService:
                 f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be set "
                 f"beside it: leave {it} out"
             )
-        return SamplePipeline(self.chains[name].chain, assembly.rules_of(self._job))
+        return self._checked(self._job, self.chains[name].chain)
 
     async def aclose(self) -> None:
         await self._recovery.aclose()
         for pipeline in self._pipelines.values():
             await pipeline.aclose()
         await self._downloads.aclose()
+        await self._stages.aclose()
         for captioner in self._captioners:
             await captioner.aclose()
 
@@ -273,6 +289,14 @@ def job_from(settings: Settings) -> Job:
             pull=settings.pull,
         ),
         pictures=PictureOptions(max_pixels=settings.max_pixels),
+        checks=CheckOptions(
+            min_similarity=settings.min_similarity,
+            similarity_model=settings.similarity_model,
+            check=settings.check,
+            check_retries=settings.check_retries,
+            retry_prompt=settings.retry_prompt,
+            filter=settings.filter,
+        ),
     )
     job.check()
     return job

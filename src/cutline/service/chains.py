@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +54,9 @@ class Chains:
         if not self._chains:
             raise ConfigError("this service has no chains: leave chain out")
         raise ConfigError(f"there is no chain {name!r}: choose {' or '.join(self._chains)}")
+
+    def __iter__(self) -> Iterator[Chain]:
+        return (one.chain for one in self._chains.values())
 
     @property
     def steps(self) -> dict[str, dict[str, str]]:

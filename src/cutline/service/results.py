@@ -67,6 +67,8 @@ def result_json(name: str, outcome: Outcome) -> JSON:
     result: JSON = {"image_path": name, "caption": outcome.text}
     if outcome.fields is not None:
         result["fields"] = outcome.fields
+    if outcome.checks:
+        result["checks"] = outcome.checks
     if outcome.source is not None:
         result |= {
             "model": public_model_name(outcome.source.reply.model),

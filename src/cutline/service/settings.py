@@ -104,6 +104,18 @@ class Settings(BaseSettings):
     """Folder whose pictures requests may give by path; several by repetition."""
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
     """Chain file that requests may select by name, or a folder of them; several by repetition."""
+    check: Annotated[tuple[str, ...], NoDecode] = ()
+    """Check of captions, as for `cutline caption`, such as `words=5..120:retry`; several by repetition."""
+    check_retries: int | None = None
+    """How often a caption is requested again for checks with `:retry`. [default: 2]"""
+    retry_prompt: str | None = None
+    """Prompt of these retries."""
+    min_similarity: float | None = None
+    """Drop sentences of captions whose similarity with the picture, by CLIP, is below this, such as 0.20."""
+    similarity_model: str | None = None
+    """CLIP or SigLIP for --min-similarity: name or folder."""
+    filter: Annotated[tuple[str, ...], NoDecode] = ()
+    """Filter of pictures, such as `size=256`; several by repetition."""
     model_alias: Annotated[tuple[str, ...], NoDecode] = ()
     """Name by which clients of OpenAI's API may call the model too, such as gpt-4o; several by repetition."""
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
@@ -157,7 +169,7 @@ class Settings(BaseSettings):
         mark = "," if info.field_name == "model_alias" else r"[,:]"
         return tuple(part for part in re.split(mark, value) if part) if isinstance(value, str) else value
 
-    @field_validator("header", "query", mode="before")
+    @field_validator("header", "query", "check", "filter", mode="before")
     @classmethod
     def _lines(cls, value: Any) -> Any:
         """Several in one variable are separated by line breaks."""
@@ -263,7 +275,7 @@ class Settings(BaseSettings):
             values[f"{name}_file"] = None
         return json.dumps(values | {"is_key_found": self._is_key_found})
 
-    def check(self) -> None:
+    def verify(self) -> None:
         """Raise ConfigError for settings that cannot work, or open the service to others without a key."""
         check_access(self, "service")
         if self.service_keys_file is not None:

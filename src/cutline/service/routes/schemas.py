@@ -87,7 +87,8 @@ class StepText(BaseModel):
 
 
 class Captioned(BaseModel):
-    """A caption and how it was made. ``fields`` are those of a structured caption.
+    """A caption and how it was made. ``fields`` are those of a structured caption, ``checks`` the notes of
+    the service's checks, by name.
 
     Of a chain with several steps ``steps`` has the texts of all, and ``missing_steps`` the optional ones
     that failed, each with the kind of its failure; tokens and seconds are those of all steps.
@@ -96,6 +97,7 @@ class Captioned(BaseModel):
     image_path: str
     caption: str
     fields: dict[str, Any] | None = None
+    checks: dict[str, Any] | None = None
     steps: list[StepText] | None = None
     missing_steps: dict[str, str] | None = None
     model: str | None = None
