@@ -136,6 +136,16 @@ def test_a_burst_that_hides_the_rate_delays_nothing_afterwards(burst, seed):
     assert (2000 - burst) / client.run(2000) >= 85
 
 
+def test_a_burst_that_hides_the_rate_costs_few_refusals():
+    shares = []
+    for seed in range(12):
+        client = Client(bucket(lambda: 100, 100))
+        client.random = random.Random(seed)
+        assert 3000 / client.run(3000) >= 95
+        shares.append(client.refused / client.sent)
+    assert max(shares) <= 0.05, "of the whole run, those until the rate is known included"
+
+
 @pytest.mark.parametrize(("count", "most"), [(100, 0.18), (500, 0.08)])
 def test_a_short_run_meets_few_refusals(count, most):
     client = Client(bucket(lambda: 100, 10), limit=16)

@@ -16,6 +16,7 @@ _FIRST_GROWTH = 0.08  # until something is refused: the first pace is a guess
 _MAX_GROWTH = 0.32
 _MAX_REST = 16  # windows between tries, after many that failed
 _HELD = 2  # windows with a few refusals, after which the pace shrinks a little
+_ROW = 12  # refusals
 _IDLE = 3  # windows in which something else limits the requests
 
 
@@ -51,13 +52,41 @@ class Window:
         return max(1, self.sent - self.refused, self.replies) / self.seconds
 
     def attempted_until(self, now: float) -> float:
-        """Requests per second up to ``now``."""
-        return max(1, self.sent) / max(now - self.start, SHORT_WINDOW)
+        """Requests per second up to ``now``, which is after the start."""
+        return max(1, self.sent) / (now - self.start)
 
     def is_above(self, share: float) -> bool:
         """Whether chance alone does not explain that more than this share was refused."""
         expected = share * self.sent
         return self.refused > expected + 2 * math.sqrt(expected)
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Row:
+    """Refusals since the last reply to a request that was sent after the first of them.
+
+    Replies to earlier requests, of a burst that was admitted, tell nothing of what is admitted now.
+    """
+
+    _start: float = 0.0  # when the first of them was sent
+    _sent: int = 0
+    _refused: int = 0
+
+    def sent(self) -> None:
+        self._sent += 1
+
+    def refused(self, sent_at: float) -> None:
+        if not self._refused:
+            self._start, self._sent = sent_at, 1
+        self._refused += 1
+
+    def admitted(self, sent_at: float) -> None:
+        if sent_at > self._start:
+            self._refused = 0
+
+    @property
+    def shows_limit(self) -> bool:
+        return self._refused >= _ROW and 2 * self._refused > self._sent
 
 
 class PaceSearch:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from cutline.captioners.pace_search import SHORT_WINDOW, START, PaceSearch, Window
+from cutline.captioners.pace_search import SHORT_WINDOW, START, PaceSearch, Row, Window
 
 TOLERATED = 0.05  # of the requests may be refused before they are paced
 _WINDOW = 0.5  # seconds
@@ -45,6 +45,7 @@ class Throttle:
         self.latency = 0.0  # mean seconds of replies
         self._outstanding = 0
         self._in_a_row = 0
+        self._row = Row()
         self._refusal_seconds = 0.0
         self._next = 0.0
         self._window: Window | None = None
@@ -100,6 +101,7 @@ class Throttle:
         self._cycle_start = self._cycle_start or now
         self._cycle_admitted += 1
         self._outstanding += 1
+        self._row.sent()
         if self.pace < math.inf:
             self._next = max(self._next, now - _LATE) + 1 / self.pace
         if self._window is None:
@@ -115,6 +117,7 @@ class Throttle:
         """Note a reply after ``seconds``; None for an answer that is no measure, such as a rejection."""
         self._outstanding -= 1
         if seconds is not None:
+            self._row.admitted(now - seconds)
             self.latency += (seconds - self.latency) * (0.1 if self.latency else 1.0)
         self._in_a_row = 0
         self._suspicion = max(0.0, self._suspicion - 0.5)
@@ -133,6 +136,7 @@ class Throttle:
         self._outstanding -= 1
         self._cycle_admitted -= 1
         self._in_a_row += 1
+        self._row.refused(now - seconds)
         self._limited = limited
         self._refusal_seconds += (seconds - self._refusal_seconds) * (0.2 if self._refusal_seconds else 1.0)
         if window is not None:
@@ -152,12 +156,19 @@ class Throttle:
             self._early = early
             self._search.factor = _CAREFUL  # a burst that was admitted at first makes it look like more
             self._next = now + 2 * self._refusal_seconds  # others may be refused meanwhile
-        elif self._in_a_row == _IN_A_ROW and self.pace == math.inf and not self._noise:
+        elif (
+            (self._in_a_row == _IN_A_ROW or self._row.shows_limit)
+            and self.pace == math.inf
+            and not self._noise
+        ):
             # Little's law: those under way were admitted, within the time that one takes.
             self._start(self._outstanding / (self.latency or SHORT_WINDOW), now, searching=True)
         elif self._in_a_row % _IN_A_ROW == 0 and window is not None and window is self._window:
             self._search.searching = True
-            self._set_pace(min(self.pace, window.attempted_until(now)) / 2, now)
+            # What was attempted in a window that has just begun is not known yet, and looks like little.
+            is_known = now - window.start >= SHORT_WINDOW
+            attempted = window.attempted_until(now) if is_known else math.inf
+            self._set_pace(min(self.pace, attempted) / 2, now)
         else:
             self._judge(now)
 
