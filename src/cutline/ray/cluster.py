@@ -53,8 +53,10 @@ def import_ray(address: str = LOCAL) -> ModuleType:
     return module
 
 
-def connect(address: str) -> str:
+def connect(address: str, input_path: str) -> str:
     """Connect to the cluster at a resolved address, or start Ray here; blocks.
+
+    Ray's dashboard shows the name of the input, instead of the whole command line with the keys in it.
 
     Returns where it is, for messages; empty where the process is connected already, and stays so.
 
@@ -69,10 +71,15 @@ def connect(address: str) -> str:
         options |= {"include_dashboard": False}
     if ":" in address and "://" not in address and not _responds(address):
         raise ConfigError(_refusal(address, ConnectionError("nothing listens there")))
+    name = Path(input_path).name.partition("?")[0]
+    utils = ray._private.utils  # noqa: SLF001 - there is no option
+    entrypoint, utils.get_entrypoint_name = utils.get_entrypoint_name, lambda: f"cutline {name}"
     try:
         ray.init(address=address, namespace="cutline", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ConfigError(_refusal(address, error)) from None
+    finally:
+        utils.get_entrypoint_name = entrypoint
     return "Ray on this machine" if address == LOCAL else f"the cluster at {address}"
 
 

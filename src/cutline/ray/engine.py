@@ -52,7 +52,7 @@ class RayEngine(Executor):
     async def open(self, say: Callable[[str], None], terms: Terms) -> None:
         say("connecting to Ray")
         with handlers_kept():
-            where = await in_thread(connect, self._address)
+            where = await in_thread(connect, self._address, self._job.input_path)
         self._has_connected = bool(where)
         say(f"starting workers on {where or 'the Ray of this process'}")
         await self._team.open(terms)
