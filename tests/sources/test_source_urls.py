@@ -159,3 +159,17 @@ def write(path, rows):
     else:
         delimiter = "\t" if path.suffix == ".tsv" else ","
         pa.csv.write_csv(table, path, pa.csv.WriteOptions(delimiter=delimiter))
+
+
+def test_a_part_of_a_list_does_not_read_what_is_before_it(tmp_path):
+    path = tmp_path / "urls.txt"
+    lines = ["# a note\n" * (n % 3) + f"https://pictures.example/{n}.jpg\n" for n in range(90)]
+    path.write_text("".join(lines))
+    last = open_source(path).shards(3)[-1]
+    before = [*last.samples()]
+    assert [sample.key for sample in before] == [f"https://pictures.example/{n}.jpg" for n in range(60, 90)]
+    written = path.read_bytes()
+    first = written.index(b"https://pictures.example/60.jpg")
+    path.write_bytes(b"x" * first + written[first:])
+    assert [*last.samples()] == before
+    assert sum(part.count() for part in last.shards(4)) == last.count() == 30

@@ -13,6 +13,8 @@ from cutline.ray.messages import ShardWork
 
 _LARGE, _USUAL, _SMALL = 1024, 256, 128  # samples of a shard
 _MOST_SHARDS = 20_000
+_FEW = 8  # parts for each worker, with which the last ones are split
+_MOST_SPLIT = 16  # of these: a list is read for each
 _AHEAD = 4  # shards of each worker that may be done before the one that is written
 
 
@@ -127,5 +129,7 @@ def _parts(source: Source, per_task: int | None, workers: int) -> list[Source]:
     parts = list(source.shards(max(workers, min(-(-total // size), _MOST_SHARDS))))
     if per_task is not None:
         return parts
+    last = min(workers, _MOST_SPLIT) if len(parts) <= _FEW * workers else 0
     pieces = max(1, total // len(parts) // _SMALL)
-    return [*parts[:-workers], *(piece for part in parts[-workers:] for piece in part.shards(pieces))]
+    split = (piece for part in parts[len(parts) - last :] for piece in part.shards(pieces))
+    return [*parts[: len(parts) - last], *split]

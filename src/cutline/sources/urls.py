@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import itertools
 import math
 import sys
@@ -21,7 +22,7 @@ from cutline.sources.content_types import table_type
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension, table_ending
 from cutline.sources.options import SourceOptions
-from cutline.sources.parts import RowSource, copy_with, sample_at
+from cutline.sources.parts import Part, RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Table, readable_rows
 from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
 
 _STORAGE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "hf://")
 MAX_URL_BYTES = 64 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a row of a text file is: after ``lines`` lines, the first ``offset`` bytes."""
+
+    row: int = 0
+    lines: int = 0
+    offset: int = 0
+
+
 _Line: TypeAlias = tuple[str, str, str | BadRow, str | None, dict[str, Any]]
 
 
@@ -45,6 +57,7 @@ class UrlSource(RowSource):
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         super().__init__(path, options)
         self._table: Table | None = None
+        self._place = _Place()
         folder = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
         self._root = ImageRoot(self._options.image_root or folder, follow_links=self._options.follow_links)
         if (ending := table_ending(path)) in TABLE_EXTENSIONS or (ending != "txt" and table_type(path)):
@@ -70,9 +83,22 @@ class UrlSource(RowSource):
         if total is None:
             total = sum(1 for _ in self._rows(only_urls=True))
         keys = (_url(cell) for _, _, cell, *_ in self._rows(only_urls=True))
-        return [copy_with(self, _part=part) for part in self._part.split(total, count, keys)]
+        parts = list(self._part.split(total, count, keys))
+        places = [_Place()] * len(parts) if self._table is not None else self._places(parts)
+        return [copy_with(self, _part=part, _place=place) for part, place in zip(parts, places, strict=True)]
+
+    def _places(self, parts: list[Part]) -> list[_Place]:
+        """Where each part begins, so that it does not read what is before it."""
+        wanted, found = {part.start for part in parts}, {}
+        lines = enumerate(_lines(self._path, self._place), self._place.row)
+        for row, (number, offset, _) in itertools.islice(lines, parts[-1].start - self._place.row + 1):
+            if row in wanted:
+                found[row] = _Place(row=row, lines=number - 1, offset=offset)
+        return [found.get(part.start, self._place) for part in parts]
 
     def count(self) -> int | None:
+        if self._part.stop < sys.maxsize:
+            return self._part.length(sys.maxsize)
         if self._table is not None:
             total = self._table.count()
         else:
@@ -85,7 +111,8 @@ class UrlSource(RowSource):
     def _rows_from(self, first: int, only_urls: bool) -> Iterator[_Line]:
         """For each row its key where it has no URL, its place in the file, its URL, text and metadata."""
         if self._table is None:
-            for number, line in itertools.islice(_lines(self._path), first, None):
+            lines = _lines(self._path, self._place)
+            for number, _, line in itertools.islice(lines, first - self._place.row, None):
                 yield f"line-{number:08}", f"line {number}", line, None, {}
             return
         rows = readable_rows(self._table, first, only=self._url_column if only_urls else None)
@@ -155,13 +182,15 @@ def not_a_url(text: str) -> str | None:
     return None
 
 
-def _lines(path: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines that are neither blank nor a ``#`` comment."""
-    number = 0
+def _lines(path: str, place: _Place = _Place()) -> Iterator[tuple[int, int, str]]:
+    """Numbered lines from ``place`` on that are neither blank nor a comment, and at which byte each is."""
+    number, end = place.lines, place.offset
     try:
         with open_binary(path) as file:
+            file.seek(end)
             whole = True
             while line := file.readline(MAX_URL_BYTES + 2):
+                offset, end = end, end + len(line)
                 starts, whole = whole, line.endswith(b"\n")
                 if not starts:
                     continue  # the rest of a line that is too long
@@ -170,6 +199,6 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
                     raise ConfigError(f"{path} is written in UTF-16; save it as UTF-8")
                 text = decode_text(line).strip()
                 if text and not text.startswith("#"):
-                    yield number, text
+                    yield number, offset, text
     except OSError as error:
         raise SourceError(f"{path}: line {number + 1}: {one_line(error)}") from error
