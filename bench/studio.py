@@ -24,7 +24,7 @@ from figures import Figure, arguments, conclude
 from pictures import picture
 from studio_server import StudioServer
 
-from cutline.dataset import edits
+from cutline.dataset import edits, tag_edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.records import EditInfo
 from cutline.imaging import Picture
@@ -99,7 +99,7 @@ def run(folder: Path, cache: Path, thumbnails: int) -> list[Figure]:
     )
     pattern = edits.Replace(old=r"\b(c)at\b", new=r"\1ow", regex=True)
     measure("preview, regex", 2, lambda: dataset.preview(pattern))
-    measure("preview, remove a tag", 2, lambda: dataset.preview(edits.RemoveTag(tags=("sunset",))))
+    measure("preview, remove a tag", 2, lambda: dataset.preview(tag_edits.RemoveTag(tags=("sunset",))))
     measure(f"apply to {len(found.rows):,}", 20, lambda: dataset.apply(found))
     measure("undo", 20, dataset.undo)
     info = EditInfo(kind="text", summary="edit")

@@ -45,17 +45,12 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
     from cutline.comparison.statistics import Figures as Figures
     from cutline.dataset.dataset import Dataset as Dataset
     from cutline.dataset.edits import (
-        AddTag as AddTag,
-        DedupeTags as DedupeTags,
         Edit as Edit,
         Prefix as Prefix,
         RemoveOpeners as RemoveOpeners,
-        RemoveTag as RemoveTag,
-        RenameTag as RenameTag,
         Replace as Replace,
         SentenceCase as SentenceCase,
         Several as Several,
-        SortTags as SortTags,
         Suffix as Suffix,
         Trigger as Trigger,
         Trim as Trim,
@@ -75,6 +70,13 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         EditResult as EditResult,
     )
     from cutline.dataset.set_comparison import SetComparison as SetComparison
+    from cutline.dataset.tag_edits import (
+        AddTag as AddTag,
+        DedupeTags as DedupeTags,
+        RemoveTag as RemoveTag,
+        RenameTag as RenameTag,
+        SortTags as SortTags,
+    )
     from cutline.engine.batch_manifest import Batch as Batch
     from cutline.engine.batches.collect import Collection as Collection
     from cutline.engine.batches.status import BatchStatus as BatchStatus
@@ -209,10 +211,7 @@ _NAMES = {
     "cutline.comparison.results": "Comparison CandidateResult ComparedPicture",
     "cutline.comparison.statistics": "Figures",
     "cutline.dataset.dataset": "Dataset",
-    "cutline.dataset.edits": (
-        "AddTag DedupeTags Edit Prefix RemoveOpeners RemoveTag "
-        "RenameTag Replace SentenceCase Several SortTags Suffix Trigger Trim"
-    ),
+    "cutline.dataset.edits": "Edit Prefix RemoveOpeners Replace SentenceCase Several Suffix Trigger Trim",
     "cutline.dataset.embeddings": "EmbedResult Embeddings",
     "cutline.dataset.export.records": "ExportResult",
     "cutline.dataset.opener": "open_dataset",
@@ -222,6 +221,7 @@ _NAMES = {
     "cutline.dataset.query": "QueryError",
     "cutline.dataset.records": "CaptionVersion EditInfo EditRecord EditResult",
     "cutline.dataset.set_comparison": "SetComparison",
+    "cutline.dataset.tag_edits": "AddTag DedupeTags RemoveTag RenameTag SortTags",
     "cutline.engine.batch_manifest": "Batch",
     "cutline.engine.batches.collect": "Collection",
     "cutline.engine.batches.status": "BatchStatus",

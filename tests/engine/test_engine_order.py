@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
-from cutline.engine.output import Reorder, SourceDigest
+from cutline.engine.output import SourceDigest
+from cutline.engine.reorder import Reorder
 from cutline.errors import JobChanged
 from cutline.job import Job
 from cutline.records import Caption, Failure, Reply, Sample, Skip, Step, Usage

@@ -15,7 +15,7 @@ import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
-from cutline.files import SEVERAL_INPUTS, name_to_text
+from cutline.files import name_to_text
 from cutline.formatting import one_line, printable
 from cutline.installation import exact
 from cutline.terminal import Console, print_error, print_line
@@ -162,9 +162,9 @@ def run(arguments: list[str]) -> int:
         result = _call(arguments)
         return streams.exit_code(result if isinstance(result, int) else 0)
     except cyclopts.CycloptsError as error:
-        return fail(
-            _usage_message(error, arguments), hint=_instead(error, arguments) + _help_of(error, arguments)
-        )
+        from cutline.cli.usage_errors import usage_hint, usage_message
+
+        return fail(usage_message(error, arguments), hint=usage_hint(error, arguments))
     except ConfigError as error:
         return fail(_without_folder() or str(error))
     except CutlineError as error:
@@ -204,68 +204,9 @@ def _shown_default(default: Any) -> str | None:
     return None if default is None or default is False or default in ((), {}) else str(default)
 
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-
-_MODELS = {  # how commands without --model name theirs
-    "compare": "models are arguments, as in `cutline compare pixels blip --input-path photos/`",
-    "judge": "--judge names the model that judges",
-}
-_MAX_WORD = 60
 _MAX_PATH = 200  # letters of a path in a message
 _MAX_END = 60
-_MAX_TOKENS = 8
 _TOO_LONG = re.compile(rf"\S{{{2 * _MAX_PATH},}}")  # words of an error
-_LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
-
-
-def _usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
-        return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
-    if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens and error.app:
-        from cutline.cli.command_names import unknown_command
-
-        names = [name for name in error.app if not name.startswith("-")]
-        program = " ".join(("cutline", *(error.command_chain or ())))
-        return unknown_command(error.unused_tokens[0][:_MAX_WORD], names, program)
-    if isinstance(error, cyclopts.UnusedCliTokensError):
-        tokens = error.unused_tokens or []
-        more = " …" if len(tokens) > _MAX_TOKENS else ""
-        message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
-        words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
-        several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
-        return message + (f"; {SEVERAL_INPUTS}" if several else "")
-    message = " ".join(str(error).split()).removesuffix(".")
-    message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
-    if isinstance(error, cyclopts.CoercionError):
-        for kind, expected in _KINDS.items():
-            message = re.sub(
-                rf'unable to convert ("[^"]*") into {kind}$', rf"must be {expected}, not \1", message
-            )
-    return message
-
-
-def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """What to give in place of an option that other commands have."""
-    if not isinstance(error, cyclopts.UnknownOptionError):
-        return ""
-    option = error.token.keyword or error.token.value
-    if arguments[0] in _MODELS and option in ("--model", "-m"):
-        return f": {_MODELS[arguments[0]]}"
-    if arguments[0] != "run":
-        return ""
-    from cutline.cli.run import place_of
-
-    place = place_of(option)
-    return f"; other options belong in the job file{place and ': ' + place}"
-
-
-def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """A hint at the help of the command that was called."""
-    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
-    words = words[: 2 if words[:1] in (["batch"], ["ray"]) else 1]
-    if isinstance(error, cyclopts.UnknownCommandError):
-        words = words[:-1]
-    return f"; see `{' '.join(('cutline', *words, '--help'))}`"
 
 
 def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
 from cutline.cli.differences import difference_lines
-from cutline.dataset import edits
+from cutline.dataset import edits, tag_edits
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.preview import Preview, RowNumbers
 from cutline.dataset.query import QueryError
@@ -76,11 +76,11 @@ class EditOptions:
             edits.RemoveOpeners() if self.remove_openers else None,
             edits.Trim() if self.trim else None,
             edits.SentenceCase() if self.sentence_case else None,
-            edits.RenameTag(tags=(rename[0],), new=rename[1]) if rename is not None else None,
-            edits.RemoveTag(tags=self.remove_tag) if self.remove_tag else None,
-            *(edits.AddTag(tag=tag) for tag in self.add_tag),
-            edits.DedupeTags() if self.dedupe_tags else None,
-            edits.SortTags() if self.sort_tags else None,
+            tag_edits.RenameTag(tags=(rename[0],), new=rename[1]) if rename is not None else None,
+            tag_edits.RemoveTag(tags=self.remove_tag) if self.remove_tag else None,
+            *(tag_edits.AddTag(tag=tag) for tag in self.add_tag),
+            tag_edits.DedupeTags() if self.dedupe_tags else None,
+            tag_edits.SortTags() if self.sort_tags else None,
             edits.Prefix(text=self.prefix) if self.prefix is not None else None,
             edits.Suffix(text=self.suffix) if self.suffix is not None else None,
             edits.Trigger(text=self.trigger) if self.trigger is not None else None,

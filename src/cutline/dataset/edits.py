@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
@@ -12,9 +11,10 @@ import pyarrow.compute as pc
 import regex
 from pydantic import Field
 
-from cutline.dataset import tags
 from cutline.dataset.regex_search import compile_pattern, contains_text, map_all, replace_ascii
 from cutline.dataset.sentences import trimmed, with_capitals
+from cutline.dataset.tag_edits import AddTag, DedupeTags, RemoveTag, RenameTag, SortTags
+from cutline.dataset.text_arrays import each_text, put_texts
 from cutline.errors import ConfigError
 from cutline.prompts.affixes import finish_caption
 from cutline.text.openers import without_opener
@@ -50,7 +50,7 @@ class Prefix:
         return f"prefix {self.text!r}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: finish_caption(text, prefix=self.text))
+        return each_text(texts, lambda text: finish_caption(text, prefix=self.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Suffix:
         return f"suffix {self.text!r}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: finish_caption(text, suffix=self.text))
+        return each_text(texts, lambda text: finish_caption(text, suffix=self.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Trigger:
         return f"trigger word {self.text!r}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: finish_caption(text, trigger=self.text))
+        return each_text(texts, lambda text: finish_caption(text, trigger=self.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Replace:
             return pc.replace_substring(texts, self.old, self.new)
         if not self.regex:  # only the captions that have it need the slower way
             rows = np.flatnonzero(contains_text(texts, self.old, ignore_case=self.ignore_case))
-            return _put(texts, rows, self._replace(texts.take(pa.array(rows))))
+            return put_texts(texts, rows, self._replace(texts.take(pa.array(rows))))
         return self._substitute(texts)
 
     def _replace(self, texts: pa.Array) -> pa.Array:
@@ -120,7 +120,7 @@ class Replace:
             return self._substitute(texts)
         done, unsure = replace_ascii(texts, self.old, self.new, word=self.word, ignore_case=self.ignore_case)
         rows = np.flatnonzero(unsure)
-        return _put(done, rows, self._substitute(texts.take(pa.array(rows)))) if len(rows) else done
+        return put_texts(done, rows, self._substitute(texts.take(pa.array(rows)))) if len(rows) else done
 
     def _substitute(self, texts: pa.Array) -> pa.Array:
         pattern = self.old if self.regex else "|".join(map(regex.escape, spellings(self.old)))
@@ -142,75 +142,6 @@ class Replace:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AddTag:
-    """Add a tag to every list of tags that does not have it; at its end, or with ``first`` before it."""
-
-    tag: str
-    first: bool = False
-    kind: Literal["add-tag"] = "add-tag"
-
-    @property
-    def summary(self) -> str:
-        return f"add tag {self.tag!r}"
-
-    def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: tags.add_tag(text, self.tag, first=self.first))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveTag:
-    """Remove tags wherever they are."""
-
-    tags: tuple[str, ...]
-    kind: Literal["remove-tag"] = "remove-tag"
-
-    @property
-    def summary(self) -> str:
-        return f"remove {_tags(self.tags)}"
-
-    def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: tags.remove_tags(text, self.tags))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RenameTag:
-    """Give tags another name; several become one."""
-
-    tags: tuple[str, ...]
-    new: str
-    kind: Literal["rename-tag"] = "rename-tag"
-
-    @property
-    def summary(self) -> str:
-        return f"{'merge' if len(self.tags) > 1 else 'rename'} {_tags(self.tags)} to {self.new!r}"
-
-    def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: tags.rename_tags(text, self.tags, self.new))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SortTags:
-    """Sort the tags of every caption by the alphabet."""
-
-    kind: Literal["sort-tags"] = "sort-tags"
-    summary: Literal["sort tags"] = "sort tags"
-
-    def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, tags.sort_tags)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DedupeTags:
-    """Leave every tag once in each caption."""
-
-    kind: Literal["dedupe-tags"] = "dedupe-tags"
-    summary: Literal["remove repeated tags"] = "remove repeated tags"
-
-    def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, tags.dedupe_tags)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trim:
     """Remove blanks at the ends of captions and lines, and leave one where there are several."""
 
@@ -218,7 +149,7 @@ class Trim:
     summary: Literal["trim blanks"] = "trim blanks"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, trimmed)
+        return each_text(texts, trimmed)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +160,7 @@ class SentenceCase:
     summary: Literal["begin sentences with capitals"] = "begin sentences with capitals"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, with_capitals)
+        return each_text(texts, with_capitals)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +171,7 @@ class RemoveOpeners:
     summary: Literal["remove boilerplate openers"] = "remove boilerplate openers"
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        return _each(texts, lambda text: without_opener(text) or text)
+        return each_text(texts, lambda text: without_opener(text) or text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,17 +217,3 @@ def apply_to_lines(edit: Edit, texts: pa.Array) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), flat), "\n")
     return pc.if_else(pc.is_valid(texts), joined, pa.scalar(None, pa.string()))
-
-
-def _each(texts: pa.Array, change: Callable[[str], str]) -> pa.Array:
-    return pa.array([None if text is None else change(text) for text in texts.to_pylist()], pa.string())
-
-
-def _put(texts: pa.Array, rows: np.ndarray[tuple[int], np.dtype[np.int64]], new: pa.Array) -> pa.Array:
-    mask = np.zeros(len(texts), dtype=bool)
-    mask[rows] = True
-    return pc.replace_with_mask(texts, pa.array(mask), new)
-
-
-def _tags(names: tuple[str, ...]) -> str:
-    return f"tag{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"

@@ -5,24 +5,16 @@ from __future__ import annotations
 import array
 import asyncio
 import dataclasses
-import hashlib
-import math
-import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 
-from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
-from cutline.engine.measure_store import MeasureStore, PictureMeasures, measure_id
-from cutline.engine.plan import sample_count
-from cutline.engine.prefetch import Prefetch
-from cutline.engine.progress import Progress, ProgressHook, Rate
-from cutline.errors import CutlineError, SampleError
+from cutline.engine.measure_store import MeasureStore
+from cutline.engine.measurement import UNREAD, Measurement
+from cutline.engine.progress import Progress, ProgressHook
 from cutline.filters.selection import (
     KEPT,
     NEAR,
@@ -32,22 +24,13 @@ from cutline.filters.selection import (
     decide,
     refuse_nothing_left,
 )
-from cutline.formatting import duration, one_line, plural, without_signatures
-from cutline.imaging import Picture
-from cutline.imaging.decoded import DecodedPicture
+from cutline.formatting import plural
 from cutline.interfaces import MeasureOptions, Source
 from cutline.job import Job
-from cutline.locations.loader import PictureLoader
-from cutline.measures.hashes import hashes_of
 from cutline.records import JSON, LeftOver, Problem, Sample
 from cutline.worker_threads import in_thread
 
 MEASURES: Final = "measures.jsonl"
-
-_DOWNLOADS: Final = 32  # pictures that are fetched at once
-_REPORT_EVERY: Final = 0.1  # seconds
-_UNREAD: Final = -1  # in place of a row or a place
-_NO_PIXELS: Final = Image.new("RGB", (1, 1))
 
 
 def rules_of(job: Job, *, decode: bool = False) -> PictureRules:
@@ -71,7 +54,7 @@ class Selection:
 
     def __init__(self, store: MeasureStore, rules: PictureRules, order: array.array[int]) -> None:
         listed = np.frombuffer(order, dtype=np.int64) if order else np.zeros(0, dtype=np.int64)
-        listed = listed[listed != _UNREAD]
+        listed = listed[listed != UNREAD]
         failed = np.fromiter(map(store.failed, listed.tolist()), dtype=bool, count=len(listed))
         self.store = store
         self.rows = listed[~failed]
@@ -79,7 +62,7 @@ class Selection:
         measured: Measured = store.measured(self.rows)
         self.values_by_name = measured.values
         self.decisions: Decisions = decide(rules, measured)
-        self._places = np.full(len(store), _UNREAD)
+        self._places = np.full(len(store), UNREAD)
         self._places[self.rows] = np.arange(len(self.rows))
 
     @property
@@ -94,8 +77,8 @@ class Selection:
     def place(self, key: str) -> int | None:
         """The place of a picture; None for one that was not measured, or cannot be opened."""
         row = self.store.row(key)
-        place = _UNREAD if row is None else int(self._places[row])
-        return None if place == _UNREAD else place
+        place = UNREAD if row is None else int(self._places[row])
+        return None if place == UNREAD else place
 
     def problem(self, place: int) -> Problem | None:
         """Why the picture at a place is rejected; None for one that is kept."""
@@ -225,115 +208,10 @@ async def measure_input(
         await in_thread(store.load)
         for measure in rules.measures:
             await in_thread(measure.open, say)
-        work = _Measurement(job, rules, store, progress, stop)
+        work = Measurement(job, rules, store, progress, stop)
         await work.run(source)
         if stop.requested:
             return None
         return await in_thread(Selection, store, rules, work.order)
     finally:
         store.close()
-
-
-class _Measurement:
-    """One pass over an input: a few pictures at a time, in threads."""
-
-    def __init__(
-        self, job: Job, rules: PictureRules, store: MeasureStore, progress: ProgressHook, stop: Stop
-    ) -> None:
-        self._job = job
-        self._rules = rules
-        self._store = store
-        self._progress = progress
-        self._stop = stop
-        self._loader = PictureLoader(
-            allow_private=job.input.allow_private_urls, user_agent=job.input.user_agent
-        )
-        self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
-        self._total: int | None = None
-        self._fresh = self._done = 0
-        self._rate = Rate()
-        self._reported = 0.0
-        self.order: array.array[int] = array.array("q")
-
-    async def run(self, source: Source) -> None:
-        limit = assembly.limit_of(self._job)
-        batch = max(1, self._job.input.reader_batch_size)
-        feed = Prefetch(assembly.samples_of(source, limit), batch=batch)
-        self._total = await in_thread(sample_count, source, limit)
-        try:
-            async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch(feed))
-                workers = [group.create_task(self._work(feed)) for _ in range(_DOWNLOADS)]
-                await asyncio.gather(*workers)
-                watch.cancel()
-        except* CutlineError as errors:
-            raise errors.exceptions[0] from None
-        finally:
-            feed.close()
-            await self._loader.aclose()
-
-    async def _watch(self, feed: Prefetch) -> None:
-        await self._stop.wait()
-        feed.stop()
-
-    async def _work(self, feed: Prefetch) -> None:
-        while (item := await feed.next()) is not None and not self._stop.requested:
-            while len(self.order) <= item.index:
-                self.order.append(_UNREAD)
-            self.order[item.index] = await self._measure(item.sample)
-            self._done += 1
-            self._report()
-
-    async def _measure(self, sample: Sample) -> int:
-        if sample.location is None:
-            return _UNREAD
-        row, missing = self._store.known(sample.key, sample.content_id, decoded=self._rules.needs_pixels)
-        if row is not None and not missing:
-            return row
-        self._fresh += 1
-        try:
-            location = await self._loader.locate(sample)
-            picture = Picture(location, max_pixels=self._job.pictures.max_pixels)
-            async with self._decoders:
-                found = await in_thread(self._taken, sample, picture, missing)
-        except (SampleError, MemoryError) as error:
-            kind = error.kind if isinstance(error, SampleError) else "out-of-memory"
-            message = without_signatures(one_line(error)) or "the picture needs more memory than there is"
-            found = PictureMeasures(key=sample.key, content=sample.content_id, error=(kind, message))
-        return self._store.append(found)
-
-    def _taken(self, sample: Sample, picture: Picture, names: frozenset[str]) -> PictureMeasures:
-        """The measures of those names; of a picture whose pixels are needed also its hashes."""
-        digest = hashlib.blake2b(picture.data, digest_size=16).hexdigest()
-        if self._rules.needs_pixels:
-            decoded = DecodedPicture.of(picture)
-        else:
-            info = picture.info()
-            decoded = DecodedPicture(_NO_PIXELS, width=info.width, height=info.height)
-        values = {}
-        for measure in self._rules.measures:
-            if measure.name not in names:
-                continue
-            value = measure.measure(decoded)
-            is_number = value is not None and math.isfinite(value)
-            values[measure_id(measure)] = float(f"{value:.7g}") if is_number else None
-        hashes = hashes_of(decoded) if self._rules.needs_pixels else None
-        return PictureMeasures(
-            key=sample.key,
-            content=sample.content_id,
-            digest=digest,
-            values=values,
-            hashes=hashes,
-            is_hashed=self._rules.needs_pixels,
-        )
-
-    def _report(self) -> None:
-        now = time.monotonic()
-        if not self._fresh or now - self._reported < _REPORT_EVERY:
-            return
-        self._reported = now
-        rate, of = self._rate.update(self._fresh), f"/{self._total:,}" if self._total else ""
-        left, speed = "", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-        if self._total and rate:
-            left = f", {duration((self._total - self._done) / rate)} left"
-        self._progress(Progress(waiting_for=f"measuring pictures: {self._done:,}{of}, {speed}{left}"))

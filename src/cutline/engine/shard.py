@@ -17,8 +17,9 @@ from typing import Protocol
 
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal_store import JournalStore
-from cutline.engine.output import Entry, Reorder, Unwritten
+from cutline.engine.output import Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
+from cutline.engine.reorder import Entry, Reorder
 from cutline.engine.repeats import Shared, Turns, request_id
 from cutline.engine.resume import digest_of, earlier_outcome, earlier_steps, rechecked, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from cutline.engine.journal_store import JournalStore
-from cutline.engine.output import Entry, Unwritten
+from cutline.engine.output import Unwritten
+from cutline.engine.reorder import Entry
 from cutline.engine.repeats import RequestId, Shared, can_be_shared, is_shared, request_id
 from cutline.engine.shard import ShardOutput
 from cutline.errors import RunStopped

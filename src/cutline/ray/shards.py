@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutline.engine.output import Entry, Reorder
+from cutline.engine.reorder import Entry, Reorder
 from cutline.interfaces import Source
 from cutline.ray.messages import ShardWork
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import regex
 
-from cutline.dataset.query.parser import FIELDS, VALUES
+from cutline.dataset.query.fields import FIELDS, VALUES
 
 _TERM: Final = regex.compile(r'-?(?:([a-z]+):)?(?:"(?:\\"|[^"])*"?|[^\s()"])*', regex.IGNORECASE)
 _BARE: Final = regex.compile(r"[^\s()\"]+")

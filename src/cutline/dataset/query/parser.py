@@ -9,6 +9,7 @@ from typing import Final
 
 import regex
 
+from cutline.dataset.query.fields import FIELDS, VALUES
 from cutline.dataset.query.tree import (
     And,
     Contains,
@@ -24,35 +25,6 @@ from cutline.dataset.query.tree import (
 )
 from cutline.errors import ConfigError
 
-FIELDS: Final = {
-    "tag": 'one of the comma-separated tags: tag:cat, tag:"red car"',
-    "path": "a part of the picture's path, or a pattern: path:train/*",
-    "missing": "pictures without a caption: missing:",
-    "words": "number of words: words>40, words<5, words:10..20",
-    "chars": "number of characters: chars>300",
-    "tokens": "number of CLIP's tokens: tokens>77",
-    "model": "the model that wrote the caption: model:blip",
-    "status": "status:done, status:flagged, status:failed; status:open for all that are not done",
-    "failed": "the kind of failure for which a model has no caption: failed:timeout",
-    "edited": "edited in the studio or by a command: edited:, edited:today, edited:no",
-    "has": "has:proposal",
-    "dup": "dup:exact, captions that others have too; dup:near, with the same words in any order and case; "
-    "dup:picture, pictures with the same bytes",
-    "any": 'one of the words or phrases, whole; with * at the end their beginning: any:"red car,blu*"',
-    "all": 'all of the words or phrases, whole; with * at the end their beginning: all:"red car,blu*"',
-    "in": "a named set of pictures: in:lasso-1",
-    "cluster": "a cluster by its name or number: cluster:3",
-    "saved": "a saved filter by its name: saved:keepers",
-    "re": "a regular expression: re:/colou?r/, re:/photo/i without regard to case",
-}
-"""Fields of queries, each with an example."""
-VALUES: Final = {
-    "missing": ("yes", "no"),
-    "status": ("done", "flagged", "failed", "open"),
-    "edited": ("yes", "no", "today"),
-    "has": ("proposal",),
-    "dup": ("exact", "near", "picture"),
-}
 _SIZES: Final = frozenset({"words", "chars", "tokens"})
 _DEFAULTS: Final = {"missing": "yes", "edited": "yes", "has": "proposal"}
 _FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)

@@ -1,0 +1,77 @@
+"""Messages about arguments that the command line cannot use."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+
+import cyclopts
+
+from cutline.files import SEVERAL_INPUTS
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+_MODELS = {  # how commands without --model name theirs
+    "compare": "models are arguments, as in `cutline compare pixels blip --input-path photos/`",
+    "judge": "--judge names the model that judges",
+}
+_MAX_WORD = 60
+_MAX_TOKENS = 8
+_LONG = re.compile(rf"[^\s\"]{{{_MAX_WORD + 1},}}")  # a value in a message
+
+
+def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """What is wrong with the arguments, in a line."""
+    if isinstance(error, cyclopts.MissingArgumentError) and "--input-path" in str(error):
+        return "cutline caption needs an input: a folder, a picture, a list of URLs, a table or tars"
+    if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens and error.app:
+        from cutline.cli.command_names import unknown_command
+
+        names = [name for name in error.app if not name.startswith("-")]
+        program = " ".join(("cutline", *(error.command_chain or ())))
+        return unknown_command(error.unused_tokens[0][:_MAX_WORD], names, program)
+    if isinstance(error, cyclopts.UnusedCliTokensError):
+        tokens = error.unused_tokens or []
+        more = " …" if len(tokens) > _MAX_TOKENS else ""
+        message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
+        words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
+        several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
+        return message + (f"; {SEVERAL_INPUTS}" if several else "")
+    message = " ".join(str(error).split()).removesuffix(".")
+    message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
+    if isinstance(error, cyclopts.CoercionError):
+        for kind, expected in _KINDS.items():
+            message = re.sub(
+                rf'unable to convert ("[^"]*") into {kind}$', rf"must be {expected}, not \1", message
+            )
+    return message
+
+
+def usage_hint(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """What to give instead, and where the help is."""
+    return _instead(error, arguments) + _help_of(error, arguments)
+
+
+def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """What to give in place of an option that other commands have."""
+    if not isinstance(error, cyclopts.UnknownOptionError):
+        return ""
+    option = error.token.keyword or error.token.value
+    if arguments[0] in _MODELS and option in ("--model", "-m"):
+        return f": {_MODELS[arguments[0]]}"
+    if arguments[0] != "run":
+        return ""
+    from cutline.cli.run import place_of
+
+    place = place_of(option)
+    return f"; other options belong in the job file{place and ': ' + place}"
+
+
+def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
+    """A hint at the help of the command that was called."""
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+    words = words[: 2 if words[:1] in (["batch"], ["ray"]) else 1]
+    if isinstance(error, cyclopts.UnknownCommandError):
+        words = words[:-1]
+    return f"; see `{' '.join(('cutline', *words, '--help'))}`"
