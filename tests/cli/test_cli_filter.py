@@ -373,3 +373,19 @@ def test_odd_and_damaged_pictures_end_as_their_manifest_says(cutline, shared_dat
             assert name not in kept, (name, file["expect"])
     again = cutline("filter", str(data), "kept.jsonl", "--dedup", "near", "--source-type", "local")
     assert again.code == 1
+
+
+def test_the_same_share_is_not_moved_twice(cutline, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(20):
+        blurred(scene(seed=number), 0.2 + number / 10).save(tmp_path / f"photos/{number:02}.png")
+    command = ("filter", "photos", "kept.txt", "--keep", "sharpness>=p10", "--move-to", "out")
+    assert "2 pictures moved" in cutline(*command).err
+    again = cutline(*command)
+    assert "18 kept \N{MIDDLE DOT} 0 rejected" in again.err
+    assert "sharpness>=p10: a share of the input with the 2 pictures moved before" in again.err
+    assert len(list((tmp_path / "photos").iterdir())) == 18
+    for number in range(20, 30):
+        blurred(scene(seed=number), 1.3 + number / 50).save(tmp_path / f"photos/{number}.png")
+    assert "1 picture moved" in cutline(*command).err, "the worst tenth of 30 are three"
+    assert cutline("filter", "--move-back", "out").err == "3 pictures moved back\n"

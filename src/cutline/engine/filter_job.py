@@ -24,7 +24,7 @@ from cutline.engine.state import failures_file, open_state
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, write_errors
 from cutline.filters.selection import refuse_nothing_left
-from cutline.formatting import stored_key, without_signatures
+from cutline.formatting import plural, stored_key, without_signatures
 from cutline.interfaces import Measure, Source
 from cutline.job import Job
 from cutline.records import JSON, LeftOver, Sample
@@ -102,7 +102,10 @@ async def filter_job(
         output = Path(job.output_path)
         written = WrittenFiles(state, RECORD, input_name=_input_name(job), what="`cutline filter`")
         _check_files(written, output, actions.report)
-        selection = await measure_input(job, rules, source, state.folder, progress=progress, stop=stop)
+        moved = [] if mover is None else await in_thread(mover.moved_before)
+        selection = await measure_input(
+            job, rules, source, state.folder, progress=progress, stop=stop, moved=moved
+        )
         if selection is None:
             return None
         refuse_nothing_left(selection.decisions)
@@ -114,6 +117,14 @@ async def filter_job(
         result = await in_thread(_move, mover, files, result, progress, stop)
         failed = sum(result.failures.values()) - (len(call.damaged_files) if actions.move_failed else 0)
         return dataclasses.replace(result, staying=failed)
+
+
+def _moved_line(selection: Selection) -> list[str]:
+    shares = [str(rule) for rule in selection.decisions.rules if rule.percent is not None]
+    if not (shares and selection.moved):
+        return []
+    moved = plural(selection.moved, "picture")
+    return [f"--keep {', '.join(shares)}: a share of the input with the {moved} moved before"]
 
 
 def _input_name(job: Job) -> str:
@@ -208,7 +219,7 @@ class _Writing:
             failed=tuple(listing.failed[:_NAMED]),
             outputs=tuple(outputs),
             image_root="" if all_relative else image_root(self.job),
-            warnings=(*self.source.warnings, *summary_lines(selection.decisions)),
+            warnings=(*self.source.warnings, *summary_lines(selection.decisions), *_moved_line(selection)),
             left_over=tuple(self.source.left_over),
         )
 

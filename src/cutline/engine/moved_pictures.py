@@ -59,6 +59,13 @@ class PictureMover:
         self.moved = 0
         self.texts = 0
 
+    def moved_before(self) -> list[str]:
+        """The paths in the root of pictures that earlier calls moved here; raises ConfigError."""
+        if not self.list.exists():
+            return []
+        moved = (os.path.realpath(old) for old, _, is_text in _lines(self.list) if not is_text)
+        return [os.path.relpath(old, self._root) for old in moved if is_within(old, self._root)]
+
     def move(self, file: str) -> None:
         """Move a picture and the texts that belong to it alone; raises SinkError where that is impossible."""
         with write_errors(self._folder):

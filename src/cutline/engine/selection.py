@@ -49,10 +49,12 @@ class Selection:
     """What was measured of an input, and what its rules reject.
 
     Places number the pictures that could be opened, in the order of the input; ``failed`` are the rows of
-    the store with the others.
+    the store with the others. ``moved`` are keys of pictures that earlier calls took out of the input.
     """
 
-    def __init__(self, store: MeasureStore, rules: PictureRules, order: array.array[int]) -> None:
+    def __init__(
+        self, store: MeasureStore, rules: PictureRules, order: array.array[int], moved: Sequence[str] = ()
+    ) -> None:
         listed = np.frombuffer(order, dtype=np.int64) if order else np.zeros(0, dtype=np.int64)
         listed = listed[listed != UNREAD]
         failed = np.fromiter(map(store.failed, listed.tolist()), dtype=bool, count=len(listed))
@@ -61,7 +63,10 @@ class Selection:
         self.failed = listed[failed]
         measured: Measured = store.measured(self.rows)
         self.values_by_name = measured.values
-        self.decisions: Decisions = decide(rules, measured)
+        rows = {store.row(key) for key in moved} - {None, *listed.tolist()}
+        gone = np.array([row for row in rows if row is not None and not store.failed(row)], dtype=np.int64)
+        self.moved = len(gone)
+        self.decisions: Decisions = decide(rules, measured, store.measured(gone).values)
         self._places = np.full(len(store), UNREAD)
         self._places[self.rows] = np.arange(len(self.rows))
 
@@ -195,9 +200,19 @@ async def select(
 
 
 async def measure_input(
-    job: Job, rules: PictureRules, source: Source, folder: Path, *, progress: ProgressHook, stop: Stop
+    job: Job,
+    rules: PictureRules,
+    source: Source,
+    folder: Path,
+    *,
+    progress: ProgressHook,
+    stop: Stop,
+    moved: Sequence[str] = (),
 ) -> Selection | None:
-    """Measure what the state folder lacks, and decide; None if it is stopped; raises as ``select``."""
+    """Measure what the state folder lacks, and decide; None if it is stopped; raises as ``select``.
+
+    ``moved``: see ``Selection``.
+    """
     loop = asyncio.get_running_loop()
 
     def say(line: str) -> None:
@@ -212,6 +227,6 @@ async def measure_input(
         await work.run(source)
         if stop.requested:
             return None
-        return await in_thread(Selection, store, rules, work.order)
+        return await in_thread(Selection, store, rules, work.order, moved)
     finally:
         store.close()

@@ -22,6 +22,7 @@ KEPT: Final = -1
 EXACT: Final = -2
 NEAR: Final = -3
 
+_NONE: Final = np.zeros(0)
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -107,12 +108,19 @@ class Decisions:
         return {name: count for name, count in counted if count}
 
 
-def decide(rules: PictureRules, measured: Measured) -> Decisions:
+def decide(
+    rules: PictureRules, measured: Measured, rejected: Mapping[str, Values] | None = None
+) -> Decisions:
     """Apply the rules in their order, then look for duplicates among what they leave.
 
-    Of duplicates the largest is kept, then the sharpest, then the first.
+    Of duplicates the largest is kept, then the sharpest, then the first. ``rejected`` are values of pictures
+    that earlier calls took away: a share such as p2 is one of the input with them.
     """
-    limited = [rule.with_limit(measured.values[rule.name]) for rule in rules.rules]
+    gone = rejected or {}
+    limited = [
+        rule.with_limit(np.concatenate([measured.values[rule.name], gone.get(rule.name, _NONE)]))
+        for rule in rules.rules
+    ]
     reasons = np.full(len(measured), KEPT, dtype=np.int16)
     without = {}
     for number, rule in enumerate(limited):
