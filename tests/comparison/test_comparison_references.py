@@ -54,7 +54,8 @@ def test_the_scores_are_those_of_eval(folder, capsys):
     expected = json.loads(capsys.readouterr().out)["metrics"]
     for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr-D"):
         assert good[name] == pytest.approx(expected[name], abs=1e-4)
-    assert "length" not in good
+    assert good["length"] == pytest.approx(expected["length"], abs=1e-4)
+    assert {"distinct-1", "distinct-2", "repetition"} <= good.keys()
 
 
 def test_they_stand_in_the_report_and_the_rows(folder):
@@ -77,7 +78,7 @@ def test_only_pictures_that_all_have_a_caption_for_count(folder):
     good, bad = comparison.candidates
     assert set(good.scores["a.jpg"]) == set(bad.scores["a.jpg"]) >= {"BLEU-1", "ROUGE-L", "CIDEr-D"}
     assert good.scores["c.jpg"] == {}
-    assert "over the 2 pictures" in comparison.metrics["ROUGE-L"]
+    assert "Over the 2 pictures" in comparison.metrics["ROUGE-L"]
 
 
 def test_references_of_other_pictures_are_refused_before_anything_is_captioned(folder, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import re
 import sys
@@ -13,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import cutline
 from cutline.cli import main
+from cutline.cli.eval import score_table
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.metrics.cider import CiderD
@@ -539,3 +542,27 @@ def test_a_difference_that_is_not_printed_is_none(folder, capsys):
     _, out, _ = printed(capsys, "short.jsonl", "--references", "people.jsonl", "--against", "long.jsonl")
     bleu = next(line for line in out.splitlines() if line.startswith("BLEU-4"))
     assert re.search(r"equal +1\.000", bleu)
+
+
+def test_a_comparison_fits_a_narrow_terminal(tmp_path):
+    rows = [{"image_id": n, "caption": f"a cat sits on mat number {n} of the house"} for n in range(6)]
+    captions = [
+        {"image_id": key, "caption": text} for key, text in ((n, f"a cat on mat {n}") for n in range(6))
+    ]
+    for name, found in {"refs": rows, "a-name-of-some-length": captions, "b": rows}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    plan = EvaluationPlan(
+        captions=str(tmp_path / "a-name-of-some-length.json"),
+        references=str(tmp_path / "refs.json"),
+        against=str(tmp_path / "b.json"),
+        metrics=("bleu", "rouge-l", "repetition"),
+    )
+    console = Console(width=80, file=io.StringIO())
+    console.print(score_table(run_evaluation(plan, lambda _: None), console.width))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["metric", "captions", "against", "difference", "p", "better"]
+    [rouge] = (place for place, line in enumerate(lines) if line.startswith("ROUGE-L"))
+    assert lines[rouge].split()[2] == "1.0000"
+    assert lines[rouge].split()[-1] == "against"
+    assert lines[rouge + 1].count("\N{HORIZONTAL ELLIPSIS}") == 3

@@ -200,7 +200,12 @@ def test_a_contestant_that_judges_itself_is_named(outputs: Path, photos: Path, j
     judge.post("/configure", {})
     ran = judged(judge, "own.jsonl", "poor.jsonl")
     assert any(one.startswith("own.jsonl is judged by its own model") for one in result(outputs)["warnings"])
-    assert "warning: own.jsonl is judged by its own model" in ran.stderr
+    warning = "warning: own.jsonl is judged by its own model"
+    assert ran.stderr.startswith(warning), "before anything is paid"
+    assert ran.stderr.count(warning) == 2, "and with the figures"
+    judge.post("/configure", {})
+    estimated = judged(judge, "own.jsonl", "poor.jsonl", "--estimate")
+    assert estimated.stderr.startswith(warning)
 
 
 def test_missing_captions_are_counted(outputs: Path, photos: Path, judge: Server) -> None:

@@ -24,6 +24,8 @@ from cutline.garbage_collection import collect_rarely
 from cutline.installation import exact
 from cutline.terminal import print_line
 
+_INTERVAL: Final = "95 % interval"
+_WIDE: Final = 118  # columns of the table that compares
 _NOTHING: Final = "\N{EN DASH}"
 
 
@@ -96,29 +98,53 @@ def evaluate(
         if json:
             sys.stdout.write(orjson.dumps(evaluation.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         else:
-            table_console().print(_table(evaluation))
+            console = table_console()
+            console.print(score_table(evaluation, console.width))
     _print_remarks(evaluation, allowed=allow_missing)
     if output is not None:
         print_line(f"scores of {plural(len(evaluation.pictures), 'picture')} → {output}")
     return 0 if evaluation.is_complete or allow_missing else 1
 
 
-def _table(evaluation: Evaluation) -> Table:
-    compared = evaluation.against is not None
-    others = ("against", "95 % interval", "difference", "95 % interval", "p") if compared else ()
-    table = new_table("metric", numbers=("value", "95 % interval", *others))
-    if compared:
-        table.add_column("better", overflow="fold")
-    table.add_column("")
+def score_table(evaluation: Evaluation, width: int) -> Table:
     names = _short_names(evaluation)
+    if evaluation.against is None:
+        table = new_table("metric", numbers=("value", _INTERVAL))
+        table.add_column("")
+        for name, score in evaluation.scores.items():
+            note = Text(score.reason or _mark(score, names), style="yellow")
+            table.add_row(name, _number(score.value), _interval(score.low, score.high), note)
+        return table
+    if width < _WIDE:
+        return _narrow_table(evaluation)
+    table = new_table(
+        "metric", numbers=("value", _INTERVAL, "against", _INTERVAL, "difference", _INTERVAL, "p")
+    )
+    table.add_column("better", overflow="fold")
+    table.add_column("")
     for name, score in evaluation.scores.items():
-        table.add_row(
-            name,
-            _number(score.value),
-            _interval(score.low, score.high),
-            *(_comparison(score, names) if compared else ()),
-            Text(score.reason or _mark(score, names), style="yellow"),
-        )
+        row = _comparison(score, names)
+        note = Text(score.reason or _mark(score, names), style="yellow")
+        table.add_row(name, _number(score.value), _interval(score.low, score.high), *row, note)
+    return table
+
+
+def _narrow_table(evaluation: Evaluation) -> Table:
+    """The comparison with each interval below its value, and both captions named as their columns."""
+    names = {"captions": "captions", "against": "against"}
+    table = new_table("metric", numbers=(*names.values(), "difference", "p"))
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    table.add_column("better", overflow="fold")
+    for name, score in evaluation.scores.items():
+        other, other_interval, difference, interval, p, better = _comparison(score, names)
+        below = [
+            Text(text, style="dim") for text in (_interval(score.low, score.high), other_interval, interval)
+        ]
+        note = Text(score.reason or _mark(score, names), style="yellow")
+        cells = (Text(_number(score.value)), Text(other), difference)
+        stacked = [Text("\n").join((cell, more)) for cell, more in zip(cells, below, strict=True)]
+        table.add_row(Text("\n").join((Text(name), note)), *stacked, p, better)
     return table
 
 

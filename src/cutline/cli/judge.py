@@ -30,7 +30,7 @@ from cutline.options import (
     RunOptions,
     SamplePictures,  # noqa: F401 - the type of an inherited field
 )
-from cutline.terminal import Console, print_error
+from cutline.terminal import Console, print_error, print_line
 
 _NOTHING = "\N{EN DASH}"
 
@@ -150,9 +150,14 @@ def _estimate(plan: Plan) -> int:
 
 
 def _execute(plan: Plan, actions: JudgeActions) -> int:
+    def message(line: str) -> None:
+        if not actions.quiet:
+            print_line(printable(line))
+
     try:
         judgment = run_displayed(
-            lambda progress, stop: JudgmentRunner(plan, Hooks(progress=progress)).run(stop), actions
+            lambda progress, stop: JudgmentRunner(plan, Hooks(progress=progress, message=message)).run(stop),
+            actions,
         )
     except SinkError as error:
         print_error(str(error))

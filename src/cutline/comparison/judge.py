@@ -18,7 +18,7 @@ from cutline.judgment.contest import Contest, Contestant
 from cutline.judgment.games import GameSource, schedule
 from cutline.judgment.judge_job import check_judge, judge_job, replies_to
 from cutline.judgment.judgment import Judgment, judgment_of
-from cutline.judgment.results import PlayedGame
+from cutline.judgment.results import PlayedGame, self_judged
 from cutline.judgment.verdicts import played_games
 from cutline.options import RunOptions
 from cutline.records import Sample
@@ -61,6 +61,8 @@ class ComparisonJudge:
         games = schedule(contest)
         if options is None:
             return Judgment(judge=self.judge.name, stopped="the budget is used up", exit_code=EXIT_STOPPED)
+        for line in self_judged(contest.models, {self.judge.name, self._job().model.model}):
+            self.hooks.message(f"warning: {line}")
         self.hooks.message(f"judging {len(games.games):,} games by {self.judge.name}")
         job = dataclasses.replace(self._job(), run=dataclasses.replace(options, state=None))
         replies, report = await replies_to(

@@ -12,6 +12,7 @@ from cutline import registry
 from cutline.comparison.candidate_results import answers_about, candidate_answers, candidate_result
 from cutline.comparison.candidate_runs import (
     Cancellation,
+    CandidateRun,
     CandidateRunner,
     Hooks,
     check_candidates,
@@ -36,6 +37,7 @@ from cutline.imaging.thumbnails import side_for
 from cutline.interfaces import Metric, Source
 from cutline.job import Job
 from cutline.locations.loader import PictureLoader
+from cutline.options import RunOptions
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 from cutline.sources.outputs import is_state_of_run
@@ -150,34 +152,46 @@ class ComparisonRunner:
             if self._is_cancelled():
                 return self._ended(None)
             answers = await asyncio.to_thread(candidate_answers, runs, earlier, keys)
-            for metric in self._metrics:
-                self.hooks.message(f"measuring the {metric.name} of {len(samples):,} pictures")
-            scored = await self._score(samples, answers)
-            if self._is_cancelled():
+            comparison = await self._compared(samples, runs, answers, runner.remaining(self.plan.job.run))
+            if comparison is None:
                 return self._ended(None)
-            answers = [answers_about(one, scored) for one in answers]
-            scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
-            found = await asyncio.to_thread(self._against_references, answers)
-            results = tuple(map(candidate_result, self._candidates, runs, answers, scores, found))
-            exit_code = max((run.exit_code for run in runs), default=EXIT_OK)
-            metrics, judgment = self._meanings(), None
-            if self._judge is not None:
-                options = runner.remaining(self.plan.job.run)
-                judgment = await self._judge.run(self._candidates, answers, samples, options)
-                results, metrics[PREFERRED] = with_judgment(results, judgment), MEANING
-                exit_code = max(exit_code, judgment.exit_code)
-            if self._is_cancelled():
-                return self._ended(None)
-            comparison = Comparison(
-                input=without_signatures(self.plan.job.input_path),
-                total=await asyncio.to_thread(self._count, len(samples)),
-                candidates=results,
-                pictures=tuple(one.picture for one in scored),
-                metrics=metrics,
-                judgment=judgment,
-            )
             report.write(await asyncio.to_thread(self._rendered, comparison))
+        exit_code = max((run.exit_code for run in runs), default=EXIT_OK)
+        if comparison.judgment is not None:
+            exit_code = max(exit_code, comparison.judgment.exit_code)
         return self._ended(comparison, exit_code)
+
+    async def _compared(
+        self,
+        samples: Sequence[Sample],
+        runs: Sequence[CandidateRun],
+        answers: Sequence[Answers],
+        options: RunOptions | None,
+    ) -> Comparison | None:
+        """The figures of all candidates; None once it is cancelled. ``options`` has the judge's budgets."""
+        for metric in self._metrics:
+            self.hooks.message(f"measuring the {metric.name} of {len(samples):,} pictures")
+        scored = await self._score(samples, answers)
+        if self._is_cancelled():
+            return None
+        answers = [answers_about(one, scored) for one in answers]
+        scores = [{one.picture.key: one.scores[place] for one in scored} for place in range(len(runs))]
+        found = await asyncio.to_thread(self._against_references, answers)
+        results = tuple(map(candidate_result, self._candidates, runs, answers, scores, found))
+        metrics, judgment = self._meanings(), None
+        if self._judge is not None:
+            judgment = await self._judge.run(self._candidates, answers, samples, options)
+            results, metrics[PREFERRED] = with_judgment(results, judgment), MEANING
+        if self._is_cancelled():
+            return None
+        return Comparison(
+            input=without_signatures(self.plan.job.input_path),
+            total=await asyncio.to_thread(self._count, len(samples)),
+            candidates=results,
+            pictures=tuple(one.picture for one in scored),
+            metrics=metrics,
+            judgment=judgment,
+        )
 
     def _judge_of(self, judge: Candidate) -> ComparisonJudge:
         return ComparisonJudge(

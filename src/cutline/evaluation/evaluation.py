@@ -153,9 +153,9 @@ def _made(
 
 
 def reference_metrics() -> list[CorpusMetric]:
-    """All metrics that compare captions with references, and need nothing else."""
+    """All metrics that need references at most."""
     made = (registry.load("metrics", name) for name in _of_corpora())
-    return [metric() for metric in made if metric.needs == {"references"}]
+    return [metric() for metric in made if metric.needs <= {"references"}]
 
 
 def compute_scores(

@@ -80,4 +80,4 @@ class ReferenceScorer:
 
 
 def _over(pictures: int) -> str:
-    return f"Against references, over the {pictures:,} pictures that all have a caption for."
+    return f"Over the {pictures:,} pictures with references, and captions of all."

@@ -74,6 +74,11 @@ class Contest:
     def names(self) -> list[str]:
         return [contestant.name for contestant in self.contestants]
 
+    @property
+    def models(self) -> dict[str, frozenset[str]]:
+        """The models of each contestant, as far as its output names them."""
+        return {contestant.name: contestant.models for contestant in self.contestants}
+
     def notes(self) -> tuple[str, ...]:
         """How ids were matched where it is not by themselves, and which captions have no picture here."""
         lines = [

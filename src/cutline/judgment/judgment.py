@@ -63,7 +63,7 @@ def judgment_of(
     if (played or ratings) and ranking is None and rubric is None:
         found.append(_without_any([*played, *ratings]))
     if judge:
-        found += self_judged({one.name: one.models for one in contest.contestants}, {judge, *models})
+        found += self_judged(contest.models, {judge, *models})
     if contest.changed:
         found.append(
             f"{plural(contest.changed, 'caption is', 'captions are')} about another version of the picture, "

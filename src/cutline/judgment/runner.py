@@ -32,6 +32,7 @@ from cutline.judgment.judge_job import PROMPT, check_judge, judge_job, replies_t
 from cutline.judgment.judgment import Judgment, judgment_of
 from cutline.judgment.page import as_html
 from cutline.judgment.people import people_of
+from cutline.judgment.results import self_judged
 from cutline.judgment.thumbnails import load_thumbnails
 from cutline.judgment.verdicts import JudgeReply, played_games
 from cutline.judgment.votes import Votes, read_votes
@@ -117,6 +118,7 @@ class JudgmentRunner:
         job = self._judge_job()
         await check_judge(job, self._plan.key)
         contest, games = await asyncio.to_thread(self._contest)
+        self._warn(contest)
         source = self._source(contest, games)
         if not source.count():
             raise ConfigError("all captions are equal: there is nothing to ask, and nothing to pay")
@@ -128,6 +130,7 @@ class JudgmentRunner:
         if plan.judges:
             await check_judge(job, plan.key)
         contest, games = await asyncio.to_thread(self._contest)
+        self._warn(contest)
         votes = await asyncio.to_thread(read_votes, plan.votes, contest) if plan.votes else None
         ballot = await self._write_ballot(contest, games) if plan.people else 0
         if not plan.judges and votes is None:
@@ -154,6 +157,12 @@ class JudgmentRunner:
         if any(judgment.outside.values()) and not plan.allow_missing:
             code = code or EXIT_FAILURES
         return dataclasses.replace(judgment, output=self._output, ballot=ballot, exit_code=code)
+
+    def _warn(self, contest: Contest) -> None:
+        """Tell, before anything is paid, of contestants that would judge themselves."""
+        if self._plan.judges:
+            for line in self_judged(contest.models, {self._plan.job.model.model}):
+                self._hooks.message(f"warning: {line}")
 
     def _judge_job(self) -> Job:
         return judge_job(self._plan.job, rubric.PROMPT if self._plan.rubric else PROMPT)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from cutline.errors import MissingExtra
-from cutline.interfaces import CorpusMetric, Need, Say
+from cutline.interfaces import CorpusMetric, Need, Say, silent
 from cutline.metrics import meteor_data
 from cutline.metrics.meteor_aligner import WEIGHTS, Text, Vocabulary, align
 from cutline.metrics.meteor_texts import MeteorTexts
@@ -35,8 +35,12 @@ class Meteor(CorpusMetric):
     name = "meteor"
     needs: ClassVar[frozenset[Need]] = frozenset({"references"})
 
+    def __init__(self) -> None:
+        self._say: Say = silent
+
     def open(self, say: Say) -> None:
         """Index the paraphrases, where that was never done; raises MissingExtra."""
+        self._say = say
         _stemmer()
         is_new = not meteor_data.is_indexed()
         if is_new:
@@ -46,7 +50,7 @@ class Meteor(CorpusMetric):
             say(f"{file.parent} cannot be written: the index is made again by the next command")
 
     def scores(self, corpus: Corpus) -> Sequence[CorpusScore]:
-        statistics = meteor_statistics(corpus)
+        statistics = meteor_statistics(corpus, self._say)
         meaning = "Words, stems, synonyms and paraphrases that the best reference has too."
         return [
             CorpusScore(
@@ -59,7 +63,7 @@ class Meteor(CorpusMetric):
         ]
 
 
-def meteor_statistics(corpus: Corpus) -> np.ndarray:
+def meteor_statistics(corpus: Corpus, say: Say = silent) -> np.ndarray:
     """For each caption, with the reference of the highest score: see ``_statistics``.
 
     Raises:
@@ -70,6 +74,8 @@ def meteor_statistics(corpus: Corpus) -> np.ndarray:
     stem = _stemmer()
     result = np.zeros((len(corpus), 9))
     for start in range(0, len(corpus), _BLOCK):
+        if start:
+            say(f"METEOR: {start:,} of {len(corpus):,} captions")
         captions = range(start, min(start + _BLOCK, len(corpus)))
         texts = MeteorTexts(corpus, captions, stem)
         rows: list[tuple[float, ...]] = []
