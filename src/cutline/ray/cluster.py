@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
 from cutline.formatting import one_line
 
@@ -28,9 +29,15 @@ def resolve(address: str | None) -> str:
     """HOST:PORT of the cluster at ``address``, or at RAY_ADDRESS; without either, Ray starts here.
 
     Raises:
-        ConfigError: ``auto``, and no cluster runs on this machine.
+        ConfigError: ``auto``, and no cluster runs on this machine; or the address of another service of Ray.
     """
+    option = "--address" if address else _ADDRESS
     address = address or os.environ.get(_ADDRESS) or LOCAL
+    if "://" in address:
+        raise ConfigError(
+            f"{option} is {without_credentials(address)}: give HOST:PORT of the cluster itself, such as "
+            "10.0.0.1:6379, on a machine of its network"
+        )
     return _running_here() if address == "auto" else address
 
 
@@ -69,7 +76,7 @@ def connect(address: str, input_path: str) -> str:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     if address == LOCAL:
         options |= {"include_dashboard": False}
-    if ":" in address and "://" not in address and not _responds(address):
+    if ":" in address and not _responds(address):
         raise ConfigError(_refusal(address, ConnectionError("nothing listens there")))
     name = Path(input_path).name.partition("?")[0]
     utils = ray._private.utils  # noqa: SLF001 - there is no option

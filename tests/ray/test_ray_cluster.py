@@ -1,0 +1,47 @@
+"""Which cluster a run uses, and what is said where there is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from cutline.errors import ConfigError
+from cutline.ray.cluster import LOCAL, connect, resolve
+from processes import free_port
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch, tmp_path):
+    """No cluster that other programs have started."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+
+
+def test_the_option_wins_over_the_environment(monkeypatch):
+    assert resolve(None) == LOCAL
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert resolve(None) == "10.0.0.1:6379"
+    assert resolve("10.0.0.2:6379") == "10.0.0.2:6379"
+
+
+def test_auto_is_the_cluster_of_this_machine(tmp_path):
+    with pytest.raises(ConfigError, match="no Ray cluster is found: start one"):
+        resolve("auto")
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:6379\n")
+    assert resolve("auto") == "127.0.0.1:6379"
+
+
+def test_addresses_of_other_services_of_ray_are_refused(monkeypatch):
+    with pytest.raises(ConfigError, match=r"--address is ray://head:10001: give HOST:PORT"):
+        resolve("ray://head:10001")
+    monkeypatch.setenv("RAY_ADDRESS", "http://me:secret@127.0.0.1:8265")
+    with pytest.raises(ConfigError, match=r"RAY_ADDRESS is http://127.0.0.1:8265: give") as refused:
+        resolve(None)
+    assert "secret" not in str(refused.value)
+
+
+def test_nothing_listens(tmp_path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(ConfigError, match=f"no Ray cluster responds at {address}: start one"):
+        connect(address, str(tmp_path))
