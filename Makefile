@@ -10,6 +10,9 @@ EXTRAS := heic socks ocr s3 local quantize openvino serve studio analysis metric
 # What `make test-newest` and `make test-lowest` run, and with what.
 AT_BOTH_ENDS := $(wildcard tests/captioners/test_local_[!p]*.py) tests/captioners/test_local_parallel.py \
   tests/encoders tests/service/test_openai_face.py tests/service/test_client.py tests/service/test_queue.py
+# And with the newest alone: what metrics, measures, checks and embeddings need, and the core's own HTTP clients.
+AT_NEWEST := $(AT_BOTH_ENDS) tests/metrics tests/evaluation tests/measures tests/checks tests/dataset/test_embeddings.py \
+  tests/captioners/test_openai_replies.py tests/captioners/test_openai_request.py tests/captioners/test_proxies.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
 .PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge bench-ray soak docs screenshots clean help
@@ -18,7 +21,7 @@ TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdi
 help:
 	@echo "make demo   caption the sample pictures with the embedded captioner"
 	@echo "make test   run the tests"
-	@echo "make test-newest  local models, service and openai's client on the newest releases of what they need"
+	@echo "make test-newest  local models, metrics, measures, service and openai's client on the newest releases of what they need"
 	@echo "make test-lowest  the same on the oldest releases that pyproject.toml allows (torch as a GPU build, 5 GB)"
 	@echo "make check  lint, language, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
@@ -74,8 +77,8 @@ test: $(VENV)/installed-for-tests
 test-newest:
 	@test -d .venv-newest || $(PYTHON) -m venv .venv-newest
 	@.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
-	  --upgrade-strategy eager --editable '.[local,serve]' openai $(TOOLS)
-	.venv-newest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_BOTH_ENDS)
+	  --upgrade-strategy eager --editable '.[local,serve,analysis,metrics,nsfw,language]' openai $(TOOLS)
+	.venv-newest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_NEWEST)
 
 # The lower bounds of pyproject.toml; what those need in turn, and the tools, are the newest that fit.
 test-lowest: .venv-lowest/installed

@@ -245,7 +245,7 @@ MISTAKES = [
     (["fake", "gone.jsonl"], "there is no output gone.jsonl to compare"),
     (["fake", "gone.toml"], "there is no chain file gone.toml"),
     (["fake", "other.jsonl"], "other.jsonl has none of the 5 pictures compared ('crimson.jpg' …)"),
-    (["fake", "broken.jsonl"], "broken.jsonl cannot be read after row 1: "),
+    (["fake", "broken.jsonl"], "row 2 of broken.jsonl cannot be read: "),
     (["fake", "alien.csv"], "alien.csv holds no captions of cutline: row 1 lacks image_id or caption"),
     (
         ["fake", "pixels", "--endpoint", "http://localhost:1/v1"],

@@ -236,3 +236,33 @@ def test_a_terminal_that_is_closed(ignored: bool, pictures: Path, tmp_path: Path
     else:
         assert process.returncode == 128 + signal.SIGHUP
         assert "nothing is lost" in err
+
+
+def test_an_interrupt_while_an_object_is_destroyed_still_ends_the_command(tmp_path: Path) -> None:
+    """As in ``__del__`` of a library, where Python only prints it."""
+    plugin = tmp_path / "model.py"
+    plugin.write_text(
+        "import os, signal, time\n"
+        "class Held:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0.1)\n"
+        "held = Held()\n"
+        "del held\n"
+        "time.sleep(0.5)\n"
+        "print('went on')\n"
+    )
+    script = (
+        "import signal, cutline.cli; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"cutline.cli._keep_interrupts(); exec(open({str(plugin)!r}).read())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert "went on" not in ran.stdout
+    assert ran.returncode != 0

@@ -268,7 +268,7 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("out.jsonl", "--output", "x.txt"), "change the ending"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
         (("out.jsonl", "--references", "words.csv"), "no column of"),
-        (("out.jsonl", "--references", "broken.jsonl"), "cannot be read after row 1"),
+        (("out.jsonl", "--references", "broken.jsonl"), "row 2 of broken.jsonl cannot be read"),
         (("out.jsonl", "--references", "empty.jsonl"), "holds no references"),
         (("out.jsonl", "--references", "number.json"), "holds no texts"),
         (("out.jsonl", "--output", "out.jsonl", "--overwrite"), "is also an input"),
@@ -566,3 +566,19 @@ def test_a_comparison_fits_a_narrow_terminal(tmp_path):
     assert lines[rouge].split()[2] == "1.0000"
     assert lines[rouge].split()[-1] == "against"
     assert lines[rouge + 1].count("\N{HORIZONTAL ELLIPSIS}") == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("name", ["texts.csv", "texts.jsonl", "texts.json"])
+def test_texts_of_spreadsheets_are_read_in_their_encoding(folder, encoding, name):
+    texts = {key: f"une vache à côté de la forêt, très près du château {key}" for key in REFERENCES}
+    rows = [{"image_id": key, "caption": text} for key, text in texts.items()]
+    if name == "texts.csv":
+        text = "image_id,caption\n" + "".join(f'{key},"{text}"\n' for key, text in texts.items())
+    elif name == "texts.jsonl":
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows)
+    else:
+        text = json.dumps(rows, ensure_ascii=False)
+    (folder / name).write_bytes(text.encode(encoding))
+    found = evaluated(captions=name, references=name)
+    assert {picture.image_id: picture.caption for picture in found.pictures} == texts

@@ -17,7 +17,7 @@ _MAX_GROWTH = 0.32
 _MAX_REST = 16  # windows between tries, after many that failed
 _HELD = 2  # windows with a few refusals, after which the pace shrinks a little
 _ROW = 12  # refusals
-_IDLE = 3  # windows in which something else limits the requests
+_IDLE = 20  # windows in which something else limits the requests; after a few, each pause would bring a flood
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -81,6 +81,7 @@ class Row:
         self._refused += 1
 
     def admitted(self, sent_at: float) -> None:
+        """Note a reply to a request that was sent then."""
         if sent_at > self._start:
             self._refused = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import faulthandler
 import os
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if arguments is None:
         escape_tracebacks()
+        _keep_interrupts()
     if arguments is None and signal.getsignal(signal.SIGINT) is _exit_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on it is caught
     code = run(list(sys.argv[1:] if arguments is None else arguments))
@@ -65,6 +67,22 @@ def _end_soon(code: int) -> None:
     last.daemon = True
     last.start()
     stop_collecting()
+
+
+def _keep_interrupts() -> None:
+    """Ctrl-C while an object is destroyed would raise nothing: it is as if it came a moment later."""
+    others = sys.unraisablehook
+
+    def raised(problem: sys.UnraisableHookArgs) -> None:
+        if problem.exc_type is KeyboardInterrupt:
+            # A moment later, as an interrupt in here would be lost too.
+            again = threading.Timer(0.01, _thread.interrupt_main)
+            again.daemon = True
+            again.start()
+        else:
+            others(problem)
+
+    sys.unraisablehook = raised
 
 
 def _exit_at_once(number: int, _: object) -> None:

@@ -16,6 +16,7 @@ from cutline.formatting import one_line
 from cutline.records import JSON
 from cutline.serialization import decode_foreign_json
 from cutline.sidecars import TextDecoder
+from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
 
@@ -184,7 +185,7 @@ def _column(path: str, row: JSON, known: tuple[str, ...], what: str) -> str:
 def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
     """Reads rows, annotations, or an object with the texts by id; returns the file names that it gives."""
     try:
-        data = decode_foreign_json(path.read_bytes())
+        data = decode_foreign_json(as_utf8(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from cutline.errors import ConfigError
 from cutline.formatting import one_line
 from cutline.records import JSON
 from cutline.serialization import decode_foreign_json
+from cutline.sidecars.table_text import USUAL, as_utf8, beginning, text_encoding, text_file
 from cutline.sinks import format_of
 
 _MAX_FIELD: Final = 1 << 30  # characters
@@ -35,7 +37,9 @@ def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int,
                 raise ConfigError(f"{output} holds no captions of cutline: row {number} is not an object")
             yield number, row
     except (ValueError, csv.Error, pa.ArrowException, tarfile.TarError) as error:
-        raise ConfigError(f"{output} cannot be read after row {number}: {one_line(error, 200)}") from None
+        raise ConfigError(
+            f"row {number + 1} of {output} cannot be read: {one_line(error, 200)}; mend it, or remove it"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{output} cannot be read: {error.strerror or error}") from None
 
@@ -44,15 +48,13 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
     """The rows of a finished output on this machine; ConfigError for sidecars."""
     kind = format_of(output, output_format)
     if kind == "jsonl":
-        with Path(output).open("rb") as lines:
-            for line in lines:
-                yield decode_foreign_json(line)
+        yield from _json_lines(Path(output))
     elif kind == "json":
-        yield from decode_foreign_json(Path(output).read_bytes())
+        yield from decode_foreign_json(as_utf8(Path(output).read_bytes()))
     elif kind in {"csv", "tsv"}:
         csv.field_size_limit(_MAX_FIELD)  # of the process; Python's own stops a file at 131,072
-        with Path(output).open(newline="", encoding="utf-8-sig") as file:
-            yield from csv.DictReader(file, delimiter="," if kind == "csv" else "\t")
+        with Path(output).open("rb") as file, text_file(file) as text:
+            yield from csv.DictReader(text, delimiter="," if kind == "csv" else "\t")
     elif kind == "parquet":
         yield from _parquet_rows(Path(output))
     elif kind == "webdataset":
@@ -68,6 +70,16 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
         yield from ({"image_id": key, "caption": text} for key, text in captions.items())
     else:
         raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")
+
+
+def _json_lines(output: Path) -> Iterator[JSON]:
+    with output.open("rb") as file, contextlib.ExitStack() as opened:
+        lines: Iterable[bytes] = file
+        if text_encoding(beginning(file)) != USUAL:
+            lines = (text.encode() for text in opened.enter_context(text_file(file)))
+        for line in lines:
+            if line.strip():
+                yield decode_foreign_json(line)
 
 
 def _parquet_rows(output: Path) -> Iterator[JSON]:

@@ -13,7 +13,7 @@ import orjson
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
-from cutline.sources.content_types import MAX_TEXT, USUAL, beginning, text_encoding
+from cutline.sidecars.table_text import MAX_TEXT, USUAL, beginning, text_encoding
 from cutline.sources.json_records import records_of
 from cutline.sources.packed_files import DAMAGE, damaged_rest, open_packed
 from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, count_rows

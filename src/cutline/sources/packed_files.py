@@ -9,7 +9,8 @@ import zlib
 from typing import Any, BinaryIO, Final, cast
 
 from cutline.formatting import one_line
-from cutline.sources.content_types import text_file, unpacked
+from cutline.sidecars.table_text import text_file
+from cutline.sources.content_types import unpacked
 from cutline.sources.input_files import open_binary
 from cutline.sources.rows import BadRow
 
