@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from cutline.errors import PictureError
+
 SPLIT = [
     "event_name",
     "tweet_id",
@@ -171,3 +173,14 @@ def make_scienceqa(root: Path, *, missing: bool = True) -> Path:
     for name, value in files.items():
         (root / name).write_text(json.dumps(value, indent=2), "utf-8")
     return root
+
+
+def outcome(sample):
+    """What becomes of a sample: its problem, or whether its picture can be read."""
+    if sample.problem:
+        return sample.problem.kind
+    try:
+        sample.location.read()
+    except PictureError as error:
+        return error.kind
+    return "picture"

@@ -51,3 +51,14 @@ def file_of(image, kind="PNG", **options):
 
 def decoded(image, kind="PNG", **options):
     return DecodedPicture.of(Picture(InlineBytes(file_of(image, kind, **options), "picture")))
+
+
+def save_photos(folder, sharp):
+    """As many sharp pictures, a blurred one, a small one, and a smaller copy of the second."""
+    folder.mkdir()
+    for seed in range(sharp):
+        scene(seed=seed).save(folder / f"good{seed}.png")
+    blurred(scene(seed=9)).save(folder / "soft.png")
+    scene(90, 70, seed=10).save(folder / "small.png")
+    scene(seed=1).resize((360, 270)).save(folder / "copy.png")
+    return folder

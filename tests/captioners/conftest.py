@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,18 @@ def services(servers: Callable[..., Server]) -> Server:
     server = servers("services.py")
     server.post("/configure", {})
     return server
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's tiny model, made when it is first asked for."""
+    from tiny_families import FAMILIES
+
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = FAMILIES[name](tmp_path_factory.mktemp("model") / name)
+        return made[name]
+
+    return folder

@@ -18,7 +18,7 @@ pytest.importorskip("transformers", reason="the extra local is not installed")
 import torch
 import transformers
 from local_pictures import encoded, picture
-from tiny_families import FAMILIES
+from tiny_families import FAMILIES, Zoo
 
 from cutline import registry
 from cutline.captioners.transformers import model_loader, onednn, vision_openvino
@@ -34,20 +34,6 @@ from cutline.weights import choose_hardware
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 COUNT = 5
-Zoo = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """The folder of a family's tiny model, made when it is first asked for."""
-    made: dict[str, Path] = {}
-
-    def folder(name: str) -> Path:
-        if name not in made:
-            made[name] = FAMILIES[name](tmp_path_factory.mktemp("model") / name)
-        return made[name]
-
-    return folder
 
 
 def captions(name: str, folder: Path, said: list[str] | None = None, **options: Any) -> list[str]:

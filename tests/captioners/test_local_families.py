@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ pytest.importorskip("transformers", reason="the extra local is not installed")
 
 import torch
 from local_pictures import encoded, folder_of
-from tiny_families import FAMILIES
+from tiny_families import FAMILIES, Zoo
 
 from cutline import registry
 from cutline.captioners.transformers.families import FAMILIES as KNOWN
@@ -32,20 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 torch.set_num_threads(1)  # models this small only lose by more
 CHAT = ("llava", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "gemma-3", "smolvlm")
-Zoo = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """The folder of a family's tiny model, made when it is first asked for."""
-    made: dict[str, Path] = {}
-
-    def folder(name: str) -> Path:
-        if name not in made:
-            made[name] = FAMILIES[name](tmp_path_factory.mktemp("model") / name)
-        return made[name]
-
-    return folder
 
 
 def ask(

@@ -487,3 +487,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "paligemma": paligemma,
     "git": git,
 }
+
+
+Zoo = Callable[[str], Path]
+"""Gives the folder of a family's tiny model."""

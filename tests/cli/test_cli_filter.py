@@ -14,7 +14,7 @@ from program import rows
 
 import cutline as cutline_package
 from cutline.imaging import EXTENSIONS
-from measured_pictures import blurred, scene
+from measured_pictures import blurred, save_photos, scene
 
 PICTURES = tuple(f".{ending}" for ending in EXTENSIONS)
 
@@ -27,13 +27,7 @@ def cutline(here):
 @pytest.fixture
 def photos(tmp_path):
     """Five sharp pictures, a blurred and a small one, a smaller copy, and a damaged file."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for seed in range(5):
-        scene(seed=seed).save(folder / f"good{seed}.png")
-    blurred(scene(seed=9)).save(folder / "soft.png")
-    scene(90, 70, seed=10).save(folder / "small.png")
-    scene(seed=1).resize((360, 270)).save(folder / "copy.jpg", quality=80)
+    folder = save_photos(tmp_path / "photos", sharp=5)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     return folder
 
@@ -50,8 +44,8 @@ def test_the_kept_pictures_are_a_list_that_can_be_captioned(cutline, photos, tmp
     assert by_key["small.png"]["reason"] == "side 70 < 256"
     assert by_key["soft.png"]["reason"].startswith("sharpness 0.")
     assert by_key["soft.png"]["reason"].endswith(" < 0.75")
-    assert by_key["copy.jpg"]["kept"] == "good1.png"
-    assert by_key["copy.jpg"]["distance"] <= 64
+    assert by_key["copy.png"]["kept"] == "good1.png"
+    assert by_key["copy.png"]["distance"] <= 64
     (failure,) = rows(tmp_path / "kept.txt.failures.jsonl")
     assert (failure["key"], failure["kind"]) == ("broken.jpg", "decode")
     captioned = cutline("caption", "kept.txt", "captions.jsonl")
@@ -91,7 +85,7 @@ def test_rules_of_a_run_are_skips(cutline, photos, tmp_path):
     again = cutline("caption", "photos", "out.jsonl", "--keep", "side>=300")
     assert again.code == 0
     assert len(rows(tmp_path / "out.jsonl")) == 6
-    assert "copy.jpg" not in {row["image_id"] for row in rows(tmp_path / "out.jsonl")}
+    assert "copy.png" not in {row["image_id"] for row in rows(tmp_path / "out.jsonl")}
 
 
 @pytest.mark.parametrize(

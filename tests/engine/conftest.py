@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from batching import BatchService
+from coloured_runs import colours, run  # noqa: F401 - fixtures
 from s3_storage import bucket, machine, storage  # noqa: F401 - fixtures
 
 from engine_pictures import own_pictures, pictures  # noqa: F401 - fixtures

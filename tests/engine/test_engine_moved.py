@@ -12,6 +12,7 @@ import urllib.request
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from coloured_runs import bmp
 from PIL import Image
 
 from engine_outputs import lines, report
@@ -19,35 +20,6 @@ from processes import cutline_here
 
 A, B, C = "#404040", "#808080", "#c0c0c0"
 """Greys, which a JPEG keeps as they are."""
-
-
-@pytest.fixture(scope="module")
-def colours():
-    from server_process import Server
-
-    with Server("colours.py") as server:
-        yield server
-
-
-@pytest.fixture
-def run(colours):
-    """Caption with an endpoint that names the colour of each picture; returns the number of requests."""
-
-    def caption(source, output, *options, code=0):
-        before = colours.get("/stats")["requests"]
-        arguments = ("caption", source, output, "--endpoint", colours.url, "--model", "colours", *options)
-        done = cutline_here(*arguments)
-        assert done.returncode == code, done.stderr
-        return colours.get("/stats")["requests"] - before
-
-    return caption
-
-
-def bmp(colour):
-    """Pictures of one size, however they look."""
-    file = io.BytesIO()
-    Image.new("RGB", (16, 8), colour).save(file, "BMP")
-    return file.getvalue()
 
 
 def tar(path, colours, mode="w"):

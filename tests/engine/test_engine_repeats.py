@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from PIL import Image
+from coloured_runs import bmp
 
 from engine_outputs import lines, report
-from processes import cutline_here
 from server_process import Server
 
 GREY, WHITE = "#808080", "#ffffff"
 PROMPT = ("--prompt", "Describe this {animal}.")
-
-
-@pytest.fixture(scope="module")
-def colours():
-    with Server("colours.py") as server:
-        yield server
-
-
-@pytest.fixture
-def run(colours):
-    """Caption with an endpoint that names the colour of each picture; returns the number of requests."""
-
-    def caption(source, output, *options, code=0):
-        before = colours.get("/stats")["requests"]
-        arguments = ("caption", source, output, "--endpoint", colours.url, "--model", "colours", *options)
-        done = cutline_here(*arguments)
-        assert done.returncode == code, done.stderr
-        return colours.get("/stats")["requests"] - before
-
-    return caption
-
-
-def bmp(colour):
-    file = io.BytesIO()
-    Image.new("RGB", (16, 8), colour).save(file, "BMP")
-    return file.getvalue()
 
 
 @pytest.fixture

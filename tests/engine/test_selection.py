@@ -16,7 +16,7 @@ import cutline
 from cutline.engine.measure_store import MeasureStore, PictureMeasures, measure_id
 from cutline.filters.selection import PictureRules
 from cutline.interfaces import MeasureOptions
-from measured_pictures import blurred, file_of, scene
+from measured_pictures import file_of, save_photos, scene
 from processes import rest_of, start_cutline, stop, wait_until
 
 RULES = {"keep": ["side>=256", "sharpness>=0.75"], "dedup": "near"}
@@ -32,14 +32,7 @@ def captioned(output):
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for seed in range(4):
-        scene(seed=seed).save(folder / f"good{seed}.png")
-    blurred(scene(seed=9)).save(folder / "soft.png")
-    scene(90, 70, seed=10).save(folder / "small.png")
-    scene(seed=1).resize((360, 270)).save(folder / "copy.png")
-    return folder
+    return save_photos(tmp_path / "photos", sharp=4)
 
 
 @pytest.fixture

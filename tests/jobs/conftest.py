@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import os
-import re
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from job_surroundings import environment_of, fill
 
 from processes import cutline, cutline_here
+from s3_server import Bucket, new_bucket, s3_server
 from server_process import Server
-
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.fixture
@@ -58,53 +52,14 @@ def job_here(
 @pytest.fixture(scope="module")
 def storage() -> Iterator[str]:
     """The address of a server that speaks S3's protocol."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr)))
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # or the pipe fills up
-        yield found[0]
-        process.kill()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(storage: str) -> Iterator[Bucket]:
-    import boto3
-
-    client = boto3.client(
-        "s3",
-        endpoint_url=storage,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    name = f"bucket-{os.urandom(4).hex()}"
-    client.create_bucket(Bucket=name)
-    yield Bucket(client, name, {"AWS_ENDPOINT_URL": storage, **KEYS})
-    client.close()
-
-
-class Bucket:
-    """An empty bucket; ``environment`` lets a program reach it."""
-
-    def __init__(self, client: Any, name: str, environment: dict[str, str]) -> None:
-        self._client, self.name, self.environment = client, name, environment
-        self.url = f"s3://{name}"
-
-    def read(self, key: str) -> bytes:
-        body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        return body
-
-    def write(self, key: str, data: bytes) -> None:
-        self._client.put_object(Bucket=self.name, Key=key, Body=data)
-
-    def remove(self, *keys: str) -> None:
-        for key in keys:
-            self._client.delete_object(Bucket=self.name, Key=key)
-
-    def names(self) -> list[str]:
-        listed = self._client.list_objects_v2(Bucket=self.name).get("Contents", [])
-        return [entry["Key"] for entry in listed]
+    with new_bucket(storage) as made:
+        yield made
 
 
 @pytest.fixture

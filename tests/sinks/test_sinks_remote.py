@@ -4,66 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
 import subprocess
 import sys
-import threading
 
 import pytest
 from sink_cases import fill, pairs
 
 from cutline import sinks
 from cutline.errors import ConfigError, OutputExists, SinkError
+from s3_server import Bucket, new_bucket, s3_server
 
 pytest.importorskip("s3fs")
-boto3 = pytest.importorskip("boto3")
+pytest.importorskip("boto3")
 pytest.importorskip("moto.server")
 
 
 @pytest.fixture(scope="module")
-def endpoint():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            break
-    threading.Thread(target=process.stderr.read, daemon=True).start()  # or the pipe fills up
-    yield found[0]
-    process.kill()
-    process.wait()
-    process.stderr.close()
+def storage():
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
-def bucket(endpoint, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    client = boto3.client("s3")
-    name = f"bucket-{os.urandom(4).hex()}"
-    client.create_bucket(Bucket=name)
-    yield Bucket(client, name)
-    client.close()
-
-
-class Bucket:
-    def __init__(self, client, name):
-        self.client, self.name = client, name
-
-    def read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-
-    def write(self, key: str, data: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=key, Body=data)
-
-    def names(self) -> list[str]:
-        return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+def bucket(storage, monkeypatch):
+    with new_bucket(storage) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
 
 
 def make(bucket, key: str, state, form: str | None = None, **options):
@@ -172,7 +139,7 @@ def test_shards_are_uploaded_one_by_one_and_taken_back(bucket, tmp_path):
 
 
 def test_a_missing_bucket_is_a_clear_error_and_going_on_completes(bucket, tmp_path):
-    other = Bucket(bucket.client, f"{bucket.name}-later")
+    other = Bucket(bucket.client, f"{bucket.name}-later", bucket.environment)
     sink = make(other, "captions.csv", tmp_path / "state")
     with pytest.raises(SinkError, match="cannot use s3://"):
         sink.open(None)

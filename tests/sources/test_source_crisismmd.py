@@ -14,10 +14,11 @@ from benchmark_datasets import (
     final_row,
     image_path,
     make_crisismmd,
+    outcome,
     split_row,
     tsv,
 )
-from cutline.errors import ConfigError, PictureError
+from cutline.errors import ConfigError
 from cutline.sources import SourceOptions, open_source
 
 SPLITS = "crisismmd_datasplit_all"
@@ -30,17 +31,6 @@ def dataset(tmp_path):
 
 def samples(path, **options):
     return list(open_source(path, SourceOptions(source_type="crisismmd", **options)).samples())
-
-
-def outcome(sample):
-    """What becomes of a sample: its problem, or whether its picture can be read."""
-    if sample.problem:
-        return sample.problem.kind
-    try:
-        sample.location.read()
-    except PictureError as error:
-        return error.kind
-    return "picture"
 
 
 def kinds(path, **options):

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
 import tarfile
-import time
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -16,6 +11,7 @@ import pytest
 
 from cutline.errors import ConfigError, PictureError
 from cutline.sources import open_source
+from s3_server import KEYS, s3_server
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
@@ -23,22 +19,13 @@ pytest.importorskip("moto")
 
 @pytest.fixture(scope="module")
 def bucket(jpeg):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     patch = pytest.MonkeyPatch()
-    for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
-        patch.setenv(name, value)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
-    ) as process:
-        _wait(port, process)
+    with s3_server() as address:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL": address}.items():
+            patch.setenv(name, value)
         _forget_connections()
         _fill(jpeg)
         yield "s3://lot"
-        process.terminate()
     _forget_connections()
     patch.undo()
 
@@ -48,16 +35,6 @@ def _forget_connections():
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-
-
-def _wait(port, process):
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None
-        time.sleep(0.1)
-    pytest.fail("the stand-in for S3 did not start")
 
 
 def _fill(jpeg):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from benchmark_datasets import make_scienceqa
-from cutline.errors import ConfigError, PictureError
+from benchmark_datasets import make_scienceqa, outcome
+from cutline.errors import ConfigError
 from cutline.sources import SourceOptions, open_source
 
 
@@ -18,16 +18,6 @@ def dataset(tmp_path):
 
 def samples(path, **options):
     return list(open_source(path, SourceOptions(source_type="scienceqa", **options)).samples())
-
-
-def outcome(sample):
-    if sample.problem:
-        return sample.problem.kind
-    try:
-        sample.location.read()
-    except PictureError as error:
-        return error.kind
-    return "picture"
 
 
 def change(dataset, name, **values):
