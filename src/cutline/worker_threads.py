@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import contextvars
 import functools
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+from cutline.processors import usable_processors
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -28,7 +29,7 @@ _current: contextvars.ContextVar[_Threads | None] = contextvars.ContextVar("work
 @contextlib.contextmanager
 def worker_threads() -> Iterator[None]:
     """Give ``in_thread`` an executor of its own, in this task and in those it starts."""
-    executor = ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="cutline")
+    executor = ThreadPoolExecutor(usable_processors() + 2, thread_name_prefix="cutline")
     outer, threads = _current.get(), _Threads(executor)
     _current.set(threads)
     try:

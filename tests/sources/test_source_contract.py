@@ -378,3 +378,13 @@ def test_unknown_types_and_inputs_are_told(tmp_path):
             open_source(tmp_path / name)
     with pytest.raises(ConfigError, match="nosuch"):
         open_source("nosuch://bucket/photos")
+
+
+@pytest.mark.parametrize(("column", "cell"), [("image", "a.jpg"), ("url", "http://127.0.0.1/a.jpg")])
+def test_the_types_of_columns_are_kept_where_samples_are_left_out(column, cell, tmp_path):
+    boxes = pa.list_(pa.int8())
+    table = pa.table({column: [cell], "boxes": pa.array([[1, 2]], boxes)})
+    pa.parquet.write_table(table, tmp_path / "rows.parquet")
+    source = open_source(str(tmp_path / "rows.parquet"))
+    for one in (source, UniqueUrls(source), HostShare(source, number=0, count=2)):
+        assert one.column_types["boxes"] == boxes

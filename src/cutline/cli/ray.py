@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from cutline.processors import usable_processors
 from cutline.ray.local_cluster import local_cluster
 from cutline.terminal import print_line
 
@@ -33,7 +33,7 @@ def up(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    cpus = cpus_per_node or max(1, (os.cpu_count() or 1) // max(1, nodes))
+    cpus = cpus_per_node or max(1, usable_processors() // max(1, nodes))
     print_line(f"starting {nodes} nodes …")
     with local_cluster(nodes=nodes, cpus=cpus, port=port, dashboard=dashboard) as cluster:
         if cluster.dashboard:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 
 from cutline.comparison.results import ComparedPicture
@@ -15,6 +14,7 @@ from cutline.imaging import Picture
 from cutline.imaging.thumbnails import thumbnail
 from cutline.interfaces import Metric
 from cutline.locations.loader import PictureLoader
+from cutline.processors import usable_processors
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
 
@@ -58,7 +58,7 @@ class PictureScorer:
                     return
                 scored[position] = await self._score_one(sample, answers)
 
-        workers = [asyncio.create_task(work()) for _ in range(min(_MAX_WORKERS, (os.cpu_count() or 1) + 1))]
+        workers = [asyncio.create_task(work()) for _ in range(min(_MAX_WORKERS, usable_processors() + 1))]
         try:
             await asyncio.gather(*workers)
         finally:

@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
-import os
 import random
 import threading
 from collections import deque
@@ -26,6 +25,7 @@ from cutline.encoders.encoder import Encoder, PictureEncoder, TextEncoder
 from cutline.encoders.factory import MULTILINGUAL
 from cutline.errors import PictureError
 from cutline.imaging import Picture
+from cutline.processors import usable_processors
 from cutline.records import Location
 
 Keys: TypeAlias = npt.NDArray[np.uint8]
@@ -223,7 +223,7 @@ class PictureContents:
 
     def _read_all(self, rows: Sequence[int], known: KeySet) -> Iterator[ReadPicture]:
         """Read pictures in threads, in order; those that are not known are decoded."""
-        workers = max(2, os.cpu_count() or 1)
+        workers = max(2, usable_processors())
         pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="pictures")
         waiting: deque[concurrent.futures.Future[ReadPicture]] = deque()
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import regex
 
 from cutline.errors import ConfigError
+from cutline.processors import usable_processors
 from cutline.text.words import spellings
 
 _PART: Final = 4096  # captions that a thread takes at once
@@ -99,7 +99,7 @@ def map_all(captions: pa.ChunkedArray, call: Callable[[str, float], T]) -> list[
         return found
 
     try:
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with concurrent.futures.ThreadPoolExecutor(usable_processors()) as pool:
             return [each for found in pool.map(part, range(0, len(whole), _PART)) for each in found]
     except TimeoutError:
         raise ConfigError("the pattern takes too long on these captions: simplify it") from None

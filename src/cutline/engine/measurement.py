@@ -6,7 +6,6 @@ import array
 import asyncio
 import hashlib
 import math
-import os
 import time
 from typing import Final
 
@@ -29,6 +28,7 @@ from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.locations.loader import PictureLoader
 from cutline.measures.hashes import hashes_of
+from cutline.processors import usable_processors
 from cutline.records import Sample
 from cutline.worker_threads import in_thread
 
@@ -52,7 +52,7 @@ class Measurement:
         self._loader = PictureLoader(
             allow_private=job.input.allow_private_urls, user_agent=job.input.user_agent
         )
-        self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
+        self._decoders = asyncio.Semaphore(usable_processors())
         self._total: int | None = None
         self._fresh = self._done = 0
         self._rate = Rate()

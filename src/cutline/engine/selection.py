@@ -5,9 +5,9 @@ from __future__ import annotations
 import array
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -27,7 +27,8 @@ from cutline.filters.selection import (
 from cutline.formatting import plural
 from cutline.interfaces import MeasureOptions, Source
 from cutline.job import Job
-from cutline.records import JSON, LeftOver, Problem, Sample
+from cutline.records import JSON, Problem, Sample
+from cutline.sources.wrapper import SourceWrapper
 from cutline.worker_threads import in_thread
 
 MEASURES: Final = "measures.jsonl"
@@ -112,20 +113,15 @@ class Selection:
         return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
-class SelectedSource(Source):
-    """A source whose rejected pictures are skips, each with its rule and measures."""
+class SelectedSource(SourceWrapper):
+    """As ``source``, which has all pictures, with a skip for each rejected one: its rule and measures."""
 
     def __init__(self, source: Source, selection: Selection) -> None:
-        self._source = source
+        super().__init__(source)
         self.selection = selection
 
-    @property
-    def source(self) -> Source:
-        """All pictures, without the rules."""
-        return self._source
-
     def samples(self) -> Iterator[Sample]:
-        for sample in self._source.samples():
+        for sample in self.source.samples():
             yield self.selected(sample)
 
     def selected(self, sample: Sample) -> Sample:
@@ -138,27 +134,12 @@ class SelectedSource(Source):
         problem = dataclasses.replace(problem, path=sample.path)
         return dataclasses.replace(sample, location=None, problem=problem, origin=problem.message)
 
-    def count(self) -> int | None:
-        return self._source.count()
-
     def shards(self, count: int) -> Sequence[Source]:
-        return [SelectedSource(shard, self.selection) for shard in self._source.shards(count)]
-
-    @property
-    def has_repeats(self) -> bool:
-        return self._source.has_repeats
+        return [SelectedSource(shard, self.selection) for shard in self.source.shards(count)]
 
     @property
     def warnings(self) -> Sequence[str]:
-        return (*self._source.warnings, *summary_lines(self.selection.decisions))
-
-    @property
-    def left_over(self) -> Sequence[LeftOver]:
-        return self._source.left_over
-
-    @property
-    def column_types(self) -> Mapping[str, Any]:
-        return self._source.column_types
+        return (*self.source.warnings, *summary_lines(self.selection.decisions))
 
 
 def summary_lines(decisions: Decisions) -> list[str]:

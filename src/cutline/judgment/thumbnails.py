@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 
 from cutline.errors import PictureError
@@ -11,6 +10,7 @@ from cutline.imaging import Picture
 from cutline.imaging.thumbnails import Thumbnail, thumbnail
 from cutline.job import Job
 from cutline.locations.loader import PictureLoader
+from cutline.processors import usable_processors
 from cutline.records import Sample
 
 _MAX_WORKERS = 16
@@ -36,7 +36,7 @@ async def load_thumbnails(
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(_MAX_WORKERS, (os.cpu_count() or 1) + 1)):
+            for _ in range(min(_MAX_WORKERS, usable_processors() + 1)):
                 group.create_task(work())
     finally:
         await loader.aclose()

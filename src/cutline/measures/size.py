@@ -8,34 +8,33 @@ from cutline.imaging.decoded import DecodedPicture
 from cutline.interfaces import Measure
 
 
-class Side(Measure):
+class _SizeMeasure(Measure):
+    low, high = 1.0, math.inf
+    needs_pixels = False
+
+
+class Side(_SizeMeasure):
     name = "side"
     meaning = "pixels of the shorter side"
-    low, high = 1.0, math.inf
     usual, bad = 480, 100
-    needs_pixels = False
 
     def measure(self, picture: DecodedPicture) -> float:
         return min(picture.width, picture.height)
 
 
-class Pixels(Measure):
+class Pixels(_SizeMeasure):
     name = "pixels"
     meaning = "width times height"
-    low, high = 1.0, math.inf
     usual, bad = 307_200, 10_000
-    needs_pixels = False
 
     def measure(self, picture: DecodedPicture) -> float:
         return picture.width * picture.height
 
 
-class Aspect(Measure):
+class Aspect(_SizeMeasure):
     name = "aspect"
     meaning = "longer side by shorter side"
-    low, high = 1.0, math.inf
     usual, bad = 1.5, 5.0
-    needs_pixels = False
 
     def measure(self, picture: DecodedPicture) -> float:
         return max(picture.width, picture.height) / min(picture.width, picture.height)

@@ -28,7 +28,7 @@ from cutline.sources.table_files import find_columns, open_table
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _STORAGE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "hf://")
 MAX_URL_BYTES = 64 * 1024
@@ -104,6 +104,10 @@ class UrlSource(RowSource):
         else:
             total = None if is_remote(self._path) else sum(1 for _ in _lines(self._path))
         return None if total is None else self._part.length(total)
+
+    @property
+    def column_types(self) -> Mapping[str, Any]:
+        return {} if self._table is None else self._table.types
 
     def _rows(self, *, only_urls: bool = False) -> Iterator[_Line]:
         return itertools.islice(self._rows_from(self._part.start, only_urls), self._part.length(sys.maxsize))

@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from cutline.errors import PictureError
 from cutline.imaging import Picture
 from cutline.imaging.thumbnails import colored_jpeg
+from cutline.processors import usable_processors
 from cutline.records import Location
 from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
 
@@ -45,7 +45,7 @@ class Thumbnails:
         self._requests: list[Request] = []
         self._problems: dict[PictureVersion, str] = {}  # a new start tries again, perhaps with more extras
         self._pool = concurrent.futures.ThreadPoolExecutor(
-            max(2, os.cpu_count() or 1), thread_name_prefix="thumbnails"
+            max(2, usable_processors()), thread_name_prefix="thumbnails"
         )
         self._latest = 0.0
         self._held = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from cutline.formatting import did_you_mean
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner, Profile, Say, silent
 from cutline.measures.ocr import TextReader, one_line
+from cutline.processors import usable_processors
 from cutline.prompts import Prompt
 from cutline.records import Reply
 
@@ -73,7 +73,7 @@ class Pixels(Captioner):
 
     @property
     def slots(self) -> int:
-        return os.cpu_count() or 1
+        return usable_processors()
 
     async def open(self, say: Say = silent) -> None:  # noqa: ARG002 - too quick to report
         """Load the models that read text and recognise objects, if any."""

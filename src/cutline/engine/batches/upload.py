@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import time
 
 from cutline.engine import assembly
@@ -27,6 +26,7 @@ from cutline.errors import BudgetSpent, ConfigError, CutlineError, PictureError
 from cutline.formatting import plural, stored_key
 from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.processors import usable_processors
 from cutline.records import JSON, Failure, Outcome, Sample
 from cutline.worker_threads import in_thread
 
@@ -93,7 +93,7 @@ class Uploader:
         feed = Prefetch(samples, batch=job.input.reader_batch_size)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range((os.cpu_count() or 2) + 2):
+                for _ in range(usable_processors() + 2):
                     group.create_task(self._work(feed, stop))
         except ExceptionGroup as errors:  # one cause, raised as itself
             raise errors.exceptions[0] from None

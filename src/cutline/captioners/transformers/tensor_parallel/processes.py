@@ -23,6 +23,7 @@ from typing import IO, BinaryIO, Final, TypeAlias, cast
 
 from cutline.captioners.transformers.settings import Generation, ParallelEngine
 from cutline.captioners.transformers.tensor_parallel.protocol import Message
+from cutline.processors import usable_processors
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "cutline.captioners.transformers.tensor_parallel.worker")
 _EXIT_WAIT: Final = 2.0  # seconds to find out which process exited first
@@ -170,7 +171,7 @@ def _variables(spec: ParallelSpec, rank: int) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "" if spec.on_cpu else ",".join(map(_physical, spec.devices)),
     }
     if "OMP_NUM_THREADS" not in os.environ:
-        variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
+        variables["OMP_NUM_THREADS"] = str(max(1, usable_processors() // count))
     if spec.on_cpu and "GLOO_SOCKET_IFNAME" not in os.environ and sys.platform != "win32":
         variables["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"  # loopback only
     return variables
