@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from cutline.filters.near import MAX_DCT, MAX_GRADIENT, nearest_kept
+from cutline.filters.near import are_near, nearest_kept
 from cutline.imaging import EXTENSIONS, Picture
 from cutline.imaging.decoded import DecodedPicture
 from cutline.interfaces import MeasureOptions
@@ -163,6 +163,10 @@ def distances(first, second):
     return bits[..., :256].sum(-1), bits[..., 256:].sum(-1)
 
 
+def rising(hashes):
+    return np.unpackbits(hashes, axis=-1)[..., 256:].sum(-1, dtype=np.int32)
+
+
 def bench_recall(images):
     """A copy is found where ``--dedup near`` would reject it beside its original."""
     originals = np.stack([hashed(image) for image in images])
@@ -179,11 +183,12 @@ def bench_recall(images):
             dct, gradient = distances(original, others)
             closest = [min(closest[0], int(dct.min())), min(closest[1], int(gradient.min()))]
             pairs += len(others)
-            false += int(((dct <= MAX_DCT) | (gradient <= MAX_GRADIENT)).sum())
+            false += int(are_near(dct, gradient, rising(original), rising(others)).sum())
     upper = np.triu_indices(len(originals), 1)
     dct, gradient = distances(originals[upper[0]], originals[upper[1]])
     pairs += len(dct)
-    false += int(((dct <= MAX_DCT) | (gradient <= MAX_GRADIENT)).sum())
+    set_bits = rising(originals)
+    false += int(are_near(dct, gradient, set_bits[upper[0]], set_bits[upper[1]]).sum())
     print(f"\n| change of {len(images)} photos | recall |\n|---|---|")
     for name, recall in rows:
         print(f"| {name} | {recall:.3f} |")

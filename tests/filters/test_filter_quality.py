@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from cutline.filters.near import nearest_kept
 from cutline.filters.rules import Rule
@@ -16,7 +16,7 @@ from cutline.interfaces import MeasureOptions
 from cutline.locations.stored import InlineBytes, LocalFile
 from cutline.measures.catalog import make_measure
 from cutline.measures.hashes import hashes_of
-from measured_pictures import lit
+from measured_pictures import lit, scene
 
 LIMITS = ("sharpness>=0.75", "motion<=0.48", "dark<=0.6", "washed<=0.46", "clipped<=0.35", "contrast>=0.4")
 
@@ -82,6 +82,32 @@ def test_the_docs_say_what_is_missed(photos):
             nearest_kept(np.stack([hashed(photo), hashed(change(photo))])).kept[1] == 0 for photo in photos
         ]
         assert np.mean(found) < 0.3
+
+
+def thing(seed, background):
+    """A shape or two on a plain background, as in catalogues; another one for each seed."""
+    drawn = np.random.default_rng(seed)
+    texture, mask = scene(600, 600, seed=seed), Image.new("L", (600, 600), 0)
+    brush = ImageDraw.Draw(mask)
+    for _ in range(drawn.integers(1, 4)):
+        x, y = (int(one) for one in drawn.integers(120, 300, 2))
+        width, height = (int(one) for one in drawn.integers(90, 250, 2))
+        (brush.ellipse if drawn.random() < 0.5 else brush.rectangle)((x, y, x + width, y + height), fill=255)
+    return Image.composite(texture, Image.new("RGB", (600, 600), background), mask)
+
+
+@pytest.mark.parametrize("background", ["white", "black", (90, 120, 200)])
+def test_different_things_on_a_plain_background_are_no_copies(background):
+    """Their plain areas are equal, which must not make the whole near."""
+    things = [thing(seed, background) for seed in range(40)]
+    originals = np.stack([hashed(one) for one in things])
+    assert (nearest_kept(originals).kept == np.arange(len(originals))).all()
+    for name in ("third", "jpeg", "grey", "sharp", "crop"):
+        found = [
+            nearest_kept(np.stack([one, hashed(COPIES[name](image))])).kept[1] == 0
+            for image, one in zip(things, originals, strict=True)
+        ]
+        assert np.mean(found) >= 0.95, name
 
 
 def rejected(rule, pictures):

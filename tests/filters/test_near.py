@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutline.filters.near import MAX_DCT, MAX_GRADIENT, Sizes, nearest_kept
+from cutline.filters.near import MAX_DCT, MAX_GRADIENT, Sizes, are_near, nearest_kept
 
 
 def random_hashes(count, seed=0):
@@ -36,6 +36,8 @@ def check(hashes, sizes=Sizes()):  # noqa: B008 - frozen
         assert owner < row
         dct, gradient = bits_apart(hashes[row], hashes[owner])
         assert dct <= MAX_DCT or gradient <= MAX_GRADIENT
+        rising = (np.unpackbits(hashes[one])[256:].sum(dtype=np.int32) for one in (row, owner))
+        assert are_near(np.array([dct]), np.array([gradient]), *rising).all()
         assert found.distance[row] == min(dct, gradient)
     return found
 

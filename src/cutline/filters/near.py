@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from cutline.measures.hashes import BYTES
 
 MAX_DCT: Final = 64
 MAX_GRADIENT: Final = 48
+
+_SURE_DCT: Final = 48  # near whatever the gradient hashes are
+_MAX_BESIDE: Final = 104  # of the DCT hashes where the gradient hashes are near
 
 _BANDS: Final = BYTES // 2
 _NONE: Final = np.uint16(0xFFFF)
@@ -65,6 +68,7 @@ class _Search:
         self._sizes = sizes
         self._words: Words = hashes.view(np.uint64)
         self._bands = hashes.view(np.uint16)
+        self._rising = _added(_count_bits(self._words[:, 4:])).astype(np.int32)
         self.kept: Indices = np.arange(len(hashes))
         self.distance = np.zeros(len(hashes), dtype=np.uint16)
 
@@ -149,7 +153,27 @@ class _Search:
         bits = _count_bits(differences)
         dct, gradient = _added(bits[:, :4]), _added(bits[:, 4:])
         found = np.flatnonzero((dct <= MAX_DCT) | (gradient <= MAX_GRADIENT))
+        rising = self._rising[left[found]], self._rising[right[found]]
+        found = found[are_near(dct[found], gradient[found], *rising)]
         return found, np.minimum(dct[found], gradient[found])
+
+
+def are_near(
+    dct: NDArray[Any], gradient: NDArray[Any], left: NDArray[np.int32], right: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Which pairs are near, by their distances and how many bits of each gradient hash are set.
+
+    Plain areas set no bits, so that different things on white differ in few: the gradient hashes may differ
+    in three eighths of what does by chance, ``MAX_GRADIENT`` where half of the bits are set. They confirm
+    DCT hashes that are near without doubt where they differ in no more than half of it.
+    """
+    by_chance = left * (256 - right) + right * (256 - left)
+    most = np.minimum(3 * by_chance // (8 * 256), MAX_GRADIENT)
+    confirmed = 2 * 256 * gradient.astype(np.int32) <= by_chance
+    near: NDArray[np.bool_] = (
+        (dct <= _SURE_DCT) | ((dct <= MAX_DCT) & confirmed) | ((gradient <= most) & (dct <= _MAX_BESIDE))
+    )
+    return near
 
 
 def _added(bits: NDArray[np.uint8]) -> NDArray[np.uint16]:
