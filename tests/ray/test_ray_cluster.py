@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cutline.errors import ConfigError
@@ -29,6 +31,16 @@ def test_auto_is_the_cluster_of_this_machine(tmp_path):
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:6379\n")
     assert resolve("auto") == "127.0.0.1:6379"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_auto_is_not_the_cluster_of_another_user(tmp_path):
+    (tmp_path / "ray").mkdir()
+    record = tmp_path / "ray" / "ray_current_cluster"
+    record.write_text("127.0.0.1:6379\n")
+    os.chown(record, 12_345, -1)
+    with pytest.raises(ConfigError, match=r"another user's: give --address 127.0.0.1:6379 to use it"):
+        resolve("auto")
 
 
 def test_addresses_of_other_services_of_ray_are_refused(monkeypatch):

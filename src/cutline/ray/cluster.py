@@ -99,10 +99,14 @@ def disconnect() -> None:
 def _running_here() -> str:
     """The address of the cluster that was started on this machine last, as Ray itself records it."""
     folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
+    record = folder / "ray_current_cluster"
     try:
-        return (folder / "ray_current_cluster").read_text().strip()
+        address, owner = record.read_text().strip(), record.stat().st_uid
     except OSError:
         raise ConfigError(_refusal("auto", ConnectionError("no record of one"))) from None
+    if os.name == "posix" and owner not in {0, os.geteuid()}:  # keys would go to whoever wrote it
+        raise ConfigError(f"the cluster at {address} is another user's: give --address {address} to use it")
+    return address
 
 
 def _responds(address: str) -> bool:
