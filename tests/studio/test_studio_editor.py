@@ -7,6 +7,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -216,6 +217,29 @@ def test_where_clip_no_longer_reads_is_marked_in_the_text(page: Any) -> None:
     expect(mark).to_have_count(0)
 
 
+def test_what_is_typed_behind_finish_is_the_next_pictures_however_slow_the_server_is(
+    browser: Any, own_studio: Any
+) -> None:
+    page = browser.new_page()
+    page.goto(own_studio.url)
+    page.wait_for_selector(".cell")
+    show(page, 4).focus()
+    own_studio.process.send_signal(signal.SIGSTOP)
+    for text in (" one", " two", " three"):
+        page.keyboard.press("Control+End")
+        page.keyboard.type(text)
+        page.keyboard.press("Control+Enter")
+    own_studio.process.send_signal(signal.SIGCONT)
+    for number, text in ((4, " one"), (5, " two"), (6, " three")):
+        file = own_studio.folder / f"{number:02}.txt"
+        wait_until(
+            lambda file=file, text=text, number=number: file.read_text() == f"{caption(number)}{text}\n"
+        )
+    expect(page.get_by_role("img", name="done")).to_have_count(3)
+    expect(page.get_by_role("textbox", name="Caption")).to_have_value(caption(7))
+    page.close()
+
+
 def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_studio: Any) -> None:
     page = browser.new_page()
     page.goto(own_studio.url)
@@ -230,6 +254,10 @@ def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_
     expect(field).to_have_value(caption(5))
     page.get_by_role("button", name="Not saved: 04.jpg").click()
     expect(field).to_have_value("kept until there is room")
+    field.press("Control+Enter")
+    expect(page.locator(".cell.cursor")).to_have_attribute("title", "04.jpg")  # it stays in sight
+    expect(status).to_contain_text("Not saved: cannot")
+    expect(page.get_by_role("img", name="done")).to_have_count(0)
     assert (own_studio.folder / "04.txt").read_text() == f"{caption(4)}\n"
     resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE, (most, most))
     expect(status).to_have_text("Saved")

@@ -100,6 +100,17 @@ test("words: differences lead from one text to the other, and merge has both", (
   assert.equal(merge("a cat on a mat", "a dog on a mat", "a cat on a red mat"), "a dog on a red mat");
 });
 
+test("words: of long texts, too, differences are those of single words", () => {
+  const words = Array.from({ length: 3000 }, (_, place) => (place % 7 ? `word${place % 13}` : "a"));
+  const before = words.join(" ");
+  const after = words.map((word, place) => (word === "a" && place % 5 ? "one" : word)).filter((_, place) => place % 101 !== 3).join(" ");
+  const parts = differences(before, after);
+  assert.equal(parts.filter((part) => part.kind !== "removed").map((part) => part.text).join(""), after);
+  assert.equal(parts.filter((part) => part.kind !== "added").map((part) => part.text).join(""), before);
+  assert.ok(parts.every((part) => part.kind === "same" || part.text.length < 20));
+  assert.ok(parts.filter((part) => part.kind !== "same").length < 900);
+});
+
 const { PointIndex, winding } = await load("scatter_index.js");
 const { clustersOf, joined, lassoOf, withClusters, withLasso } = await load("filter_text.js");
 const { middles, palette } = await load("map_colors.js");

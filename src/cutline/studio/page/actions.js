@@ -1,7 +1,7 @@
 // @ts-check
 /** What the page can do by keys; other modules add theirs. */
 
-import { save } from "./draft.js";
+import { isTouched, save } from "./draft.js";
 import { columns, nextSize } from "./grid.js";
 import { register } from "./keys.js";
 import { side } from "./map.js";
@@ -41,16 +41,22 @@ function edit() {
   focusField();
 }
 
+/** What is typed next belongs to the next picture, so that is shown at once; one that could not be saved comes back. */
 async function finish() {
   const row = result.value[cursor.value];
-  if (row === undefined || !(await save())) return; // what is not saved stays in sight
+  if (row === undefined) return;
   if (typedFor(row) !== null) {
-    await acceptSeen();
+    if (await save()) await acceptSeen();
     if (typedFor(row) !== null) return;
   }
+  const saving = save();
+  const place = cursor.value;
+  go(place + 1);
+  const next = result.value[cursor.value];
+  notice.value = next === row ? "This is the last picture." : "";
   try {
-    await markDone(row);
-    if (result.value[cursor.value] === row) go(cursor.value + 1);
+    if (await saving) await markDone(row);
+    else if (result.value[cursor.value] === next && result.value[place] === row && !isTouched()) go(place);
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }

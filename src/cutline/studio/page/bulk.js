@@ -259,7 +259,7 @@ function Changes() {
         (one) => html`<li key=${one.row} class=${unticked.value.has(one.row) ? "off" : ""}>
           <span class="line-of"><input type="checkbox" aria-label=${`Change ${one.key}`} checked=${!unticked.value.has(one.row)} onChange=${() => tick(one.row)} />
             <button class="quiet name" aria-expanded=${looked.value === one.row} title="see the picture" onClick=${() => show(one.row)}>${one.key}</button></span>
-          <p onClick=${() => show(one.row)}><${Difference} before=${one.before} after=${one.after} /></p>
+          <p onClick=${() => show(one.row)}><${Difference} before=${one.before} after=${one.after} short /></p>
           ${looked.value === one.row && html`<${Picture} src=${`studio/pictures/${one.row}`} alt=${one.key} />`}
         </li>`,
       )}

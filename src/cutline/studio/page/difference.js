@@ -6,7 +6,9 @@ import { html } from "./vendor/preact.js";
 /** @typedef {{kind: "same" | "removed" | "added", text: string}} Part */
 
 const WORD = /\s+|[\p{L}\p{N}_'’]+|[^\s\p{L}\p{N}]/gu;
-const MAX_CELLS = 4_000_000; // of the table of two texts; longer ones are shown as replaced
+const MAX_CELLS = 4_000_000; // of the table of two texts; longer ones are compared within a window
+const WINDOW = 60; // words
+const EDGE = 160; // characters beside a change, of a text that is shown in short
 
 /** @param {string} text @returns {string[]} */
 export const wordsOf = (text) => text.match(WORD) ?? [];
@@ -29,7 +31,8 @@ export function matches(a, b) {
   }
   const rows = a.length - first - last;
   const columns = b.length - first - last;
-  if (!rows || !columns || rows * columns > MAX_CELLS) return found;
+  if (!rows || !columns) return found;
+  if (rows * columns > MAX_CELLS) return matchNear(a, b, { found, first, last });
   const width = columns + 1;
   const lengths = new Uint32Array((rows + 1) * width);
   for (let i = rows - 1; i >= 0; i -= 1) {
@@ -47,6 +50,28 @@ export function matches(a, b) {
       j += 1;
     } else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i += 1;
     else j += 1;
+  }
+  return found;
+}
+
+/** Whether two words and the next ones are the same. @param {string[]} a @param {string[]} b @param {number} i @param {number} j */
+const agree = (a, b, i, j) => a[i] === b[j] && a[i + 1] === b[j + 1] && a[i + 2] === b[j + 2];
+
+/**
+ * The same where the table would be too large: behind each difference the nearest place at which both go on alike.
+ * @param {string[]} a @param {string[]} b @param {{found: Int32Array, first: number, last: number}} known
+ */
+function matchNear(a, b, { found, first, last }) {
+  for (let i = first, j = first; i < a.length - last && j < b.length - last; ) {
+    let [skipped, more] = [0, 0];
+    while (skipped + more < WINDOW && !(a[i + skipped] === b[j + more] && (skipped + more === 0 || agree(a, b, i + skipped, j + more)))) {
+      if (more) [skipped, more] = [skipped + 1, more - 1];
+      else [skipped, more] = [0, skipped + 1];
+    }
+    if (skipped + more < WINDOW) [i, j] = [i + skipped, j + more];
+    if (skipped + more < WINDOW && i < a.length - last && j < b.length - last) found[i] = j;
+    i += 1;
+    j += 1;
   }
   return found;
 }
@@ -111,10 +136,18 @@ function choose(base, mine, theirs) {
   return mine && theirs ? `${mine} ${theirs}` : mine + theirs;
 }
 
-/** @param {{before: string | null, after: string | null}} texts */
-export function Difference({ before, after }) {
-  return html`<span class="difference">${differences(before ?? "", after ?? "").map(({ kind, text }) => {
+/** A stretch without changes, in short. @param {string} text @param {boolean} isFirst @param {boolean} isLast */
+function shortened(text, isFirst, isLast) {
+  if (text.length < 3 * EDGE) return text;
+  return `${isFirst ? "" : text.slice(0, EDGE)} … ${isLast ? "" : text.slice(-EDGE)}`;
+}
+
+/** `short`: long stretches without changes are left out. @param {{before: string | null, after: string | null, short?: boolean}} texts */
+export function Difference({ before, after, short }) {
+  const parts = differences(before ?? "", after ?? "");
+  return html`<span class="difference">${parts.map(({ kind, text }, place) => {
     if (kind === "removed") return html`<del>${text}</del>`;
-    return kind === "added" ? html`<ins>${text}</ins>` : text;
+    if (kind === "added") return html`<ins>${text}</ins>`;
+    return short ? shortened(text, place === 0, place === parts.length - 1) : text;
   })}</span>`;
 }

@@ -23,6 +23,9 @@ export const unsaved = signal(/** @type {number[]} */ ([]));
 
 export const isDirty = (/** @type {Draft} */ one) => one.text.trim() !== (one.before ?? "");
 
+/** Whether the text that is shown has been changed. */
+export const isTouched = () => draft.value !== null && isDirty(draft.value);
+
 export const dirty = () => [...drafts.values()].filter(isDirty);
 
 /** @returns {Draft[]} */

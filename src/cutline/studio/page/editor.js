@@ -68,10 +68,10 @@ export function TextField({ row, text, readOnly }) {
   useLayoutEffect(follow);
   const start = useRef(text); // before it was typed into
   const isTyped = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     isTyped.current = false;
   }, [row]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isTyped.current) start.current = text;
   }, [row, text]);
   const type = (/** @type {string} */ value) => {
@@ -166,10 +166,11 @@ export function Editor() {
   useEffect(() => {
     if (row !== undefined) want([row], "editor");
   }, [row, rows.value]);
-  useEffect(() => {
+  // Before the next key: else it would be lost, as no text is shown.
+  useLayoutEffect(() => () => void save(), [row]);
+  useLayoutEffect(() => {
     if (row !== undefined && isLoaded) open(row, now?.key ?? "", now?.caption ?? null);
   }, [row, isLoaded, now?.caption]);
-  useEffect(() => () => void save(), [row]);
   useWantedFocus();
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;
   const shown = draft.value?.row === row ? draft.value : null;
@@ -186,7 +187,7 @@ export function Editor() {
     ${(now.problem || now.note) && html`<p class="notice">${now.problem || now.note}</p>`}
     <${Facets} marks=${now.marks ?? []} proposal=${Boolean(now.proposal)} path=${now.key ?? ""} />
     <div class="status">
-      <span>${now.key}</span>
+      <span class="path" title=${now.key}>${now.key}</span>
       <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//>
       <${Counts} text=${shown?.text ?? ""} />
       <span role="status" class=${shown?.status.kind}>${shown?.status.text}</span>

@@ -26,6 +26,12 @@ export const opening = signal(0);
 /** Whether the editor shows tags in place of the text. */
 export const showsTags = signal(false);
 export const notice = signal("");
+const FADES = 15_000; // ms until a notice goes
+let fading = 0;
+notice.subscribe((now) => {
+  clearTimeout(fading);
+  if (now) fading = setTimeout(() => (notice.value = ""), FADES);
+});
 /** Whether the server does not respond, though nothing was requested. */
 export const isDown = signal(false);
 /** Why the query cannot be parsed, and the characters at fault. */
