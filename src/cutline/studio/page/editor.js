@@ -189,7 +189,7 @@ export function Editor() {
     <div class="status">
       <span class="path" title=${now.key}>${now.key}</span>
       <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//>
-      <${Counts} text=${shown?.text ?? ""} />
+      <${Counts} key=${`${row} counts`} text=${shown?.text ?? ""} />
       <span role="status" class=${shown?.status.kind}>${shown?.status.text}</span>
     </div>
   </section>`;

@@ -9,7 +9,7 @@ import { DOUBLE_CLICK, Outcome, outcome, plural, undo } from "./running.js";
 import { current, edition, want } from "./store.js";
 
 const PART = 50; // edits in a request
-const times = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const times = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium" }); // as commands print them
 
 /**
  * @typedef {{id: number, time: number, kind: string, summary: string, model: string, prompt_id: string, files: number, state: string,

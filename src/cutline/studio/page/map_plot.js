@@ -103,6 +103,12 @@ function escape() {
   else state.focus.value = null;
 }
 
+/** By a key, beside the map too, which has the next keys then. @param {import("./scatter.js").Mode} next */
+function draw(next) {
+  choose(next);
+  box?.focus();
+}
+
 const isDrawing = () => mode.value !== "pan" || state.focus.value !== null || Boolean(plot?.drag);
 const NO_KEY = { shiftKey: false, altKey: false };
 const within = ".plot";
@@ -115,10 +121,10 @@ for (const action of [
   { id: "map-in", keys: ["+", "="], text: "map: nearer", run: () => zoom(1.5) },
   { id: "map-out", keys: ["-"], text: "map: farther", run: () => zoom(1 / 1.5) },
   { id: "map-reset", keys: ["0"], text: "map: all of it", run: reset },
-  { id: "map-next", keys: ["]"], text: "map: look at the next cluster", run: () => turn(1) },
-  { id: "map-previous", keys: ["["], text: "map: look at the cluster before", run: () => turn(-1) },
-  { id: "map-lasso", keys: ["L"], text: "map: draw a lasso, by the pointer or by arrows and Enter", run: () => choose("lasso") },
-  { id: "map-box", keys: ["B"], text: "map: draw a box", run: () => choose("box") },
+  { id: "map-next", keys: ["]"], text: "map: look at the next cluster", within: ".map", run: () => turn(1) },
+  { id: "map-previous", keys: ["["], text: "map: look at the cluster before", within: ".map", run: () => turn(-1) },
+  { id: "map-lasso", keys: ["L"], text: "map: draw a lasso, by the pointer or by arrows and Enter", within: ".map", run: () => draw("lasso") },
+  { id: "map-box", keys: ["B"], text: "map: draw a box", within: ".map", run: () => draw("box") },
   { id: "map-enter", keys: ["Enter"], text: "map: select the cluster; set a corner, twice: end the lasso", run: () => enter(NO_KEY) },
   { id: "map-add", keys: ["Shift+Enter"], text: "map: the same, added to what is selected", run: () => enter({ ...NO_KEY, shiftKey: true }) },
   { id: "map-take", keys: ["Alt+Enter"], text: "map: the same, taken from what is selected", run: () => enter({ ...NO_KEY, altKey: true }) },
