@@ -209,7 +209,7 @@ def test_the_pointer_finds_pans_zooms_and_encloses(plot_page: Any) -> None:
 def test_the_map_is_computed_and_its_clusters_follow_the_slider(studio: Studio, page: Any) -> None:
     page.keyboard.press("m")
     page.get_by_role("button", name="Compute", exact=True).click()
-    expect(clusters(page)).to_have_count(3)
+    expect(clusters(page)).to_have_count(3, timeout=60_000)  # the model is loaded first
     expect(page.get_by_text("18 captions")).to_be_visible()
     wait_until(lambda: studio.call("GET", "map")["layout"] == "t-sne")  # by itself, behind it
     slider = page.get_by_role("slider", name="Clusters")
