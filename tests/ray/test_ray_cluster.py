@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 from cutline.errors import ConfigError
 from cutline.ray.cluster import LOCAL, connect, resolve
-from processes import free_port
+from processes import free_port, start_cutline, stop, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +58,25 @@ def test_nothing_listens(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(ConfigError, match=f"no Ray cluster responds at {address}: start one"):
         connect(address, str(tmp_path))
+
+
+def test_a_run_on_a_full_cluster_says_what_it_waits_for(new_endpoint, pictures, tmp_path, cluster):
+    endpoint = new_endpoint(latency=0.5)
+    folder = pictures(400)
+
+    def start(name, limit):
+        return start_cutline(
+            *("caption", folder, tmp_path / name, "--image-limit", limit),
+            *endpoint.arguments(max_concurrent_requests=4),
+            *cluster.arguments(),
+        )
+
+    running = start("first.jsonl", 400)
+    wait_until(lambda: endpoint.stats()["most_in_flight"] == 4)  # both workers have begun
+    waiting = start("second.jsonl", 4)
+    lines = iter(waiting.stderr.readline, "")
+    assert any("waiting for room on the cluster" in line for line in lines), waiting.poll()
+    stop(running, signal.SIGINT)
+    _, errors = waiting.communicate()
+    assert waiting.returncode == 0, errors
+    assert len((tmp_path / "second.jsonl").read_text().splitlines()) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -16,9 +17,12 @@ from typing import Any
 from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
 from cutline.formatting import one_line
+from cutline.options import ClusterOptions
+from cutline.worker_threads import in_thread
 
 _ADDRESS = "RAY_ADDRESS"
 _CONNECT_TIMEOUT = 10.0
+_LOOKS = 3  # seconds after which a cluster counts as full
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 """What has Ray on Linux use 127.0.0.1 alone, as it does elsewhere by default."""
 
@@ -94,6 +98,20 @@ def disconnect() -> None:
     """Leave the cluster; a Ray that was started here ends."""
     ray = import_ray()
     ray.shutdown()
+
+
+async def is_full(options: ClusterOptions) -> bool:
+    """Whether other jobs leave no room for a worker; what one has just left takes a moment to be free."""
+    kind, need = (
+        ("GPU", options.gpus_per_actor) if options.gpus_per_actor else ("CPU", options.cpus_per_actor)
+    )
+    ray = import_ray()
+    for _ in range(_LOOKS):
+        total, free = await in_thread(ray.cluster_resources), await in_thread(ray.available_resources)
+        if free.get(kind, 0.0) >= need or total.get(kind, 0.0) < need:
+            return False
+        await asyncio.sleep(1.0)
+    return True
 
 
 def _running_here() -> str:

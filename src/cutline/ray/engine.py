@@ -25,7 +25,7 @@ from cutline.errors import BudgetSpent, RunStopped, SinkError
 from cutline.formatting import plural, printable
 from cutline.interfaces import Source
 from cutline.job import Job
-from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, resolve
+from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, is_full, resolve
 from cutline.ray.messages import Batch, Ended
 from cutline.ray.records import RunRecords
 from cutline.ray.shards import Shard, Shards
@@ -55,6 +55,8 @@ class RayEngine(Executor):
             where = await in_thread(connect, self._address, self._job.input_path)
         self._has_connected = bool(where)
         say(f"starting workers on {where or 'the Ray of this process'}")
+        if await is_full(self._job.cluster):
+            say("waiting for room on the cluster, which other jobs use")
         await self._team.open(terms)
 
     async def run(self, plan: Plan, output: OrderedOutput, host: ShardHost) -> ShardResult:
