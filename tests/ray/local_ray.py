@@ -1,25 +1,38 @@
-"""A Ray cluster of two nodes, in processes of its own."""
+"""A Ray cluster of several nodes, in processes of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
-from processes import free_port, kill, wait_until
+from processes import free_port, wait_until
 
 
 class Cluster:
-    """`cutline ray up` in a process of its own: two nodes with one CPU each."""
+    """`cutline ray up` in a process of its own: nodes with one CPU each."""
 
-    def __init__(self, log):
+    def __init__(self, log, nodes=2):
         self.address = f"127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
         self.log = log
-        command = [sys.executable, "-m", "cutline", "cluster", "up", "--nodes", "2", "--cpus-per-node", "1"]
+        self.joined = []
+        command = [
+            sys.executable,
+            "-m",
+            "cutline",
+            "ray",
+            "up",
+            "--nodes",
+            str(nodes),
+            "--cpus-per-node",
+            "1",
+        ]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
                 [*command, "--port", port, "--no-dashboard"],
@@ -33,15 +46,74 @@ class Cluster:
     def arguments(self):
         return ["--engine", "ray", "--address", self.address]
 
-    def kill_a_node(self):
-        """Kill the process that is the node without the head, and what runs on it."""
-        nodes = [one for one in psutil.Process(self.process.pid).children() if one.name() == "raylet"]
-        kill([nodes[-1]])
+    def join(self):
+        """Start one more node; returns what its machine would run, once it is a part of the cluster."""
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("ray_node.py"), self.address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.joined.append(process)
+        assert process.stdout.readline() == b"ready\n"
+        return Node(psutil.Process(process.pid))
+
+    @property
+    def head(self):
+        """What the head's machine runs, but for this cluster's own process."""
+        return Node(*psutil.Process(self.process.pid).children())
+
+    def workers(self):
+        """The processes of workers that have a shard, on all nodes."""
+        own = [one for one in (self.process, *self.joined) if one.poll() is None]
+        found = [one for each in own for one in Node(psutil.Process(each.pid)).processes()]
+        return [one for one in found if _title(one).startswith("ray::shard ")]
 
     def stop(self):
+        for process in self.joined:
+            if process.poll() is None:
+                Node(psutil.Process(process.pid)).kill()
+            process.communicate()
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(60)
+
+
+class Node:
+    """Processes that stand for one machine."""
+
+    def __init__(self, *processes):
+        self._processes = processes
+
+    def processes(self):
+        found = []
+        for process in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [process, *process.children(recursive=True)]
+        return found
+
+    def kill(self):
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.resume()
+
+    @contextlib.contextmanager
+    def silent(self):
+        """Gone without a word until the block ends: nothing of it runs or responds. Then it dies."""
+        for process in self.processes():
+            process.suspend()
+        try:
+            yield
+        finally:
+            self.kill()
+
+
+def _title(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
-from local_ray import Cluster
 
 from engine_outputs import NAMES, captions, check_once_each, failures, report
 from processes import cutline, environment, rest_of, start_cutline, stop, wait_until
@@ -17,12 +15,6 @@ from processes import cutline, environment, rest_of, start_cutline, stop, wait_u
 pytest.importorskip("ray", reason="needs the extra ray")
 
 IN_FLIGHT = 16
-
-
-def workers():
-    """The processes of workers that have a shard, on all nodes."""
-    titles = ((one, " ".join(one.info["cmdline"] or ())) for one in psutil.process_iter(["cmdline"]))
-    return [one for one, title in titles if title.startswith("ray::shard ")]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "webdataset", "sidecar"])
@@ -58,7 +50,7 @@ def test_a_killed_worker_is_replaced(endpoint, pictures, tmp_path, cluster):
         *cluster.arguments(),
     )
     wait_until(lambda: endpoint.stats()["pictures"] >= 40)
-    workers()[0].kill()
+    cluster.workers()[0].kill()
     _, errors = run.communicate()
     assert run.returncode == 0, errors
     assert "died" in errors
@@ -84,7 +76,7 @@ def run_with_kills(endpoint, cluster, folder, output, form, *, kills, seed):
         )
         if process.poll() is not None:
             break
-        if chance.random() < 0.4 and (found := workers()):
+        if chance.random() < 0.4 and (found := cluster.workers()):
             found[0].kill()
             process.communicate()
             assert process.returncode == 0
@@ -241,26 +233,6 @@ def test_a_key_of_the_drivers_environment_reaches_the_workers_and_no_file(
     state = output.with_name(output.name + ".cutline")
     written = [done.stderr.encode(), output.read_bytes(), *(file.read_bytes() for file in state.iterdir())]
     assert not any(key.encode() in text for text in written)
-
-
-def test_a_node_that_dies_does_not_end_the_run(new_endpoint, pictures, tmp_path):
-    endpoint = new_endpoint(latency=0.3)
-    own = Cluster(tmp_path / "log")
-    try:
-        folder, output = pictures(120), tmp_path / "captions.jsonl"
-        run = start_cutline(
-            *("caption", folder, output, "--samples-per-task", 10),
-            *endpoint.arguments(max_concurrent_requests=8),
-            *own.arguments(),
-        )
-        wait_until(lambda: endpoint.stats()["pictures"] >= 20)
-        own.kill_a_node()
-        _, errors = run.communicate()
-        assert run.returncode == 0, errors
-        check_once_each(endpoint, folder, output, "jsonl", twice=8 + 20)
-        assert endpoint.stats()["most_in_flight"] <= 8
-    finally:
-        own.stop()
 
 
 def test_a_call_leaves_the_callers_ray_as_it_was(pictures, tmp_path, cluster):

@@ -59,6 +59,11 @@ class CaptionerPool:
             if before is not None:
                 concurrency.leave(before)
 
+    @property
+    def in_flight(self) -> int:
+        """The requests under way to the endpoint that has the most now."""
+        return max((one.concurrency.in_flight for one in self._entries.values() if one.is_remote), default=0)
+
     def get(self, text: str, options: CaptionerOptions) -> Captioner:
         """The captioner of that name, with retries, slots and a time limit around it.
 

@@ -28,8 +28,9 @@ from cutline.job import Job
 from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, is_full, resolve
 from cutline.ray.messages import Batch, Ended
 from cutline.ray.records import RunRecords
+from cutline.ray.remote_worker import Worker, WorkerLost
 from cutline.ray.shards import Shard, Shards
-from cutline.ray.team import Team, Worker
+from cutline.ray.team import Team
 from cutline.records import Failure, LeftOver, Slowdown
 from cutline.worker_threads import in_thread
 
@@ -142,7 +143,7 @@ class _Run:
 
     async def run(self, team: Team) -> bool:
         """True when every sample has its outcome in the output."""
-        serving = asyncio.create_task(team.serve(self._serve))
+        serving = asyncio.create_task(team.serve(self._serve, self._needs_workers, self.host.stop))
         writing = asyncio.create_task(self._write())
         watching = asyncio.create_task(self._watch(team))
         try:
@@ -167,6 +168,9 @@ class _Run:
         assert reason is not None
         await team.stop(reason, GRACE)
 
+    def _needs_workers(self) -> bool:
+        return self.shards.are_left and not self.host.stop.requested
+
     async def _serve(self, worker: Worker) -> None:
         """Give a worker shards until none is left; raises what Ray raises when it dies."""
         while not self.host.stop.requested and not self.shards.are_done:
@@ -179,8 +183,10 @@ class _Run:
             self.records.busy += 1
             try:
                 await self._work(worker, shard)
-            except BaseException:
-                self._lost(shard)
+            except BaseException as error:
+                if not isinstance(error, WorkerLost):
+                    self._note_death(shard)
+                self.shards.give_back(shard)
                 raise
             finally:
                 self.records.busy -= 1
@@ -188,6 +194,7 @@ class _Run:
     async def _work(self, worker: Worker, shard: Shard) -> None:
         granting = asyncio.create_task(self._grant(worker)) if self._has_budget else None
         work = shard.work(has_history=self.records.has_history)
+        shard.begun = True
         try:
             async for batch in worker.run(work):
                 await self._take(worker, shard, batch)
@@ -226,7 +233,7 @@ class _Run:
             self.host.stop.request(stop)
         self.ready.set()
 
-    def _lost(self, shard: Shard) -> None:
+    def _note_death(self, shard: Shard) -> None:
         """A worker died over the shard: another goes on with it, without a picture that kills each.
 
         Those that were under way when the second died are worked on one at a time: the next death tells
@@ -245,7 +252,6 @@ class _Run:
         elif shard.deaths > 1:
             shard.suspects = suspects
         shard.under_way = {}
-        self.shards.give_back(shard)
 
     @property
     def _has_budget(self) -> bool:

@@ -19,9 +19,8 @@ class Setup:
     """What a worker is made from.
 
     ``key`` is the API key in the clear, and ``key_variables`` are those of the driver's environment by name:
-    arguments of an actor, which no dashboard or log shows. ``rules`` as in a ``ShardTask``. ``share`` is the
-    worker's part of the requests at once. ``files`` are those that the job names, with their digests.
-    ``keeps_captions``: the output may have captions already.
+    arguments of an actor, which no dashboard or log shows. ``rules`` as in a ``ShardTask``. ``files`` are
+    those that the job names, with their digests. ``keeps_captions``: the output may have captions already.
     """
 
     job: Job
@@ -30,7 +29,6 @@ class Setup:
     rules: SampleRules
     folder: str
     files: Mapping[str, str]
-    share: int
     needs_picture: bool
     keeps_captions: bool
     has_budget: bool

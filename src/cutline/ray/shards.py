@@ -22,8 +22,9 @@ _AHEAD = 4  # shards of each worker that may be done before the one that is writ
 class Shard:
     """One part of the source.
 
-    ``received`` outcomes came, of which ``written`` are in the output. ``deaths`` counts the workers that
-    died over it, ``under_way`` has the keys that the last of them had announced, with their content ids.
+    ``received`` outcomes came, of which ``written`` are in the output; ``begun`` means that a worker has had
+    it. ``deaths`` counts the workers that died over it, ``under_way`` has the keys that the last of them had
+    announced, with their content ids.
     """
 
     number: int
@@ -32,6 +33,7 @@ class Shard:
     entries: Reorder
     received: int = 0
     written: int = 0
+    begun: bool = False
     is_done: bool = False
     deaths: int = 0
     under_way: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -44,7 +46,7 @@ class Shard:
             source=self.source,
             start=self.received,
             stop=self.stop,
-            has_history=has_history or self.deaths > 0,
+            has_history=has_history or self.begun,
             is_watched=self.deaths > 0,
             suspects=self.suspects,
         )

@@ -4,89 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import logging
-import os
-import re
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
 
-from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.pool import DEFAULT_CEILING
 from cutline.credentials import Secret
+from cutline.engine.cancellation import Stop
 from cutline.engine.executor import Terms
-from cutline.engine.overlap import files_read
-from cutline.errors import ConfigError, CutlineError
-from cutline.files import content_digest
-from cutline.formatting import one_line
+from cutline.errors import ConfigError, CutlineError, RunStopped
+from cutline.formatting import plural
 from cutline.job import Job
-from cutline.ray.messages import Batch, Environment, Known, Setup, ShardWork, Status
-from cutline.ray.worker import ShardWorker
-from cutline.slots import Slots
-from cutline.version import __version__
+from cutline.ray.liveness import responds
+from cutline.ray.messages import Status
+from cutline.ray.placement import Placement, cause_of, need_of
+from cutline.ray.remote_worker import Worker, WorkerLost
+from cutline.ray.shares import Shares
 
 _log = logging.getLogger(__name__)
 _SETTLE = 2.0  # seconds until an endpoint has noticed that the requests of a dead worker are gone
+_LOOK_EVERY = 2.0  # seconds between looks for new nodes
+_HEAD_PATIENCE = 15.0  # of the 60 seconds after which Ray ends this process
+_START_PATIENCE = 30.0  # in which the others leave a starting worker's part of the limit to it
 _MAX_FAILED_STARTS = 3
 
 
-@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
-class Worker:
-    """A worker as the driver sees it."""
-
-    actor: Any
-    environment: Environment
-    share: int
-    status: Status = dataclasses.field(default_factory=Status)
-    granted: int = 0
-    demand: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-
-    async def run(self, work: ShardWork) -> AsyncIterator[Batch]:
-        """What happens while it works through a shard; raises RayError when it dies."""
-        async for reference in self.actor.run.options(name=f"shard {work.number}").remote(work):
-            batch: Batch = await reference
-            yield batch
-
-    def answer(self, number: int, known: Mapping[str, Known]) -> None:
-        self.actor.answer.remote(number, known)
-
-    async def wait_for_demand(self) -> None:
-        """Wait until it has fewer grants than it can use."""
-        while self.granted > max(1, self.status.slots):
-            self.demand.clear()
-            await self.demand.wait()
-
-    def grant(self) -> None:
-        self.granted += 1
-        self.actor.grant.remote(1)
-
-    def take_back(self, count: int, slots: Slots) -> None:
-        for _ in range(count):
-            self.granted -= 1
-            slots.leave()
-        if count:
-            self.demand.set()
-
-    def return_grants(self, slots: Slots) -> None:
-        """All of them, as it has no shard any more."""
-        self.take_back(self.granted, slots)
-
-
 class Team:
-    """The workers of a run."""
+    """The workers of a run. ``head`` is HOST:PORT of the cluster's head."""
 
     def __init__(self, job: Job, key: Secret | None) -> None:
         self._job = job
         self._key = key
-        self._terms: Terms | None = None
         self._limit = job.run.max_concurrent_requests or DEFAULT_CEILING
         if not job.run.enable_async:
             self._limit = 1
+        self._shares = Shares(self._limit)
+        self._placement: Placement | None = None
+        self.head = ""
+        self.is_headless = False
         self.wanted = 1
         self.workers: list[Worker] = []
         self._gone: list[Status] = []
-        self._first: asyncio.Queue[Worker] = asyncio.Queue()
+        self._first: list[Worker] = []
+        self._failed_starts = 0
+        self._places: dict[asyncio.Task[None], int] = {}
+        self._starting: dict[int, float] = {}  # the numbers of places without a worker, and since when
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def statuses(self) -> list[Status]:
@@ -107,179 +71,153 @@ class Team:
 
         import ray
 
-        self._terms = terms
-        self.wanted = self._count(ray.cluster_resources())
-        if not self.wanted:
-            options = self._job.cluster
-            need = (
-                f"{options.gpus_per_actor:g} GPUs" if options.gpus_per_actor else f"{_cpus(self._job):g} CPUs"
-            )
+        self.head = ray.get_runtime_context().gcs_address
+        self._placement = Placement(self._job, self._key, terms)
+        room = await self._look()
+        if room == 0:
             raise ConfigError(
-                f"no node of the cluster has {need} for a worker: lower --cpus-per-actor or "
+                f"no node of the cluster has {need_of(self._job)} for a worker: lower --cpus-per-actor or "
                 "--gpus-per-actor, or add nodes"
             )
+        actors = self._job.cluster.actors
+        if room is not None and actors is not None and room < min(actors, self._limit):
+            _log.warning(
+                "the cluster has room for %s of --actors %d; the others start when nodes are added",
+                plural(room, "worker"),
+                actors,
+            )
+        await self._shares.divide(self.wanted)
         try:
-            self._first.put_nowait(await self._start(self._share_of(0)))
+            self._first.append(await self._placement.start())
         except ray.exceptions.RayError as error:
-            raise ConfigError(f"a worker cannot start on the cluster: {_cause(error)}") from None
+            raise ConfigError(f"a worker cannot start on the cluster: {cause_of(error)}") from None
 
-    async def serve(self, work: Callable[[Worker], Awaitable[None]]) -> None:
-        """Have as many workers as there is room for do ``work``; each until it returns.
+    async def _look(self) -> int | None:
+        """Set how many workers are wanted; returns for how many there is room."""
+        assert self._placement is not None, "open comes first"
+        room = await self._placement.room()
+        most = [self._job.cluster.actors, room, self._limit]
+        self.wanted = min(count for count in most if count is not None)
+        return room
+
+    async def serve(
+        self, work: Callable[[Worker], Awaitable[None]], is_needed: Callable[[], bool], stop: Stop
+    ) -> None:
+        """Have as many workers as there is room for do ``work``, each until it returns.
+
+        A worker that dies is replaced while some are needed; nodes that join get some. Without the head of
+        the cluster the run is stopped.
 
         Raises:
-            CutlineError: one cannot be started, for a reason that concerns all.
+            ConfigError: none can be started.
         """
+        numbers = itertools.count()
+        watching = asyncio.create_task(self._watch(stop))
         try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(self.wanted):
-                    group.create_task(self._place(number, work))
-        except ExceptionGroup as errors:  # one cause, raised as itself
-            raise errors.exceptions[0] from None
+            while self._places or is_needed():
+                while is_needed() and len(self._places) < max(1, self.wanted):
+                    number = next(numbers)
+                    self._starting[number] = time.monotonic()
+                    self._places[asyncio.create_task(self._place(number, work))] = number
+                done, _ = await asyncio.wait(
+                    {watching, *self._places}, timeout=_LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    self._starting.pop(self._places.pop(task, -1), None)
+                    if not task.cancelled():
+                        task.result()
+        finally:
+            tasks = [watching, *self._places]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self, stop: Stop) -> None:
+        """Follow what room the cluster has, and stop the run when its head is gone."""
+        heard = time.monotonic()
+        dividing: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY)
+                if await responds(self.head):
+                    heard = time.monotonic()
+                    await self._look()
+                    self._cancel_surplus()
+                elif time.monotonic() - heard > _HEAD_PATIENCE:
+                    self.is_headless = True
+                    stop.request(RunStopped(_head_lost(self.head)))
+                    await asyncio.Event().wait()
+                if dividing is None or dividing.done():  # it waits for requests to end
+                    expected = len(self.workers) + self._recent_starts()
+                    dividing = asyncio.create_task(self._shares.divide(expected))
+        finally:
+            if dividing is not None:
+                dividing.cancel()
+                await asyncio.gather(dividing, return_exceptions=True)
+
+    def _recent_starts(self) -> int:
+        last = time.monotonic() - _START_PATIENCE
+        return sum(begun > last for begun in self._starting.values())
+
+    def _cancel_surplus(self) -> None:
+        """Wait no more for workers for which there is no room, as their nodes are gone."""
+        surplus = max(0, len(self._places) - max(1, self.wanted))
+        for place in [one for one, number in self._places.items() if number in self._starting][:surplus]:
+            place.cancel()
 
     async def _place(self, number: int, work: Callable[[Worker], Awaitable[None]]) -> None:
-        """One place for a worker: while it dies, another takes it."""
+        """Start a worker, and have it work until nothing is left or it dies."""
         import ray.exceptions
 
-        failed_starts, share = 0, self._share_of(number)
-        while True:
-            try:
-                worker = self._first.get_nowait() if number == 0 and not self._first.empty() else None
-                worker = worker or await self._start(share)
-                failed_starts = 0
-            except ray.exceptions.RayError as error:
-                failed_starts += 1
-                if failed_starts == _MAX_FAILED_STARTS and not self.workers:
-                    raise ConfigError(f"workers die while they start: {_cause(error)}") from None
-                await asyncio.sleep(_SETTLE)
-                continue
-            try:
-                await work(worker)
-            except ray.exceptions.RayError as error:
-                _log.warning(
-                    "worker died host=%s pid=%d: %s",
-                    worker.environment.host,
-                    worker.environment.pid,
-                    _cause(error),
-                )
-            else:
-                self._remove(worker)
-                self._give(share)
-                return
-            self._remove(worker)
-            await asyncio.sleep(_SETTLE)
-
-    def _give(self, share: int) -> None:
-        """Divide the share of a place that is not needed any more among the others."""
-        for number, worker in enumerate(self.workers):
-            more = share // len(self.workers) + (number < share % len(self.workers))
-            if more:
-                worker.share += more
-                worker.actor.share.remote(worker.share)
-
-    def _count(self, resources: Mapping[str, float]) -> int:
-        """How many workers there is room for and work for."""
-        options = self._job.cluster
-        if options.gpus_per_actor:
-            room = int(resources.get("GPU", 0) / options.gpus_per_actor)
-        else:
-            room = int(resources.get("CPU", 0) / _cpus(self._job)) if _cpus(self._job) else self._limit
-        return min(options.actors or room, room, self._limit)
-
-    def _share_of(self, number: int) -> int:
-        """The part of the requests at once that a place has: all together are the limit."""
-        return self._limit // self.wanted + (number < self._limit % self.wanted)
-
-    async def _start(self, share: int) -> Worker:
-        import ray
-
-        options = self._job.cluster
-        made = ray.remote(ShardWorker).options(
-            name=f"cutline {Path(self._job.input_path).name} {secrets.token_hex(3)}",
-            num_cpus=_cpus(self._job),
-            num_gpus=options.gpus_per_actor,
-            max_restarts=0,
-            max_concurrency=64,
-        )
-        actor = made.remote(self._setup(share))
+        assert self._placement is not None
         try:
-            environment = await actor.environment.remote()
-            _check(environment)
-            problem = await actor.open.remote()
-        except BaseException:
-            ray.kill(actor)
-            raise
-        if problem is not None:
-            ray.kill(actor)
-            raise problem
-        worker = Worker(actor=actor, environment=environment, share=share)
+            worker = self._first.pop() if self._first else await self._placement.start()
+        except ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts >= _MAX_FAILED_STARTS and not self.workers:
+                raise ConfigError(f"workers die while they start: {cause_of(error)}") from None
+            await asyncio.sleep(_SETTLE)
+            return
+        self._failed_starts = 0
+        self._starting.pop(number, None)
         self.workers.append(worker)
-        return worker
+        after = 0.0
+        try:
+            await self._shares.join(worker)
+            await work(worker)
+        except (ray.exceptions.RayError, WorkerLost) as error:
+            after = _SETTLE
+            where = worker.environment
+            _log.warning("worker died host=%s pid=%d: %s", where.host, where.pid, cause_of(error))
+        finally:
+            self._remove(worker, after)
 
-    def _setup(self, share: int) -> Setup:
-        assert self._terms is not None
-        return Setup(
-            job=self._job,
-            key=self._key.reveal() if self._key else None,
-            key_variables=_key_variables(),
-            rules=self._terms.rules,
-            folder=str(Path.cwd()),
-            files={path: content_digest(Path(path).read_bytes()) for path in files_read(self._job)},
-            share=share,
-            needs_picture=self._terms.sink.needs_picture,
-            keeps_captions=self._terms.sink.keeps_captions,
-            has_budget=self._job.run.budget_tokens is not None or self._job.run.max_cost is not None,
-            trusted=self._terms.trusted,
-        )
-
-    def _remove(self, worker: Worker) -> None:
-        import ray
-
+    def _remove(self, worker: Worker, after: float = 0.0) -> None:
         self.workers.remove(worker)
         self._gone.append(dataclasses.replace(worker.status, in_flight=0, loading=0, slots=0))
-        ray.kill(worker.actor)
+        leaving = asyncio.create_task(self._shares.leave(worker, after=after))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        worker.kill()
 
     async def stop(self, reason: CutlineError, grace: float) -> None:
         """Have all end their shards early; those that have not after ``grace`` seconds are killed."""
-        import ray
-
-        workers = list(self.workers)
-        for worker in workers:
-            worker.actor.stop.remote(reason)
+        for worker in list(self.workers):
+            worker.stop(reason)
         await asyncio.sleep(grace + _SETTLE)
         for worker in self.workers:
-            ray.kill(worker.actor)
+            worker.kill()
 
     async def aclose(self) -> None:
-        for worker in list(self.workers):
-            self._remove(worker)
+        for worker in [*self._first, *self.workers]:
+            worker.kill()
+        for leaving in list(self._leaving):
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
 
-def _key_variables() -> dict[str, str]:
-    """The variables of this process that hold keys of services, which a node does not have."""
-    names = {name for preset in PRESETS.values() for name in preset.key_env}
-    return {name: os.environ[name] for name in sorted(names) if os.environ.get(name)}
-
-
-def _cpus(job: Job) -> float:
-    return job.cluster.cpus_per_actor
-
-
-def _check(environment: Environment) -> None:
-    """Raise ConfigError for a node on which the job cannot run."""
-    where = f"the node {environment.host}"
-    if environment.problem:
-        raise ConfigError(f"{where}: {environment.problem}")
-    if environment.cutline != __version__:
-        raise ConfigError(
-            f"{where} has cutline {environment.cutline}, this machine {__version__}: install the same"
-        )
-
-
-def _cause(error: BaseException) -> str:
-    """The line of Ray's account that says what happened."""
-    text = str(error)
-    if "No module named 'cutline" in text:
-        return "cutline is not installed on the nodes; install it there, in the Python that Ray runs on"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
-    return one_line((named or lines or [type(error).__name__])[-1])
+def _head_lost(address: str) -> str:
+    return (
+        f"the head of the Ray cluster, {address}, does not respond any more; the same command goes on: with "
+        "--address of another cluster, or on this machine, without --engine and its options"
+    )

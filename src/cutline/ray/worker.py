@@ -82,7 +82,6 @@ class ShardWorker:
         """Load the model and what stages need; returns what makes that impossible."""
         setup = self._setup
         try:
-            self._pool.limit_to(setup.share)
             chain = assembly.chain_of(setup.job, self._key, pool=self._pool)
             stages = assembly.stages_of(setup.job)
             await chain.open(lambda _: None)
@@ -184,8 +183,10 @@ class ShardWorker:
         self._slots.grant(count)
 
     async def share(self, requests: int) -> None:
-        """Use at most so many requests at once, from now on."""
+        """Send at most so many requests at once from now on; returns when there are no more under way."""
         self._pool.limit_to(requests)
+        while self._pool.in_flight > requests:  # noqa: ASYNC110 - of which no captioner says when they end
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def stop(self, reason: CutlineError) -> None:
         """End the shard under way early, as a run in one process would."""
