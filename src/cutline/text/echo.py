@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cutline.text.differences import words
@@ -15,23 +16,20 @@ _SHARE: Final = 0.8  # of a sentence's words, one behind the other
 def echo_of(text: str, prompt: str) -> str:
     """The first sentence of the prompt that is in the text, wholly or nearly so; empty where none is."""
     said = words(text)
+    runs: dict[int, set[tuple[str, ...]]] = {}  # of the text, by their length
     pieces = [piece.text for piece in pieces_of(prompt, lambda _: True)]
+    fewest = _FEWEST if len(pieces) > 1 else _FEWEST - 1
     for piece in pieces:
         wanted = words(piece)
-        fewest = _FEWEST if len(pieces) > 1 else _FEWEST - 1
-        if len(wanted) >= fewest and _longest_run(wanted, said) >= max(fewest, _SHARE * len(wanted)):
-            return piece
+        size = max(fewest, math.ceil(_SHARE * len(wanted)))
+        if fewest <= len(wanted) and size <= len(said):
+            if size not in runs:
+                runs[size] = set(_runs(said, size))
+            if not runs[size].isdisjoint(_runs(wanted, size)):
+                return piece
     return ""
 
 
-def _longest_run(wanted: Sequence[str], said: Sequence[str]) -> int:
-    """The length of the longest run of words that both have."""
-    best, before = 0, [0] * (len(wanted) + 1)
-    for word in said:
-        row = [0] * (len(wanted) + 1)
-        for place, other in enumerate(wanted, 1):
-            if word == other:
-                row[place] = before[place - 1] + 1
-                best = max(best, row[place])
-        before = row
-    return best
+def _runs(found: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """So many words one behind the other, from each place on."""
+    return (tuple(found[start : start + size]) for start in range(len(found) - size + 1))
