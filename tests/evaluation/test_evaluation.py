@@ -582,3 +582,18 @@ def test_texts_of_spreadsheets_are_read_in_their_encoding(folder, encoding, name
     (folder / name).write_bytes(text.encode(encoding))
     found = evaluated(captions=name, references=name)
     assert {picture.image_id: picture.caption for picture in found.pictures} == texts
+
+
+def test_captions_without_words_of_either_side_are_named(folder, capsys):
+    rows = [{"image_id": key, "caption": text} for key, text in CAPTIONS.items()]
+    rows[0]["caption"] = " ?! "
+    (folder / "gaps.jsonl").write_text(jsonl(rows))
+    first = rows[0]["image_id"]
+    for arguments, expected in (
+        (("gaps.jsonl",), f"captions without words, which score 0: 1 ({first})"),
+        (
+            ("out.jsonl", "--against", "gaps.jsonl"),
+            f"captions without words in gaps.jsonl, which score 0: 1 ({first})",
+        ),
+    ):
+        assert expected in printed(capsys, *arguments, "--references", "refs.json")[2]

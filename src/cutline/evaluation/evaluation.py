@@ -20,7 +20,7 @@ from cutline.evaluation.results import (
     PictureScores,
 )
 from cutline.evaluation.texts import read_texts
-from cutline.formatting import did_you_mean, printable
+from cutline.formatting import did_you_mean, plural, printable
 from cutline.interfaces import CorpusMetric, Need, Say
 from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
@@ -67,7 +67,7 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
     against = None if plan.against is None else read_texts(plan.against, "captions")
     pairing = pair_texts(captions, references, against)
     metrics = _made(plan, chosen, pairing.ids, message)
-    message(f"measuring {len(pairing.ids):,} captions")
+    message(f"measuring {plural(len(pairing.ids), 'caption')}")
     corpus = corpus_of(pairing.captions, pairing.references, pairing.ids)
     other = None if pairing.others is None else corpus_of(pairing.others, pairing.references, pairing.ids)
     ours = compute_scores(metrics, corpus, left_out, message)
@@ -81,7 +81,12 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
         against=plan.against,
         scores=_figures((ours, length_mark(corpus)), None if other is None else (theirs, length_mark(other))),
         pictures=_pictures(pairing, ours, theirs),
-        problems=[*pairing.problems, *_unscored(pairing, ours), *_empty(pairing, corpus)],
+        problems=[
+            *pairing.problems,
+            *_unscored(pairing, ours),
+            *_empty(pairing, corpus),
+            *([] if other is None else _empty(pairing, other, f" in {plan.against}")),
+        ],
         left_out=left_out,
         notes=pairing.notes,
     )
@@ -247,9 +252,9 @@ def _columns(scores: Sequence[CorpusScore]) -> dict[str, list[float | None]]:
     }
 
 
-def _empty(pairing: Pairing, corpus: Corpus) -> list[EvaluationProblem]:
+def _empty(pairing: Pairing, corpus: Corpus, where: str = "") -> list[EvaluationProblem]:
     keys = [key for key, length in zip(pairing.ids, corpus.lengths.tolist(), strict=False) if not length]
-    what = "captions without words, which score 0"
+    what = f"captions without words{where}, which score 0"
     return [EvaluationProblem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
 
 
