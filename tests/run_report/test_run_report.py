@@ -123,6 +123,44 @@ def test_what_was_measured_of_pictures_and_left_out_by_rules(folder: Path, tmp_p
     assert page.count("tiny.png") >= 2
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_scores_are_shown_among_the_measures(folder: Path, tmp_path: Path, ending: str) -> None:
+    output, scores = tmp_path / "out.jsonl", tmp_path / f"scores.{ending}"
+    caption(folder, output)
+    references = {f"{number}.png": ["a blue picture", "the picture number"] for number in range(8)}
+    (tmp_path / "refs.json").write_text(json.dumps(references))
+    metrics = ("--metrics", "rouge-l,length")
+    done = cutline_here("eval", output, "--references", tmp_path / "refs.json", *metrics, "-o", scores)
+    assert done.returncode == 0, done.stderr
+    done = cutline_here("report", output, tmp_path / "run.html", "--scores", scores)
+    assert done.returncode == 0, done.stderr
+    assert "ROUGE-L" in (tmp_path / "run.html").read_text()
+    assert "length" in (tmp_path / "run.html").read_text()
+
+
+def test_scores_of_other_pictures_are_refused(folder: Path, tmp_path: Path) -> None:
+    caption(folder, tmp_path / "out.jsonl")
+    for name, text, message in (
+        ("other.csv", "image_id,CIDEr-D\nzebra.png,0.5\n", "no caption of"),
+        ("none.csv", "name,CIDEr-D\n0.png,0.5\n", "has no image_id in row 1"),
+        ("text.csv", "image_id,caption\n0.png,a text\n", "holds no scores"),
+        ("table.xlsx", "", "scores are a local .parquet, .csv, .jsonl file"),
+        ("gone.csv", None, "gone.csv"),
+    ):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        done = cutline_here(
+            "report", tmp_path / "out.jsonl", tmp_path / "r.html", "--scores", tmp_path / name
+        )
+        assert done.returncode == 2, name
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    done = cutline_here(
+        "report", folder, tmp_path / "r.html", "--scores", tmp_path / "other.csv", "--about", "dataset"
+    )
+    assert "--scores is for the report of a run" in done.stderr
+
+
 def test_it_is_about_the_dataset_where_that_is_wanted(folder: Path, tmp_path: Path) -> None:
     caption(folder, tmp_path / "out.jsonl")
     done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "a.html", "--of", "none")

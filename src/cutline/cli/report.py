@@ -39,6 +39,10 @@ def report(
     state: Annotated[
         str | None, Parameter(help="Folder of the run's journal, where it is not beside its output.")
     ] = None,
+    scores: Annotated[
+        Path | None,
+        Parameter(help="Table of `cutline eval -o` about the run's output: shown among its measures."),
+    ] = None,
     allow_private_urls: Annotated[
         bool, Parameter(help="Download the run's pictures from private addresses too.")
     ] = False,
@@ -63,7 +67,13 @@ def report(
     pictures, cost, samples. Of a dataset: counts, words, clusters with their pictures, and what is worth a
     look. The file loads nothing from elsewhere.
     """
-    check_output(output, (".html", ".htm"), "the report is written", overwrite=overwrite, inputs=[folder])
+    check_output(
+        output,
+        (".html", ".htm"),
+        "the report is written",
+        overwrite=overwrite,
+        inputs=[folder, None if scores is None else str(scores)],
+    )
     options = {
         "--where": where,
         "--of": of != "captions",
@@ -77,7 +87,7 @@ def report(
         given.append("an option of its files")
     hint = ""
     if about is None:
-        about = "run" if state or (not given and has_run(folder)) else "dataset"
+        about = "run" if state or scores or (not given and has_run(folder)) else "dataset"
         place = journal_folder(folder)
         if about == "dataset" and not given and place is not None:
             hint = (
@@ -86,10 +96,14 @@ def report(
     if about == "run":
         if given:
             raise ConfigError(f"{given[0]} is for the report of a dataset: leave it out, or --about dataset")
-        page = run_report(folder, state=state, allow_private=allow_private_urls, progress=_progress())
+        page = run_report(
+            folder, state=state, scores=scores, allow_private=allow_private_urls, progress=_progress()
+        )
         return _write(output, page, "report of the run", "--about dataset reports on its captions")
-    if state is not None or allow_private_urls:
-        name = "--state" if state is not None else "--allow-private-urls"
+    of_run = {"--state": state is not None, "--scores": scores is not None}
+    if name := next(
+        (name for name, is_given in of_run.items() if is_given), "--allow-private-urls" * allow_private_urls
+    ):
         raise ConfigError(f"{name} is for the report of a run: leave it out, or --about run")
     opened = dataset.open(folder)
     rows = find_rows(opened, where) if where else None

@@ -18,6 +18,7 @@ from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
 from cutline.run_report.picture_rules import measured_pictures, rejected_pictures
 from cutline.run_report.report_values import counts
+from cutline.run_report.scores import Scores
 from cutline.serialization import read_object
 from cutline.sources.outputs import rejected_list
 from cutline.storage import is_remote
@@ -26,7 +27,7 @@ SAMPLES: Final = 24
 _OF_A_KIND: Final = 6  # pictures that failed, or were skipped, for one reason
 _CAUSES: Final = 3
 _KINDS: Final = 40
-_MEASURES: Final = 24
+_MEASURES: Final = 48
 _EACH: Final = 1000  # outcomes between two calls of progress
 _LONGEST: Final = 1500  # characters of a caption that are kept
 
@@ -61,6 +62,7 @@ class RecordedRun:
 
     ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model. ``failures_file`` lists
     the failures and is empty where it is gone; ``rejected_file`` lists the rejected pictures.
+    ``scores`` were computed elsewhere, of ``scored`` of the captions.
     """
 
     output: str
@@ -68,9 +70,11 @@ class RecordedRun:
     rejected_file: Path
     report: JSON
     settings: JSON
+    scores: Scores = dataclasses.field(default_factory=dict)
     spent: dict[str, Usage]
     damaged: int = 0
     failures_file: str = ""
+    scored: int = 0
     counts: Counts = dataclasses.field(default_factory=Counts)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict)
     left_out_measures: set[str] = dataclasses.field(default_factory=set)
@@ -115,7 +119,9 @@ class RecordedRun:
         if isinstance(outcome, Caption):
             shown = Shown(key=stored_key(outcome.key), text=outcome.text[:_LONGEST])
             self._add_sample(shown, chance)
-            for name, value in measures_of(outcome):
+            scores = self.scores.get(shown.key, {})
+            self.scored += bool(scores)
+            for name, value in (*scores.items(), *measures_of(outcome)):
                 self._distribution(name, value, shown)
             for check, note in (outcome.checks or {}).items():
                 for reason in note.get("noted", ()) if isinstance(note, dict) else ():
@@ -180,7 +186,11 @@ def journal_folder(output: str, state: str | None = None) -> Path | None:
 
 
 def read_run(
-    output: str, state: str | None = None, *, progress: Callable[[int, int], None] | None = None
+    output: str,
+    state: str | None = None,
+    *,
+    scores: Scores | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> RecordedRun:
     """The run that wrote ``output``, or writes it; nothing of it is changed.
 
@@ -206,6 +216,7 @@ def read_run(
         rejected_file=Path(rejected_list(str(failures))),
         report=read_object(folder / "report.json") or {},
         settings=dict(journal.settings),
+        scores=scores or {},
         spent=dict(journal.spent.by_captioner),
         damaged=journal.damaged_lines,
         failures_file=str(failures) if failures.is_file() else "",
@@ -215,5 +226,11 @@ def read_run(
         run.add(outcome, chance)
         if progress is not None and not done % _EACH:
             progress(done, len(journal))
+    if scores and not run.scored:
+        example = next(iter(run.samples), None)
+        names = f"{next(iter(scores))!r} …" + (f", the run {example.key!r} …" if example else "")
+        raise ConfigError(
+            f"no caption of {output} has a score; they are of {names}: compute them of this output"
+        )
     run.add_rules()
     return run
