@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shlex
+import sqlite3
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,7 +17,7 @@ from PIL import Image
 
 from cutline import EditInfo, open_dataset
 from cutline.dataset.records import Change
-from processes import cutline, cutline_here
+from processes import PATIENCE, cutline, cutline_here, environment
 
 
 @pytest.fixture
@@ -154,3 +160,34 @@ def test_captions_that_match_are_exported(folder: Path) -> None:
     assert (done.returncode, done.stderr.partition("; ")[2]) == (0, "1 without a caption left out\n")
     assert json.loads(output.read_text())[f"{folder}/3.jpg"] == {"caption": "a cat on a mat, number 3"}
     assert "cannot tell the format" in cutline_here("export", folder, folder.parent / "out").stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_where_no_file_can_grow_captions_are_read_and_an_edit_names_the_cure(folder: Path) -> None:
+    """As on a full disk: the files beside the history cannot be made."""
+    assert cutline("edit", folder, "--prefix", "A: ").returncode == 0
+
+    with contextlib.closing(
+        sqlite3.connect(folder.with_name("photos.cutline") / "history.sqlite")
+    ) as history:
+        history.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def limited(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        program = shlex.join([sys.executable, "-m", "cutline", *map(str, arguments)])
+        return subprocess.run(
+            ["bash", "-c", f"ulimit -f 4; {program}"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
+    found = limited("find", folder, "cat", "--count")
+    assert (found.returncode, found.stdout) == (0, "3\n"), found.stderr
+    assert limited("history", folder).stdout.count("prefix") == 1
+    edited = limited("edit", folder, "--prefix", "B: ")
+    assert edited.returncode == 4
+    assert "free some space" in edited.stderr
+    assert captions(folder).startswith("A: a cat"), "nothing is changed without a history"
+    assert cutline("edit", folder, "--prefix", "B: ").returncode == 0

@@ -92,9 +92,9 @@ cutline embed photos/ --of images
 
 cutline cluster photos/ --of images --clusters 20 --plot clusters.svg
 """,
-    "report": """Write what a dataset says to one HTML file: words, clusters, what is worth a look.
+    "report": """Write what a run did, or what a dataset says, to one HTML file.
 
-cutline report photos/ report.html
+cutline report captions.jsonl run.html
 """,
     "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }

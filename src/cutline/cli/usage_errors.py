@@ -37,7 +37,8 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
         message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
         words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
         several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
-        return message + (f"; {SEVERAL_INPUTS}" if several else "")
+        cure = "captions to compare with go behind --against" if arguments[0] == "eval" else SEVERAL_INPUTS
+        return message + (f"; {cure}" if several else "")
     message = " ".join(str(error).split()).removesuffix(".")
     message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
     if isinstance(error, cyclopts.CoercionError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.dataset.read_only_history import is_not_writable, not_writable, open_copy
+from cutline.dataset.read_only_history import is_full, is_not_writable, not_writable, open_copy
 from cutline.dataset.records import Status
 from cutline.errors import ConfigError, SinkError
 
@@ -26,7 +26,12 @@ class HistoryFile:
         self._file = state / FILE
         self._guard = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self.is_read_only = False  # known once it was read
+        self._refusal: BaseException | None = None  # why it can only be read
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written; known once it was read."""
+        return self._refusal is not None
 
     def close(self) -> None:
         with self._guard:
@@ -52,8 +57,8 @@ class HistoryFile:
                     f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
                     "to start a new one; the captions themselves are untouched"
                 ) from error
-            if self.is_read_only:
-                raise not_writable(self._state, error) from error
+            if self._refusal is not None or is_full(error):
+                raise not_writable(self._state, self._refusal or error) from error
             raise SinkError(f"cannot use {self._file}: {error}") from error
         except OSError as error:
             raise not_writable(self._state, error) from error
@@ -81,7 +86,7 @@ class HistoryFile:
                 if not is_not_writable(error):
                     raise
                 connection = open_copy(self._file)
-                self.is_read_only = True
+                self._refusal = error
             self._connection = connection
         return self._connection
 

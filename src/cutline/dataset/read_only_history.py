@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import tempfile
@@ -12,15 +13,36 @@ from cutline.errors import SinkError
 from cutline.formatting import one_line
 
 _CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}  # with some of which SQLite reports that a file cannot grow
 
 
 def is_not_writable(error: BaseException) -> bool:
     """Whether SQLite refuses a file that it cannot write, or whose folder it cannot write."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _CODES
+    return is_full(error) or (
+        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _CODES
+    )
 
 
-def not_writable(state: Path, error: Exception) -> SinkError:
+def is_full(error: BaseException) -> bool:
+    """Whether no file can grow, as the disk is full."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _FULL
+
+
+def not_writable(state: Path, error: BaseException) -> SinkError:
     """What a write ends with."""
+    if is_full(error):
+        return SinkError(
+            f"cannot write to {state}: {one_line(error)}; free some space, or raise the limit on file sizes, "
+            "and run the same command again: nothing is lost"
+        )
     return SinkError(
         f"cannot write beside the dataset, to {state}: {one_line(error)}; allow writing there, or copy the "
         "dataset to where it is allowed"
