@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from local_ray import Cluster
+from ray_kills import run_with_kills
 
 from engine_outputs import check_once_each
 from processes import cutline, start_cutline, wait_until
@@ -58,6 +59,17 @@ def test_a_node_that_joins_is_used_and_one_that_dies_or_falls_silent_is_done_wit
     assert "does not respond any more" in errors
     check_once_each(endpoint, folder, output, "jsonl", twice=2 * (IN_FLIGHT + 20))
     assert endpoint.stats()["most_in_flight"] <= IN_FLIGHT
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_thirty_kills_of_drivers_workers_and_nodes(new_endpoint, pictures, tmp_path, own):
+    endpoint = new_endpoint(latency=0.2, fault={"500": 0.05, "429": 0.01})
+    folder, output = pictures(2000), tmp_path / "captions.jsonl"
+    victims = ("driver", "worker", "node")
+    done = run_with_kills(endpoint, own, folder, output, form="jsonl", kills=30, seed=7, victims=victims)
+    assert done.returncode == 0, done.stderr
+    check_once_each(endpoint, folder, output, "jsonl", twice=30 * 3 * 16)
 
 
 def test_a_head_that_dies_stops_the_run_with_one_line_and_the_same_command_goes_on(

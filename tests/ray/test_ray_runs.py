@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import sys
 
 import pytest
+from ray_kills import run_with_kills
 
 from engine_outputs import NAMES, captions, check_once_each, failures, report
 from processes import cutline, environment, rest_of, start_cutline, stop, wait_until
@@ -15,6 +15,7 @@ from processes import cutline, environment, rest_of, start_cutline, stop, wait_u
 pytest.importorskip("ray", reason="needs the extra ray")
 
 IN_FLIGHT = 16
+KILLED = ("jsonl", "json", "csv", "webdataset", "sidecar")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "webdataset", "sidecar"])
@@ -58,54 +59,16 @@ def test_a_killed_worker_is_replaced(endpoint, pictures, tmp_path, cluster):
     assert endpoint.stats()["most_in_flight"] <= IN_FLIGHT
 
 
-def run_with_kills(endpoint, cluster, folder, output, form, *, kills, seed):
-    """The same command until it ends; the driver or a worker is killed each time. Returns the last run."""
-    chance, total, killed = random.Random(seed), len(list(folder.iterdir())), 0
-    arguments = [
-        *("caption", folder, output, "--output-format", form, "--quiet", "--samples-per-task", 16),
-        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
-        *cluster.arguments(),
-    ]
-    while killed < kills:
-        process = start_cutline(*arguments)
-        answered = endpoint.stats()["pictures"]
-        target = answered + chance.randint(1, max(1, (total - answered) // (kills - killed)))
-        wait_until(
-            lambda: endpoint.stats()["pictures"] >= target or process.poll() is not None,  # noqa: B023
-            every=0.01,
-        )
-        if process.poll() is not None:
-            break
-        if chance.random() < 0.4 and (found := cluster.workers()):
-            found[0].kill()
-            process.communicate()
-            assert process.returncode == 0
-        else:
-            process.kill()
-            process.communicate()
-        killed += 1
-    print(f"killed {killed} times; {endpoint.stats()['twice']} of {total} answered twice")
-    return cutline(*arguments)
-
-
-@pytest.mark.parametrize("form", ["parquet", "sidecar"])
+@pytest.mark.parametrize(
+    "form", ["parquet", *(pytest.param(form, marks=pytest.mark.soak) for form in KILLED)]
+)
 def test_three_kills_lose_nothing_and_double_nothing(form, endpoint, pictures, tmp_path, cluster):
     endpoint.configure(latency=0.1)
     folder, output = pictures(200), tmp_path / NAMES[form]
-    done = run_with_kills(endpoint, cluster, folder, output, form, kills=3, seed=len(form))
+    done = run_with_kills(endpoint, cluster, folder, output, form=form, kills=3, seed=len(form))
     assert done.returncode == 0, done.stderr
     # Those in flight, and those of the fifth of a second in which an outcome reaches the driver.
     check_once_each(endpoint, folder, output, form, twice=3 * (IN_FLIGHT + 4 * IN_FLIGHT))
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-def test_thirty_kills(new_endpoint, pictures, tmp_path, cluster):
-    endpoint = new_endpoint(latency=0.2, fault={"500": 0.05, "429": 0.01})
-    folder, output = pictures(2000), tmp_path / "captions.jsonl"
-    done = run_with_kills(endpoint, cluster, folder, output, "jsonl", kills=30, seed=7)
-    assert done.returncode == 0, done.stderr
-    check_once_each(endpoint, folder, output, "jsonl", twice=30 * 3 * IN_FLIGHT)
 
 
 def test_a_run_without_ray_goes_on_from_one_on_a_cluster_and_the_other_way_round(

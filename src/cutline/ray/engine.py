@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cutline.credentials import Secret
@@ -27,7 +27,7 @@ from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, is_full, resolve
 from cutline.ray.messages import Batch, Ended
-from cutline.ray.records import RunRecords
+from cutline.ray.records import RunRecords, merged
 from cutline.ray.remote_worker import Worker, WorkerLost
 from cutline.ray.shards import Shard, Shards
 from cutline.ray.team import Team
@@ -123,7 +123,7 @@ class RayEngine(Executor):
         return (*source.warnings, *self._lines)
 
     def left_over(self, source: Source) -> Sequence[LeftOver]:
-        return (*source.left_over, *_merged(self._left_over))
+        return (*source.left_over, *merged(self._left_over))
 
 
 @dataclasses.dataclass(slots=True)
@@ -293,14 +293,3 @@ class _Run:
         except SinkError as error:
             self.host.stop.request(error)
             raise
-
-
-def _merged(records: Iterable[LeftOver]) -> list[LeftOver]:
-    """One record for each kind of left-over."""
-    merged: dict[tuple[str, str], LeftOver] = {}
-    for record in records:
-        known = merged.get((record.kind, record.cure))
-        merged[record.kind, record.cure] = (
-            record if known is None else dataclasses.replace(known, count=known.count + record.count)
-        )
-    return list(merged.values())

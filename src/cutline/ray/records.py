@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.sample_outcomes import log_outcome
@@ -24,7 +24,7 @@ from cutline.ray.messages import (
     Written,
 )
 from cutline.ray.shards import Shard
-from cutline.records import Caption, Outcome, Sample, Step
+from cutline.records import Caption, LeftOver, Outcome, Sample, Step
 from cutline.worker_threads import in_thread
 
 
@@ -115,3 +115,14 @@ class RunRecords:
         except SampleError as error:
             existing = error
         return dataclasses.replace(known, existing=existing, refused=refused)
+
+
+def merged(records: Iterable[LeftOver]) -> list[LeftOver]:
+    """One record for each kind of left-over."""
+    merged: dict[tuple[str, str], LeftOver] = {}
+    for record in records:
+        known = merged.get((record.kind, record.cure))
+        merged[record.kind, record.cure] = (
+            record if known is None else dataclasses.replace(known, count=known.count + record.count)
+        )
+    return list(merged.values())
