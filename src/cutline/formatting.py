@@ -61,6 +61,12 @@ def one_line(message: BaseException | str, limit: int = 300) -> str:
     return text or (type(message).__name__ if isinstance(message, BaseException) else "")
 
 
+def excerpt(text: str, limit: int = 120) -> str:
+    """The beginning of a text, in one line of at most ``limit`` characters."""
+    line = one_line(text, limit + 1)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 def nearest(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
     """The known words that a misspelt one is probably meant for, the best first."""
     import difflib  # only for messages

@@ -165,6 +165,20 @@ class Job(StrictOptions):
         check_scheme(self.input.image_root or "")
         self._check_chain()
         self._check_cluster()
+        self._check_ranges()
+        self.checks.validate()
+        self.filters.check()
+        self.input.check()
+        self.model.check()
+        self.server.check()
+        try:
+            settings = orjson.dumps(self.to_dict())
+        except TypeError as error:
+            raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
+        if _NULL.search(settings):
+            raise ConfigError("a setting cannot hold a null character")
+
+    def _check_ranges(self) -> None:
         positive = {
             "--reader-batch-size": self.input.reader_batch_size,
             "--samples-per-shard": self.output.samples_per_shard,
@@ -202,17 +216,6 @@ class Job(StrictOptions):
             raise ConfigError(f"--jpeg-quality must be between 1 and 100, not {self.pictures.jpeg_quality}")
         if self.input.image_limit < -1 or self.input.image_limit == 0:
             raise ConfigError(f"--image-limit must be -1 or greater than 0, not {self.input.image_limit}")
-        self.checks.validate()
-        self.filters.check()
-        self.input.check()
-        self.model.check()
-        self.server.check()
-        try:
-            settings = orjson.dumps(self.to_dict())
-        except TypeError as error:
-            raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
-        if _NULL.search(settings):
-            raise ConfigError("a setting cannot hold a null character")
 
 
 def _check_paths(*paths: str | None) -> None:

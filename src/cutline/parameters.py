@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cutline.errors import ConfigError
-from cutline.formatting import did_you_mean
+from cutline.formatting import did_you_mean, excerpt
 
 USUAL = ("max_tokens", "temperature", "top_p", "seed")
 """The names of ``COMMON``."""
@@ -174,5 +174,4 @@ def check_common(values: Mapping[str, Any]) -> None:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return excerpt(repr(value) if isinstance(value, str) else json.dumps(value), 60)

@@ -13,7 +13,8 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.outcome_json import outcome_to_json
 from cutline.engine.prices import Prices
 from cutline.engine.sample_pipeline import SamplePipeline
-from cutline.engine.shard import ShardHost, run_shard
+from cutline.engine.shard import run_shard
+from cutline.engine.shard_task import ShardHost
 from cutline.engine.stats import RunStats
 from cutline.serialization import encode_json
 from cutline.worker_threads import worker_threads

@@ -15,7 +15,7 @@ from engine_shards import run_pickled, without_times
 from cutline.engine import assembly
 from cutline.engine.journal import Journal
 from cutline.engine.run import run_job
-from cutline.engine.shard import ShardTask
+from cutline.engine.shard_task import ShardTask
 from cutline.job import Job
 from engine_pictures import fill
 

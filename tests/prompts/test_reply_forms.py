@@ -10,8 +10,9 @@ import regex
 
 from cutline.errors import ReplyError
 from cutline.prompts import Prompt, clean_reply
+from cutline.prompts.refusals import USUAL_STARTS
 from cutline.prompts.replies import first_sentences
-from cutline.prompts.reply_forms import USUAL_STARTS, finish_kind, table
+from cutline.prompts.reply_forms import finish_kind, table
 
 FORMS = table()
 PUBLIC = tomllib.loads(Path(__file__).with_name("public_replies.toml").read_text("utf-8"))

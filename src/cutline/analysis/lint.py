@@ -19,7 +19,8 @@ from cutline.analysis.near_captions import near_captions
 from cutline.analysis.word_checks import FEWEST, WORD, frequent_words, misspelt_words, single_words
 from cutline.analysis.word_index import WordIndex
 from cutline.formatting import plural
-from cutline.prompts.reply_forms import TURN_SIGNS, is_refusal, next_turn
+from cutline.prompts.refusals import is_refusal
+from cutline.prompts.reply_forms import TURN_SIGNS, next_turn
 from cutline.text.openers import opener_of
 from cutline.text.repetition import MOST_REPEATED, repetition
 

@@ -172,13 +172,13 @@ def caption(
 
 
 def _save(job: Job, path: Path) -> None:
-    from cutline.engine import assembly
+    from cutline.engine import assembly, job_output
 
     job.check()
     assembly.source_of(job)  # refuses a missing input
     job.model.check_stored("a job file")
     if job.output.output_format not in IN_PLACE:  # the default of a job file is beside it
-        job = dataclasses.replace(job, output_path=assembly.output_of(job))
+        job = dataclasses.replace(job, output_path=job_output.output_of(job))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(job.to_toml(path.parent))

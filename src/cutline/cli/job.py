@@ -23,7 +23,7 @@ from cutline.cli.job_settings import JobSettings, fill_in, gives_folder
 from cutline.cli.job_state import beside_captions
 from cutline.cli.summary import examples
 from cutline.credentials import without_credentials
-from cutline.engine import assembly
+from cutline.engine import assembly, job_output
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import ConfigError, CutlineError
 from cutline.formatting import most_common, printable
@@ -72,7 +72,7 @@ def job(
         whole, source = _prepare(groups.job(""), settings, container)
         failures = None
         if gives_folder(settings):
-            whole, failures = beside_captions(whole, assembly.output_of(whole))
+            whole, failures = beside_captions(whole, job_output.output_of(whole))
         with _folder_made(whole):
             return execute(
                 whole,
@@ -119,7 +119,7 @@ def _prepare(given: Job, settings: JobSettings, container: Container) -> tuple[J
 @contextlib.contextmanager
 def _folder_made(whole: Job) -> Iterator[None]:
     """Create the output's folder; remove it again if the job is refused."""
-    output = assembly.output_of(whole)
+    output = job_output.output_of(whole)
     folder = None if is_remote(output) else Path(local_path(output)).parent
     if folder is None or folder.is_dir():
         yield
@@ -143,7 +143,7 @@ def _headline(whole: Job) -> str:
     prompt = f" and the prompt of {prompts[0]}" if prompts else "" if chained else " and the default prompt"
     data, output = (
         without_credentials(place) if is_remote(place) else place
-        for place in (whole.input_path, assembly.output_of(whole))
+        for place in (whole.input_path, job_output.output_of(whole))
     )
     captioner = f"the chain {chained}" if chained else model.model
     return printable(f"captioning {data} with {captioner}{prompt}, into {output}")

@@ -17,7 +17,7 @@ from cutline.cli.edit import find_rows
 from cutline.cli.output_file import check_output
 from cutline.dataset.lint_list import lint_dataset
 from cutline.files import write_atomically, write_errors
-from cutline.formatting import plural, printable
+from cutline.formatting import excerpt, plural, printable
 from cutline.terminal import print_line
 
 _DEFAULT: Final = tuple(check for check in CHECKS if check != "picture")  # which reads every picture
@@ -73,8 +73,7 @@ def _record(finding: Finding) -> dict[str, Any]:
 
 
 def _line(finding: Finding, folder: str) -> str:
-    text = printable(finding.text.replace("\n", " "))
-    text = text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
+    text = printable(excerpt(finding.text, _TEXT))
     line = f"{finding.check}: “{text}” {printable(finding.message)}"
     if finding.replace is not None:
         words = ["edit", folder, "--replace", *finding.replace, "--word"]

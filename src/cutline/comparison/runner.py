@@ -133,11 +133,7 @@ class ComparisonRunner:
 
     async def run(self) -> ComparisonRun:
         """Run the comparison; raises as ``run_job``."""
-        await check_candidates(self._candidates)
-        if self._judge is not None:
-            await self._judge.check()
-        for metric in self._metrics:
-            await metric.open(self.hooks.message)
+        await self._open()
         samples = await asyncio.to_thread(self._samples)
         keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
         if self._references is not None:
@@ -160,6 +156,14 @@ class ComparisonRunner:
         if comparison.judgment is not None:
             exit_code = max(exit_code, comparison.judgment.exit_code)
         return self._ended(comparison, exit_code)
+
+    async def _open(self) -> None:
+        """Find what cannot run before anything is paid for; raises ConfigError."""
+        await check_candidates(self._candidates)
+        if self._judge is not None:
+            await self._judge.check()
+        for metric in self._metrics:
+            await metric.open(self.hooks.message)
 
     async def _compared(
         self,

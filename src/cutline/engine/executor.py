@@ -12,7 +12,7 @@ from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.progress import Workload
 from cutline.engine.sample_rules import SampleRules
-from cutline.engine.shard import ShardHost, ShardResult
+from cutline.engine.shard_task import ShardHost, ShardResult
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.records import LeftOver

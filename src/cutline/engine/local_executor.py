@@ -11,7 +11,8 @@ from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.reply_source import ReplySource
 from cutline.engine.sample_pipeline import SamplePipeline
-from cutline.engine.shard import ShardHost, ShardResult, run_shard
+from cutline.engine.shard import run_shard
+from cutline.engine.shard_task import ShardHost, ShardResult
 from cutline.engine.stage_runner import StageRunner
 from cutline.interfaces import Source
 from cutline.job import Job

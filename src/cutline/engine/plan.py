@@ -11,7 +11,7 @@ from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
 from cutline.engine.content import ContentReader
 from cutline.engine.output import OrderedOutput, SourceDigest
-from cutline.engine.shard import ShardTask
+from cutline.engine.shard_task import ShardTask
 from cutline.errors import CutlineError, OutputExists, OutputGone
 from cutline.interfaces import Source
 from cutline.job import Job

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
 from cutline.credentials import Secret
-from cutline.engine import assembly
+from cutline.engine import assembly, job_output
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.check_retries import retries_of
 from cutline.engine.plan import sample_count
@@ -142,7 +142,7 @@ async def _selected(job: Job, source: Source, say: Say) -> Source:
         shown.add(subject)
 
     shown: set[str] = set()
-    with open_state(assembly.output_of(job), job.run.state) as state:
+    with open_state(job_output.output_of(job), job.run.state) as state:
         return await select(job, rules, source, state.folder, progress=show)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cutline.captioners.pool import CaptionerPool
 from cutline.chain import Chain
 from cutline.credentials import Secret
-from cutline.engine import assembly
+from cutline.engine import assembly, job_output
 from cutline.engine.batch_manifest import refuse_open
 from cutline.engine.budget import Budget
 from cutline.engine.cancellation import Stop, until_stopped
@@ -30,7 +30,7 @@ from cutline.engine.prices import Prices
 from cutline.engine.progress import Progress, ProgressHook, ProgressReporter
 from cutline.engine.reply_source import ReplySource
 from cutline.engine.report import Interrupted, Report, absolute, places
-from cutline.engine.shard import ShardHost, ShardResult
+from cutline.engine.shard_task import ShardHost, ShardResult
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State, failures_file, open_state
 from cutline.engine.stats import RunStats
@@ -140,7 +140,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
-        self.output = assembly.output_of(self.job)
+        self.output = job_output.output_of(self.job)
 
     async def run(self, source: Source) -> Report:
         with open_state(self.output, self.job.run.state, self.failures) as state:
@@ -212,7 +212,7 @@ class _Run:
     def _begin(self, state: State, journal: Journal, source: Source) -> OrderedOutput:
         """Begin a run in the journal, unless its settings are refused; the output stays closed."""
         job, replies, stages = self.job, self.replies, self.stages
-        sink = self.sink or assembly.sink_of(job, self.output, state, self.chain, source)
+        sink = self.sink or job_output.sink_of(job, self.output, state, self.chain, source)
         fingerprint = replies.fingerprint if replies else assembly.fingerprint_of(job, self.chain, stages)
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)
@@ -222,7 +222,7 @@ class _Run:
             "failures": FailuresSink(failed, state.folder, SinkOptions(overwrite=True)),
             "rejected": RejectionsSink(Path(rejected_list(str(failed))), state.folder),
         }
-        form = assembly.form_of(job, self.output) | (replies.form if replies else {})
+        form = job_output.form_of(job, self.output) | (replies.form if replies else {})
         contents = reader_for(self.chain, sink)
         return OrderedOutput(
             sink,

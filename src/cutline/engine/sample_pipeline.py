@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from cutline.chain import Chain, ChainResult, NoteStep, StepFailed
 from cutline.engine.check_retries import CaptionCheck, CheckRetries, KeepSteps
-from cutline.engine.content import ContentId, SampleContent, reader_for
+from cutline.engine.content import ContentId, reader_for
+from cutline.engine.existing_texts import ExistingTexts
 from cutline.engine.journal_store import JournalStore
+from cutline.engine.pipeline_observer import PipelineObserver
+from cutline.engine.prepared_sample import Prepared
 from cutline.engine.repeats import Shared, is_same_picture, shared_result
-from cutline.engine.sample_outcomes import UNWRITABLE, of_problem, unwritten
+from cutline.engine.sample_outcomes import UNWRITABLE
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import SampleError
@@ -20,34 +23,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Draft, Sink
 from cutline.locations.loader import PictureLoader
 from cutline.prompts import sample_variables
-from cutline.records import Caption, Failure, Location, Outcome, Reply, Sample, Skip, Step
-
-
-class PipelineObserver(Protocol):
-    """Receives the events of a sample before its outcome."""
-
-    def download_started(self) -> None: ...
-
-    def step_finished(self, key: str, content_id: str, step: Step) -> None:
-        """A step has its reply while other steps of the chain, or another request, are pending."""
-
-    def check_budget(self) -> None:
-        """Raise RunStopped where no other request may be made for a sample that has a reply."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A sample that is ready for the chain. ``existing`` is the text to join the caption with.
-
-    ``content`` is as it was just before it was read; ``known`` steps are an earlier run's replies.
-    """
-
-    sample: Sample
-    content: SampleContent
-    picture: Picture
-    existing: str | None
-    variables: Mapping[str, Any]
-    known: tuple[Step, ...] = ()
+from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step
 
 
 class SamplePipeline:
@@ -72,12 +48,10 @@ class SamplePipeline:
         self._retries = retries
         self._loader = PictureLoader(allow_private=rules.allow_private_urls, user_agent=rules.user_agent)
         self._downloads: set[asyncio.Task[object]] = set()
-        self._journal = journal
-        self._sink = sink
         self.contents = reader_for(chain, sink)
-        self._needs_text = any("text" in step.prompt.variables for step in chain.steps)
-        own_texts = sink is not None and sink.keeps_captions
-        self.can_share = not (own_texts and self._needs_text)  # these texts are in no content id
+        needs_text = any("text" in step.prompt.variables for step in chain.steps)
+        self._texts = ExistingTexts(rules.existing, sink, journal, needed=needs_text)
+        self.can_share = not (self._texts.are_own and needs_text)  # these texts are in no content id
 
     async def caption(
         self,
@@ -108,7 +82,7 @@ class SamplePipeline:
             result, checked = await self._check(chain, prepared, result, observer)
         except (MemoryError, StepFailed, SampleError) as error:
             return self._failure(sample, self.content_id(prepared), error, known), None
-        steps = self._kept(result.steps)
+        steps = self.rules.kept_steps(result.steps)
         if isinstance(checked, Skip):
             return dataclasses.replace(checked, steps=steps, useless=result.useless), None
         caption = Caption(
@@ -135,7 +109,10 @@ class SamplePipeline:
     ) -> Prepared | Outcome:
         """Policy, picture and filters; the outcome where these decide it. Raises as ``caption``."""
         content = self.contents.content(sample)
-        existing = self._by_policy(sample, content)
+        try:
+            existing = self._texts.decide(sample, content)
+        except SampleError as error:
+            return self._failure(sample, content.id(), error, ())
         if isinstance(existing, Skip | Failure):
             return existing
         content_id = content.id()
@@ -164,48 +141,12 @@ class SamplePipeline:
         """The id of the picture and values that the sample's request is made from."""
         return prepared.content.id_of(prepared.picture)
 
-    def _by_policy(self, sample: Sample, content: SampleContent) -> Skip | Failure | str | None:
-        """The outcome that the source or the job's policy decides, else the sample's existing text."""
-        if sample.problem is not None:
-            return of_problem(sample, sample.problem, content.id())
-        if (refused := self._unwritable(sample) or self._unreadable(sample)) is not None:
-            return refused
-        earlier = self._journal.earlier(sample.key) if self._journal is not None else None
-        if isinstance(earlier, Caption):  # the existing text is the caption of an earlier run
-            return earlier.existing or ""
-        sink, policy = self._sink, self.rules.existing
-        keeps = sink is not None and sink.keeps_captions
-        try:
-            text = sink.existing_text(sample) if sink is not None else sample.text
-        except SampleError as error:
-            return self._failure(sample, content.id(), error, ())
-        if (text or (sample.text_problem and not keeps)) and (policy == "skip" or (policy is None and keeps)):
-            return Skip(key=sample.key, reason="captioned already")
-        return text or None
-
-    def _unwritable(self, sample: Sample, text: str | None = None) -> Skip | Failure | None:
-        """The outcome of a sample whose caption the output cannot hold; None where it can."""
-        if self._sink is not None:
-            try:
-                self._sink.check_write(sample, text)
-            except SampleError as error:
-                return unwritten(sample, error)
-        return None
-
-    def _unreadable(self, sample: Sample) -> Skip | Failure | None:
-        """The outcome of a sample whose text is needed and cannot be read; None where that is no matter."""
-        joins = self.rules.existing in {"append", "prepend"}
-        own_texts = self._sink is not None and self._sink.keeps_captions
-        if sample.text_problem and (self._needs_text or (joins and not own_texts)):
-            return unwritten(sample, SampleError(UNWRITABLE, sample.text_problem))
-        return None
-
     def reuse(self, sample: Sample, earlier: Outcome) -> Outcome:
         """An earlier run's outcome with the trigger word, prefix, suffix and policy of this one."""
         if not isinstance(earlier, Caption):
             return earlier
         earlier = self.rules.refinish(earlier)
-        return self._unwritable(sample, earlier.text) or earlier
+        return self._texts.unwritable(sample, earlier.text) or earlier
 
     @property
     def downloads(self) -> int:
@@ -272,7 +213,7 @@ class SamplePipeline:
         if observer is not None and len(self.chain.steps) > 1:
 
             def note(step: Step) -> None:
-                (kept,) = self._kept((step,))
+                (kept,) = self.rules.kept_steps((step,))
                 observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
 
         variables, known = again or (prepared.variables, prepared.known)
@@ -294,7 +235,7 @@ class SamplePipeline:
         if observer is not None:
 
             def keep(steps: Sequence[Step]) -> None:
-                for kept in self._kept(tuple(steps)):
+                for kept in self.rules.kept_steps(tuple(steps)):
                     observer.step_finished(prepared.sample.key, self.content_id(prepared), kept)
                 observer.check_budget()
 
@@ -338,22 +279,12 @@ class SamplePipeline:
             kind=error.kind,
             message=str(error),
             attempts=error.attempts,
-            steps=self._kept((*error.steps, *earlier)),
+            steps=self.rules.kept_steps((*error.steps, *earlier)),
             useless=error.useless,
-            reply=None if error.reply is None else self._kept_reply(error.reply),
+            reply=None if error.reply is None else self.rules.kept_reply(error.reply),
             step=error.step,
             digest=error.digest,
         )
-
-    def _kept(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        """The steps as the journal keeps them."""
-        if self.rules.keep_raw or all(step.reply.raw is None for step in steps):
-            return steps
-        return tuple(dataclasses.replace(step, reply=self._kept_reply(step.reply)) for step in steps)
-
-    def _kept_reply(self, reply: Reply) -> Reply:
-        """The reply without the whole response, unless the rules keep that."""
-        return reply if self.rules.keep_raw else dataclasses.replace(reply, raw=None)
 
     def is_final(self, outcome: Outcome) -> bool:
         """Whether the journal keeps it; skips by policy and what a text file refuses are decided again."""

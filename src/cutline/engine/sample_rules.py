@@ -6,7 +6,7 @@ import dataclasses
 
 from cutline.options import Existing
 from cutline.prompts import finish_caption
-from cutline.records import Caption
+from cutline.records import Caption, Reply, Step
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +50,13 @@ class SampleRules:
         if draft is None or (text := self.finish(draft, caption.existing)) == caption.text:
             return caption
         return dataclasses.replace(caption, text=text)
+
+    def kept_steps(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """The steps as the journal keeps them."""
+        if self.keep_raw or all(step.reply.raw is None for step in steps):
+            return steps
+        return tuple(dataclasses.replace(step, reply=self.kept_reply(step.reply)) for step in steps)
+
+    def kept_reply(self, reply: Reply) -> Reply:
+        """The reply without the whole response, unless that is kept."""
+        return reply if self.keep_raw else dataclasses.replace(reply, raw=None)

@@ -6,89 +6,30 @@ It uses neither a terminal nor a lock file, so that a process on another machine
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import itertools
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Protocol
 
-from cutline.engine.cancellation import Stop
-from cutline.engine.journal_store import JournalStore
-from cutline.engine.output import Unwritten
 from cutline.engine.prefetch import Listed, Prefetch
-from cutline.engine.reorder import Entry, Reorder
+from cutline.engine.reorder import Reorder
 from cutline.engine.repeats import Shared, Turns, request_id
 from cutline.engine.resume import digest_of, earlier_outcome, earlier_steps, rechecked, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline
-from cutline.engine.sample_rules import SampleRules
+from cutline.engine.shard_task import ShardHost, ShardOutput, ShardResult, ShardTask
 from cutline.engine.stats import RunStats
 from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
 from cutline.formatting import printable
 from cutline.imaging import Picture
-from cutline.interfaces import Source
-from cutline.job import Job
 from cutline.records import Caption, Outcome, Sample, Step
-from cutline.slots import Slots, and_preparing
+from cutline.slots import and_preparing
 
 GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
 COMMIT_EVERY = 1.0
 GATHER = 0.05
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ShardTask:
-    """The samples of ``source`` from ``start`` up to ``stop``. It pickles, and holds no API keys."""
-
-    job: Job
-    source: Source
-    rules: SampleRules
-    start: int = 0
-    stop: int | None = None
-
-    def samples(self) -> Iterator[Sample]:
-        return itertools.islice(self.source.samples(), self.start, self.stop)
-
-
-class ShardOutput(Protocol):
-    """Takes the outcomes in the order of the samples. All methods block; one thread calls them."""
-
-    @property
-    def folder(self) -> Path:
-        """A folder on this machine for what does not fit into memory."""
-
-    @property
-    def needs_picture(self) -> bool:
-        """Whether ``write`` needs the encoded bytes of a picture that has a caption."""
-
-    def write(self, entries: Iterable[Entry]) -> Sequence[Unwritten]:
-        """Returns the captions that could not be written, each with the outcome that it became."""
-
-    def commit(self) -> None:
-        """Make everything written so far durable."""
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class ShardHost:
-    """What a shard uses where it runs: ``slots`` bound the pictures under way, ``stop`` ends it early."""
-
-    journal: JournalStore
-    slots: Slots
-    stats: RunStats
-    stop: Stop
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ShardResult:
-    """``complete``: every sample has its outcome; ``waiting`` outcomes are not in the output yet."""
-
-    complete: bool
-    waiting: int
 
 
 def many_failed(stats: RunStats, most: int) -> ManyFailed | None:

@@ -125,18 +125,7 @@ def win_share(log_odds: float) -> float:
 def rank(names: Sequence[str], played: Sequence[PlayedGame], *, seed: int = 0) -> Ranking | None:
     """The ranking by the games that have a verdict; None where none has."""
     places = {name: place for place, name in enumerate(names)}
-    pictures = {key: number for number, key in enumerate(dict.fromkeys(one.game.picture for one in played))}
-    points = [
-        Points(
-            picture=pictures[one.game.picture],
-            first=places[one.game.first],
-            second=places[one.game.second],
-            points=_POINTS[one.winner],
-            placed=not one.equal,
-        )
-        for one in played
-        if one.winner is not None
-    ]
+    points = _points_of(played, places)
     if not points:
         return None
     found = strengths([*points, *(one for one in points if not one.placed)], len(names), seed=seed)
@@ -165,6 +154,22 @@ def rank(names: Sequence[str], played: Sequence[PlayedGame], *, seed: int = 0) -
         equal=sum(one.equal for one in played),
         unanswered=collections.Counter(one.kind for one in played if one.winner is None),
     )
+
+
+def _points_of(played: Sequence[PlayedGame], places: Mapping[str, int]) -> list[Points]:
+    """Of the games that have a verdict; ``places`` are the contestants' numbers."""
+    pictures = {key: number for number, key in enumerate(dict.fromkeys(one.game.picture for one in played))}
+    return [
+        Points(
+            picture=pictures[one.game.picture],
+            first=places[one.game.first],
+            second=places[one.game.second],
+            points=_POINTS[one.winner],
+            placed=not one.equal,
+        )
+        for one in played
+        if one.winner is not None
+    ]
 
 
 Outcomes = collections.Counter[str]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from cutline.errors import ConfigError, ReplyError
 from cutline.prompts import replies, variables
+from cutline.prompts.refusals import refuse_refusal
 from cutline.records import JSON
 
 
@@ -183,10 +184,10 @@ class Prompt:
             caption, fields = self._selected(text)
         except ReplyError as error:
             if error.kind in {"schema-miss", "regex-miss"} and not self.verbatim:
-                replies.refuse_refusal(replies.without_reasoning(text).strip())
+                refuse_refusal(replies.without_reasoning(text).strip())
             raise
         if not self.verbatim:
-            replies.refuse_refusal(caption.strip())
+            refuse_refusal(caption.strip())
         return replies.check_caption(caption, verbatim=self.verbatim), fields
 
     def _selected(self, text: str) -> tuple[str, JSON | None]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from cutline.errors import ReplyError
-from cutline.formatting import one_line
+from cutline.formatting import excerpt, one_line
 from cutline.prompts import reply_forms
 from cutline.prompts.loops import drift, loop
+from cutline.prompts.refusals import refuse_refusal
 
 # Of ordinary captions none holds one of these: a search for each takes a tenth of one for the forms.
 _REASONING_SIGNS = ("<", "[", "◁", "analysis", "commentary", "final", "&lt;", "```", "hinking", "Here ", "**")
@@ -92,16 +93,10 @@ def check_caption(text: str, *, verbatim: bool = False) -> str:
     if not caption.isascii():
         caption = caption.encode(errors="replace").decode()  # lone surrogates could not be written
     if unit := loop(caption):
-        raise ReplyError("loop", f"the reply ends repeating itself: {_excerpt(unit)}")
+        raise ReplyError("loop", f"the reply ends repeating itself: {excerpt(unit)}")
     if not verbatim and (unit := drift(caption)):
-        raise ReplyError("loop", f"the reply ends repeating itself with small changes: {_excerpt(unit)}")
+        raise ReplyError("loop", f"the reply ends repeating itself with small changes: {excerpt(unit)}")
     return caption
-
-
-def refuse_refusal(text: str) -> None:
-    """Raise ReplyError ``refused`` where a model declines in ``text``."""
-    if reply_forms.is_refusal(text):
-        raise ReplyError("refused", f"the model declined: {_excerpt(text)}")
 
 
 def first_sentences(text: str) -> str:
@@ -224,8 +219,3 @@ def _unquoted(text: str) -> str:
     if close and len(text) > 2 and text.endswith(close) and text[0] not in inner and close not in inner:
         return inner
     return text
-
-
-def _excerpt(text: str) -> str:
-    line = one_line(text, 121)
-    return line if len(line) <= 120 else line[:119] + "…"

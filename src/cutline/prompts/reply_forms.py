@@ -11,15 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 FinishKind: TypeAlias = Literal["", "truncated", "refused", "broken"]
 
-_APOSTROPHES = str.maketrans("\u2019\u2018\u02bc`", "''''")
-_LATIN_END = "\u0250"
-_REFUSAL_LENGTH = 300  # a longer text may decline one thing and describe the rest
-_ASSISTANT_LENGTH = 600
 _WORD = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _USUAL_ENDS: dict[str, FinishKind] = {"stop": "", "length": "truncated"}
-USUAL_STARTS = ("a ", "an ")
-"""Of English captions, and of no refusal: these need neither the table nor its patterns."""
 
 
 @functools.cache
@@ -53,14 +47,14 @@ def is_paired(place: int) -> bool:
 def reasoning_alone() -> re.Pattern[str]:
     """The end of reasoning whose begin is not in the reply."""
     ends = (form["alone"] for form in table()["reasoning"] if "alone" in form)
-    return re.compile(_any(ends), re.IGNORECASE)
+    return re.compile(any_of(ends), re.IGNORECASE)
 
 
 @functools.cache
 def turn_start(*, words: bool) -> re.Pattern[str]:
     """Marks at the start of a turn, with ``words`` also those that are ordinary text."""
     turn = table()["turn"]
-    marks = _any([*turn["start"], *(turn["start_words"] if words else ())])
+    marks = any_of([*turn["start"], *(turn["start_words"] if words else ())])
     return re.compile(rf"(?:\s*(?:{marks}))+\s*")
 
 
@@ -68,12 +62,12 @@ def turn_start(*, words: bool) -> re.Pattern[str]:
 def turn_end(*, words: bool) -> re.Pattern[str]:
     """One mark at the end of what is searched, with ``words`` also those that are ordinary text."""
     turn = table()["turn"]
-    return re.compile(rf"(?:{_any([*turn['end'], *(turn['end_words'] if words else ())])})\Z")
+    return re.compile(rf"(?:{any_of([*turn['end'], *(turn['end_words'] if words else ())])})\Z")
 
 
 @functools.cache
 def next_turn() -> re.Pattern[str]:
-    return re.compile(_any(table()["turn"]["next"]))
+    return re.compile(any_of(table()["turn"]["next"]))
 
 
 TURN_SIGNS = r"[<\[#]|(?i:user|assistant|human)"
@@ -82,14 +76,14 @@ TURN_SIGNS = r"[<\[#]|(?i:user|assistant|human)"
 
 @functools.cache
 def box() -> re.Pattern[str]:
-    return re.compile(_any(table()["wrapper"]["box"]))
+    return re.compile(any_of(table()["wrapper"]["box"]))
 
 
 @functools.cache
 def fence() -> re.Pattern[str]:
     """A code fence around the whole reply."""
     return re.compile(
-        rf"\s*(?P<mark>```|~~~)(?:{_any(table()['wrapper']['fence'])})[ \t]*\n"
+        rf"\s*(?P<mark>```|~~~)(?:{any_of(table()['wrapper']['fence'])})[ \t]*\n"
         r"(?P<text>(?:(?!(?P=mark)).)*)(?P=mark)\s*\Z",
         re.DOTALL | re.IGNORECASE,
     )
@@ -137,40 +131,6 @@ def _finish_kinds() -> dict[str, FinishKind]:
     return kinds
 
 
-def is_refusal(text: str) -> bool:
-    """Whether a model declines in ``text``, in one of the languages of the table, and does nothing else."""
-    if len(text) > _ASSISTANT_LENGTH:
-        return False
-    latin = text.isascii()  # as most captions are: half of the languages need no look, and no pattern
-    plain = text.lower()
-    plain = (plain.replace("`", "'") if latin else plain.translate(_APOSTROPHES)).lstrip("*_# \t\n")
-    if latin and plain.startswith(USUAL_STARTS):
-        return False
-    match = _refusals(latin=latin).match(plain)
-    if match is None or (len(text) > _REFUSAL_LENGTH and match.lastgroup != "assistant"):
-        return False
-    return _however().search(plain) is None
-
-
-@functools.cache
-def _refusals(*, latin: bool) -> re.Pattern[str]:
-    """How models decline; with ``latin`` only in languages that are written in Latin letters."""
-    forms = [form for form in table()["refusal"] if not latin or form["examples"][0][0] < _LATIN_END]
-    between = table()["marks"]["separator"]
-    apology = rf"(?:(?:{_any(form['apology'] for form in forms)}){between})?"
-    assistant = _any(form["assistant"] for form in forms)
-    declined = (rf"(?:(?:{form['apology']}){between})?(?:{_one(form['unable'])})" for form in forms)
-    return re.compile(rf"(?P<assistant>{apology}(?:{assistant}))|{'|'.join(declined)}")
-
-
-@functools.cache
-def _however() -> re.Pattern[str]:
-    return re.compile(_any(form["however"] for form in table()["refusal"]))
-
-
-def _one(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else _any(value)
-
-
-def _any(patterns: Iterable[str]) -> str:
+def any_of(patterns: Iterable[str]) -> str:
+    """A pattern for one of several."""
     return "|".join(f"(?:{pattern})" for pattern in patterns)

@@ -20,7 +20,8 @@ from cutline.engine.executor import Executor, Terms
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.selection import SelectedSource
-from cutline.engine.shard import COMMIT_EVERY, GRACE, ShardHost, ShardResult, many_failed
+from cutline.engine.shard import COMMIT_EVERY, GRACE, many_failed
+from cutline.engine.shard_task import ShardHost, ShardResult
 from cutline.errors import BudgetSpent, RunStopped, SinkError
 from cutline.formatting import plural, printable
 from cutline.interfaces import Source

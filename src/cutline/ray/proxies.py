@@ -15,7 +15,7 @@ from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import Unwritten
 from cutline.engine.reorder import Entry
 from cutline.engine.repeats import RequestId, Shared, can_be_shared, is_shared, request_id
-from cutline.engine.shard import ShardOutput
+from cutline.engine.shard_task import ShardOutput
 from cutline.errors import RunStopped
 from cutline.interfaces import Sink
 from cutline.ray.messages import Appended, AppendedContent, AppendedStep, Event, Known, Lookup, Written

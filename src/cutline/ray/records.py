@@ -9,7 +9,7 @@ from cutline.engine.journal_store import JournalStore
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.selection import SelectedSource
-from cutline.engine.shard import ShardHost
+from cutline.engine.shard_task import ShardHost
 from cutline.engine.stats import RunStats
 from cutline.errors import CutlineError, SampleError
 from cutline.interfaces import Sink, Source

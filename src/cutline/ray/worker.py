@@ -16,9 +16,11 @@ from cutline.credentials import Secret
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
 from cutline.engine.check_retries import retries_of
+from cutline.engine.pipeline_observer import PipelineObserver
 from cutline.engine.repeats import Shared
-from cutline.engine.sample_pipeline import PipelineObserver, SamplePipeline
-from cutline.engine.shard import ShardHost, ShardResult, ShardTask, run_shard
+from cutline.engine.sample_pipeline import SamplePipeline
+from cutline.engine.shard import run_shard
+from cutline.engine.shard_task import ShardHost, ShardResult, ShardTask
 from cutline.engine.stats import RunStats
 from cutline.errors import ConfigError, CutlineError
 from cutline.files import content_digest

@@ -18,11 +18,13 @@ from cutline.engine.batches.status import BatchStatus, refresh, saved_status, wa
 from cutline.engine.cancellation import Stop, unless_stopped
 from cutline.engine.journal_store import JournalStore
 from cutline.engine.output import without_form
+from cutline.engine.pipeline_observer import PipelineObserver
+from cutline.engine.prepared_sample import Prepared
 from cutline.engine.progress import ProgressHook
 from cutline.engine.repeats import Shared
 from cutline.engine.report import Report
 from cutline.engine.run import run_job
-from cutline.engine.sample_pipeline import PipelineObserver, Prepared, SamplePipeline
+from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import State

@@ -11,7 +11,8 @@ from cutline.captioners.hosted.openai import OpenAIChat
 from cutline.chain import Chain
 from cutline.chain.step import step_failure
 from cutline.engine.batch_manifest import Batch, BatchManifest
-from cutline.engine.sample_pipeline import Prepared, SamplePipeline
+from cutline.engine.prepared_sample import Prepared
+from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
 from cutline.errors import ConfigError, PictureError, RunStopped

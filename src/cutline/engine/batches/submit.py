@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from cutline.chain import Chain
 from cutline.credentials import Secret
-from cutline.engine import assembly
+from cutline.engine import assembly, job_output
 from cutline.engine.batch_manifest import BatchManifest
 from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.parts import check_job, service_of
@@ -72,7 +72,7 @@ async def submit_job(
     service = service_of(job, key, progress)
     with worker_threads():
         async with _uploader(job, service, key, limits, progress) as uploader:
-            output = assembly.output_of(job)
+            output = job_output.output_of(job)
             folder = state_folder(output, job.run.state)
             source = source or assembly.source_of(job)
             source = await select(job, rules, source, folder, progress=progress, stop=stop)
@@ -93,7 +93,7 @@ async def _uploader(
     """An uploader of what is still to be sent, while the output's state folder is locked."""
     chain, stages = assembly.chain_of(job, key, service.endpoint), assembly.stages_of(job)
     filters = StageRunner(stages.filters)  # checks come when the captions are collected
-    output = assembly.output_of(job)
+    output = job_output.output_of(job)
     folder = state_folder(output, job.run.state)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(stages.aclose)
@@ -106,7 +106,7 @@ async def _uploader(
         manifest = BatchManifest.of(state)
         fingerprint = assembly.fingerprint_of(job, chain, stages)
         manifest.check(fingerprint)
-        sink = assembly.sink_of(job, output, state, chain)
+        sink = job_output.sink_of(job, output, state, chain)
         assembly.begin_journal(journal, job, fingerprint, chain, stages)
         closing.callback(sink.close)
         _open(sink, state)
@@ -192,7 +192,7 @@ def _has_budget(job: Job) -> bool:
 
 
 def _usage_is_known(job: Job) -> bool:
-    output = assembly.output_of(job)
+    output = job_output.output_of(job)
     folder = state_folder(output, job.run.state)
     if not (folder / "journal.jsonl").exists() and state_url(output, job.run.state) is None:
         return False

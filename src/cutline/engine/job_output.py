@@ -1,0 +1,93 @@
+"""The output of a job: its path, its sink, and what decides how outcomes are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cutline.chain import Chain
+from cutline.engine.state import State
+from cutline.errors import ConfigError
+from cutline.interfaces import Sink, Source
+from cutline.job import Job
+from cutline.job_paths import default_output
+from cutline.records import JSON
+from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
+from cutline.storage import is_remote
+
+_ONE_TEXT = {"sidecar", "scienceqa", "imagefolder"}  # formats that hold one text only
+
+
+def output_of(job: Job) -> str:
+    """The job's output path, or a default in the working folder."""
+    if job.output.output_format == "imagefolder":
+        return _metadata_file(job.output_path or job.input_path)
+    if job.output_path is not None:
+        return job.output_path
+    if job.output.output_format in {"sidecar", "txt"}:
+        return job.input_path
+    return default_output(job.output.output_format)
+
+
+def _metadata_file(path: str) -> str:
+    """The table of an imagefolder: in the folder that is given, or of the picture that is."""
+    if path.rstrip("/").endswith(f"/{METADATA_FILE}") or path == METADATA_FILE:
+        return path
+    folder = str(Path(path).parent) if not is_remote(path) and Path(path).is_file() else path.rstrip("/")
+    return f"{folder or '/'}/{METADATA_FILE}"
+
+
+def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | None = None) -> Sink:
+    """The job's sink, not opened; raises ConfigError for a format that does not suit the job."""
+    form = format_of(output, job.output.output_format)
+    if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
+        raise ConfigError(
+            f"{form} holds one text a picture: give one --prompt, or write a table or shards instead"
+        )
+    if job.output.rows_per_file and form != "parquet":
+        raise ConfigError(
+            f"--rows-per-file is for Parquet, not {form}: remove it, or give an output that ends in .parquet"
+        )
+    options = SinkOptions(
+        overwrite=job.output.existing == "overwrite",
+        existing=job.output.existing,
+        text_encoding=job.input.text_encoding,
+        sidecar_ext=job.input.sidecar_ext,
+        samples_per_shard=job.output.samples_per_shard,
+        rows_per_file=job.output.rows_per_file or 0,
+        include_raw=job.output.include_raw,
+        include_checks=job.checks.has_checks,
+        follow_links=job.input.follow_links,
+        recorded=state.record,
+        column_types=source.column_types if source is not None and form == "parquet" else {},
+        fields_schema=chain.fields_schema,
+    )
+    return open_sink(output, job.output.output_format, state.folder, options)
+
+
+def keeps_raw(job: Job, output: str) -> bool:
+    if job.output.include_raw is not None:
+        return job.output.include_raw
+    return format_of(output, job.output.output_format) == "parquet"
+
+
+def form_of(job: Job, output: str) -> JSON:
+    """What decides how outcomes are written; an output in another form is rewritten."""
+    options = job.output
+    form: JSON = {"format": format_of(output, options.output_format), "raw": bool(options.include_raw)}
+    form["existing"] = options.existing  # a skip under one policy is none under another
+    affixes = [job.prompts.trigger, job.prompts.caption_prefix, job.prompts.caption_suffix]
+    if any(affixes):
+        form["affixes"] = affixes
+    if options.one_line:
+        form["one_line"] = True
+    if job.checks.has_checks:
+        form["checks"] = True
+    if form["format"] == "webdataset":
+        form["samples_per_shard"] = options.samples_per_shard
+    if form["format"] == "parquet":
+        form["typed"] = True
+        if options.include_raw is False:
+            form["without_raw"] = True
+    if options.rows_per_file:
+        form["rows_per_file"] = options.rows_per_file
+    return form
