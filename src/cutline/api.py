@@ -91,7 +91,9 @@ def caption(
         SinkError: the output cannot be written; run the same call again to continue.
         RunStopped: one picture cannot be captioned, and no other one either.
     """
-    call = _Call(source, output, model, prompt, api_key, progress, options)
+    call = _Call(
+        source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
+    )
     runtime = _runtime(model)
     return waited_for(call) if runtime is None else runtime.loop.run(call(runtime.pool))
 
@@ -119,7 +121,9 @@ async def acaption(
     **options: Unpack[CallOptions],
 ) -> Captions | CaptionResult:
     """As ``caption``, for use within an event loop."""
-    call = _Call(source, output, model, prompt, api_key, progress, options)
+    call = _Call(
+        source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
+    )
     runtime = _runtime(model)
     return await (call() if runtime is None else runtime.loop.arun(call(runtime.pool)))
 
@@ -131,6 +135,7 @@ class _Call:
         self,
         source: Input,
         output: str | Path | None,
+        *,
         model: str | LoadedModel,
         prompt: PromptInput,
         api_key: str | None,

@@ -59,7 +59,7 @@ def batch_submit(
     job = Job.from_dict(data, origin="batch_submit()")
     limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
     return _shown(
-        progress, lambda show: submit_job(job, limits=limits, key=given_key(api_key), progress=show)
+        lambda show: submit_job(job, limits=limits, key=given_key(api_key), progress=show), progress=progress
     )
 
 
@@ -93,7 +93,6 @@ def batch_collect(
         SinkError: the output cannot be written; call again to continue.
     """
     return _shown(
-        progress,
         lambda show: collect_job(
             str(output),
             state=state,
@@ -102,6 +101,7 @@ def batch_collect(
             keep_files=keep_files,
             progress=show,
         ),
+        progress=progress,
     )
 
 
@@ -116,6 +116,6 @@ def batch_cancel(
     return waited_for(lambda: cancel(str(output), state=state, key=given_key(api_key), forget=forget))
 
 
-def _shown(progress: bool | ProgressHook, work: Callable[[ProgressHook], Coroutine[Any, Any, _T]]) -> _T:
+def _shown(work: Callable[[ProgressHook], Coroutine[Any, Any, _T]], *, progress: bool | ProgressHook) -> _T:
     with progress_hook(progress) as show:
         return waited_for(lambda: work(show))

@@ -64,7 +64,7 @@ class Display:
 
 
 @contextlib.contextmanager
-def progress_hook(progress: bool | ProgressHook) -> Iterator[ProgressHook]:
+def progress_hook(progress: bool | ProgressHook) -> Iterator[ProgressHook]:  # noqa: FBT001 - or a hook
     """The hook for a ``progress`` argument: the caller's function, or a display if it is True."""
     if not isinstance(progress, bool):
         yield progress

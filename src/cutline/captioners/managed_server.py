@@ -69,13 +69,13 @@ def _server(spec: Spec, preset: Preset, options: CaptionerOptions) -> Server:
         program,
         model,
         split_arguments(options.options.get("server_args")),
-        port=_port(options.endpoint, program.shared, preset),
+        port=_port(options.endpoint, preset, shared=program.shared),
         key=key if program.key_env else None,
         timeout=options.options.get("start_timeout", ServerOptions().start_timeout),
     )
 
 
-def _port(endpoint: str | None, shared: bool, preset: Preset) -> int | None:
+def _port(endpoint: str | None, preset: Preset, *, shared: bool) -> int | None:
     """The port to start at; None for any that is free."""
     if endpoint is None:
         return urlsplit(preset.endpoint).port if shared else None

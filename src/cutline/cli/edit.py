@@ -70,9 +70,9 @@ class EditOptions:
         return chosen[0] if len(chosen) == 1 else edits.Several(edits=tuple(chosen))
 
     def _edits(self) -> Iterator[edits.Edit]:
-        replace, rename, how = self.replace, self.rename_tag, (self.word, self.regex, self.ignore_case)
+        rename = self.rename_tag
         found: tuple[edits.Edit | None, ...] = (
-            _replacement(replace, *how) if replace is not None else None,
+            self._replacement(*self.replace) if self.replace is not None else None,
             edits.RemoveOpeners() if self.remove_openers else None,
             edits.Trim() if self.trim else None,
             edits.SentenceCase() if self.sentence_case else None,
@@ -87,10 +87,8 @@ class EditOptions:
         )
         yield from filter(None, found)
 
-
-def _replacement(texts: tuple[str, str], word: bool, regex: bool, ignore_case: bool) -> edits.Edit:
-    old, new = texts
-    return edits.Replace(old=old, new=new, word=word, regex=regex, ignore_case=ignore_case)
+    def _replacement(self, old: str, new: str) -> edits.Edit:
+        return edits.Replace(old=old, new=new, word=self.word, regex=self.regex, ignore_case=self.ignore_case)
 
 
 def edit(

@@ -56,14 +56,14 @@ def meteor_words(tokens: str, abbreviations: Mapping[str, bool]) -> list[str]:
         following = words[place + 1] if place + 1 < len(words) else ""
         if "." in bare and _HAS_LETTER.search(bare):
             result.append(word.replace(".", ""))
-        elif _keeps_stop(abbreviations.get(bare), following):
+        elif _keeps_stop(following, before_numbers=abbreviations.get(bare)):
             result.append(word)
         else:
             result += [bare, "."]
     return [word.lower() for word in result if word]
 
 
-def _keeps_stop(before_numbers: bool | None, following: str) -> bool:
+def _keeps_stop(following: str, *, before_numbers: bool | None) -> bool:
     """Whether a word keeps its full stop before another; ``before_numbers`` is None for no abbreviation."""
     if "a" <= following[:1] <= "z" or before_numbers is False:
         return True

@@ -110,9 +110,11 @@ class UrlSource(RowSource):
         return {} if self._table is None else self._table.types
 
     def _rows(self, *, only_urls: bool = False) -> Iterator[_Line]:
-        return itertools.islice(self._rows_from(self._part.start, only_urls), self._part.length(sys.maxsize))
+        return itertools.islice(
+            self._rows_from(self._part.start, only_urls=only_urls), self._part.length(sys.maxsize)
+        )
 
-    def _rows_from(self, first: int, only_urls: bool) -> Iterator[_Line]:
+    def _rows_from(self, first: int, *, only_urls: bool) -> Iterator[_Line]:
         """For each row its key where it has no URL, its place in the file, its URL, text and metadata."""
         if self._table is None:
             lines = _lines(self._path, self._place)

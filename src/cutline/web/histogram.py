@@ -50,14 +50,14 @@ def histogram(
     counts = np.bincount(places, minlength=classes)
     starts = low + width * np.arange(classes)
     out = np.zeros(classes, np.bool_) if marked is None else marked(starts + (0 if whole else width / 2))
-    labels = _labels(starts.tolist(), width, whole, (float(found.min()), float(found.max())))
+    labels = _labels(starts.tolist(), width, (float(found.min()), float(found.max())), whole=whole)
     return [
         Bar(label=label, count=count, height=100 * count / int(counts.max()), marked=is_out)
         for label, count, is_out in zip(labels, counts.tolist(), out.tolist(), strict=True)
     ]
 
 
-def _labels(starts: Sequence[float], width: float, whole: bool, ends: tuple[float, float]) -> list[str]:
+def _labels(starts: Sequence[float], width: float, ends: tuple[float, float], *, whole: bool) -> list[str]:
     """The bounds of each class; the outer ones reach to the smallest and the largest value."""
     smallest, largest = ends
     bounds = [[start, start + width - 1 if whole else start + width] for start in starts]

@@ -57,7 +57,7 @@ class Pixels(Captioner):
 
     name = "pixels"
 
-    def __init__(self, ocr: bool | str = False, *, objects: bool = False) -> None:
+    def __init__(self, ocr: bool | str = False, *, objects: bool = False) -> None:  # noqa: FBT001, FBT002 - of a name
         if isinstance(ocr, str):
             chosen = ocr.split(",")
             for setting in chosen:
