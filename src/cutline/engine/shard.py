@@ -17,29 +17,16 @@ from cutline.engine.repeats import Shared, Turns, request_id
 from cutline.engine.resume import digest_of, earlier_outcome, earlier_steps, rechecked, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline
-from cutline.engine.shard_task import ShardHost, ShardOutput, ShardResult, ShardTask
-from cutline.engine.stats import RunStats
-from cutline.errors import BudgetSpent, CutlineError, ManyFailed, PictureError, RunStopped, SinkError
+from cutline.engine.shard_task import COMMIT_EVERY, GRACE, ShardHost, ShardOutput, ShardResult, ShardTask
+from cutline.errors import BudgetSpent, CutlineError, PictureError, RunStopped, SinkError
 from cutline.formatting import printable
 from cutline.imaging import Picture
 from cutline.records import Caption, Outcome, Sample, Step
 from cutline.slots import and_preparing
 
-GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
-COMMIT_EVERY = 1.0
 GATHER = 0.05
 
 _log = logging.getLogger(__name__)
-
-
-def many_failed(stats: RunStats, most: int) -> ManyFailed | None:
-    """Why a run ends in which so many pictures in a row failed; None for fewer than ``most``, or 0."""
-    if not 0 < most <= stats.failed_in_a_row:
-        return None
-    return ManyFailed(
-        f"{stats.failed_in_a_row} pictures in a row failed at the model, the last with: "
-        f"{stats.last_failure}; fix this and run the same command with --retry-failed"
-    )
 
 
 async def run_shard(
@@ -188,7 +175,7 @@ class _Shard:
                 outcome = outcome or replaced(made)
         self._reorder.put(item.index, (sample, outcome, data))
         self._stats.add(sample, outcome, fresh=fresh)
-        if fresh and (failed := many_failed(self._stats, self._max_failures)) is not None:
+        if fresh and (failed := self._stats.many_failed(self._max_failures)) is not None:
             self._stop.request(failed)
 
     def _forget(self, sample: Sample) -> None:

@@ -19,6 +19,9 @@ from cutline.job import Job
 from cutline.records import Sample
 from cutline.slots import Slots
 
+COMMIT_EVERY = 1.0  # seconds
+GRACE = 8.0  # seconds that requests under way get to end when the run is stopped
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ShardTask:

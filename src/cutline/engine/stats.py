@@ -10,6 +10,7 @@ from typing import Any
 from cutline.engine.failure_stats import FailureStats
 from cutline.engine.prices import Spending
 from cutline.engine.totals import Latencies
+from cutline.errors import ManyFailed
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip, Step, Usage
 
 MAX_REPLACED = 3  # replaced pictures that are named
@@ -186,6 +187,15 @@ class RunStats:
         elif fresh and isinstance(outcome, Failure) and outcome.attempts:
             self.failed_in_a_row += 1
             self.last_failure = outcome.message
+
+    def many_failed(self, most: int) -> ManyFailed | None:
+        """Why a run ends in which so many pictures in a row failed; None for fewer than ``most``, or 0."""
+        if not 0 < most <= self.failed_in_a_row:
+            return None
+        return ManyFailed(
+            f"{self.failed_in_a_row} pictures in a row failed at the model, the last with: "
+            f"{self.last_failure}; fix this and run the same command with --retry-failed"
+        )
 
     def add_unwritten(self, lost: Iterable[tuple[Sample, Skip | Failure]]) -> None:
         """Count outcomes in place of the captions that they were until these could not be written."""

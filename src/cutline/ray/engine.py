@@ -20,8 +20,7 @@ from cutline.engine.executor import Executor, Terms
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.selection import SelectedSource
-from cutline.engine.shard import COMMIT_EVERY, GRACE, many_failed
-from cutline.engine.shard_task import ShardHost, ShardResult
+from cutline.engine.shard_task import COMMIT_EVERY, GRACE, ShardHost, ShardResult
 from cutline.errors import BudgetSpent, RunStopped, SinkError
 from cutline.formatting import plural, printable
 from cutline.interfaces import Source
@@ -216,7 +215,7 @@ class _Run:
             answer = await self.records.take(event, shard, self.host.stats)
             if answer is not None:
                 worker.answer(*answer)
-        failed = many_failed(self.host.stats, self.job.run.stop_after_failures)
+        failed = self.host.stats.many_failed(self.job.run.stop_after_failures)
         if failed is not None:
             self.host.stop.request(failed)
         if shard is self.shards.first:

@@ -20,7 +20,7 @@ from cutline.engine.progress import PROGRESS_EVERY, Progress, ProgressHook
 from cutline.engine.repeats import RequestId, request_id
 from cutline.engine.resume import earlier_steps
 from cutline.engine.sample_outcomes import log_outcome
-from cutline.engine.shard import GRACE
+from cutline.engine.shard_task import GRACE
 from cutline.engine.stats import Counts
 from cutline.errors import BudgetSpent, ConfigError, CutlineError, PictureError
 from cutline.formatting import plural, stored_key
