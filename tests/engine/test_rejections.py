@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from batching import collect
 
 import cutline
 from cutline.engine.journal import Journal
@@ -148,3 +149,32 @@ def test_decisions_of_rules_are_not_in_the_journal(photos, tmp_path):
     journal = Journal(tmp_path / "out.jsonl.cutline/journal.jsonl", read_only=True)
     journal.load()
     assert len(journal) == 3
+
+
+def test_a_job_file_has_them_too(photos, tmp_path):
+    (tmp_path / "job.toml").write_text(
+        f'input_path = "{photos}"\noutput_path = "{tmp_path / "out.jsonl"}"\n'
+        '[model]\nmodel = "fake"\n[filters]\nkeep = ["side>=100"]\ndedup = "exact"\n'
+    )
+    done = cutline_here("run", tmp_path / "job.toml")
+    assert done.returncode == 0, done.stderr
+    assert [row["rule"] for row in rows(tmp_path / "out.jsonl.rejected.jsonl")] == [
+        "exact duplicate",
+        "side>=100",
+    ]
+
+
+def test_batches_send_only_what_is_kept_and_list_the_rest(service, photos, tmp_path):
+    output = tmp_path / "out.jsonl"
+    done = service.submit(photos, output, *KEEP)
+    assert done.returncode == 0, done.stderr
+    assert "3 pictures skipped: 1 exact duplicate, 1 sharpness>=p20, 1 side>=100" in done.stderr
+    service.answer_all()
+    collected = collect(output)
+    assert collected.returncode == 0, collected.stderr
+    assert len(rows(output)) == 3
+    assert {row["image_id"] for row in rows(tmp_path / "out.jsonl.rejected.jsonl")} == {
+        "later.png",
+        "soft.png",
+        "tiny.png",
+    }
