@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 import cutline
 from cutline.service.admission import Admission
@@ -77,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (health, captions, tasks, completions, responses, pages):
         app.include_router(router.router)
     complete_document(app, keyed=settings.service_key is not None or settings.has_key)
-    for error in HANDLED:
+    for error in (*HANDLED, SQLAlchemyError):
         app.add_exception_handler(error, handle_error)
     return app
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 import tempfile
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import orjson
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +19,9 @@ from starlette.routing import BaseRoute, Match
 from cutline.errors import ConfigError, RunStopped
 from cutline.records import JSON
 from cutline.service.errors import ServiceError, field_message, with_field_names
-from cutline.service.queue.schema import describe_error
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
 
 _log = logging.getLogger("cutline.service")
 
@@ -34,7 +36,6 @@ HANDLED: Final = (
     RequestValidationError,
     ConfigError,
     RunStopped,
-    SQLAlchemyError,
 )
 """Exceptions for which the application has a handler: ``error_response``."""
 
@@ -100,10 +101,18 @@ def service_error(error: Exception) -> ServiceError:
         case OSError() if error.errno in _FULL:
             _log.error("temporary disk full folder=%s", tempfile.gettempdir())
             found = ServiceError(507, NO_SPACE, headers={"Retry-After": "30"})
-        case SQLAlchemyError():
+        case _ if _is_of_store(error):
+            from cutline.service.queue.schema import describe_error
+
             _log.error("store unavailable cause=%s", describe_error(error))
             found = ServiceError(503, "the queue is not available now", headers={"Retry-After": "10"})
     return found
+
+
+def _is_of_store(error: Exception) -> TypeGuard[SQLAlchemyError]:
+    """Whether it is SQLAlchemy's, which is imported only where there is a queue."""
+    library = sys.modules.get("sqlalchemy.exc")
+    return library is not None and isinstance(error, library.SQLAlchemyError)
 
 
 def openai_error(error: ServiceError) -> JSON:
