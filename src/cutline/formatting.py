@@ -68,10 +68,14 @@ def excerpt(text: str, limit: int = 120) -> str:
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
-    """The known words that a misspelt one is probably meant for, the best first."""
+    """The known words that a misspelt one is probably meant for, the best first; case does not matter."""
     import difflib  # only for messages
 
-    return difflib.get_close_matches(word, list(known), n=most, cutoff=cutoff)
+    folded: dict[str, str] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), each)
+    close = difflib.get_close_matches(word.casefold(), list(folded), n=most, cutoff=cutoff)
+    return [folded[each] for each in close]
 
 
 def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:

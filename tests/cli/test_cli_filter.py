@@ -383,3 +383,7 @@ def test_the_same_share_is_not_moved_twice(cutline, tmp_path):
         blurred(scene(seed=number), 1.3 + number / 50).save(tmp_path / f"photos/{number}.png")
     assert "1 picture moved" in cutline(*command).err, "the worst tenth of 30 are three"
     assert cutline("filter", "--move-back", "out").err == "3 pictures moved back\n"
+
+
+def test_the_name_of_a_measure_in_another_case_is_suggested(cutline, photos):
+    assert "did you mean side?" in cutline("filter", "photos", "kept.txt", "--keep", "SIDE>=256").err
