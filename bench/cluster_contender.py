@@ -72,7 +72,7 @@ class Client:
 
 def by_hand(dataset: Any, endpoint: str) -> Any:
     return dataset.map_batches(
-        Client, fn_constructor_kwargs={"endpoint": endpoint}, batch_size=256, concurrency=ACTORS
+        Client, fn_constructor_kwargs={"endpoint": endpoint}, batch_size=256, compute=_actors()
     )
 
 
@@ -87,8 +87,14 @@ def captioner(dataset: Any, endpoint: str) -> Any:
         "max_concurrent_requests": IN_FLIGHT // ACTORS,
     }
     return dataset.map_batches(
-        cutline.ray.Captioner, fn_constructor_kwargs=options, batch_size=256, concurrency=ACTORS
+        cutline.ray.Captioner, fn_constructor_kwargs=options, batch_size=256, compute=_actors()
     )
+
+
+def _actors() -> Any:
+    from ray.data import ActorPoolStrategy
+
+    return ActorPoolStrategy(size=ACTORS)
 
 
 CONTENDERS: dict[str, Callable[[Any, str], Any]] = {

@@ -27,7 +27,7 @@ def main() -> int:
         cutline.ray.Captioner,
         fn_constructor_kwargs={"model": model[0] if model else "pixels", "column": "path"},
         batch_size=64,
-        concurrency=(1, 8),  # workers: as many as there is work and room for
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=8),  # as there is work and room
     )
     captioned.write_parquet(output)
     print(ray.data.read_parquet(output).groupby("outcome").count().take_all())

@@ -26,7 +26,7 @@ dataset = ray.data.from_items(rows).map_batches(
     cutline.ray.Captioner,
     fn_constructor_kwargs={"model": "test", "endpoint": sys.argv[3]},
     batch_size=8,
-    concurrency=1,
+    compute=ray.data.ActorPoolStrategy(size=1),
 )
 for row in sorted(dataset.take_all(), key=lambda row: row["number"]):
     print(row["number"], row["outcome"], row["kind"] or "-", row["tokens"], bool(row["caption"]))

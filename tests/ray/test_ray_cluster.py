@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
+import threading
 
 import pytest
 
@@ -58,6 +60,17 @@ def test_nothing_listens(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(ConfigError, match=f"no Ray cluster responds at {address}: start one"):
         connect(address, str(tmp_path))
+
+
+def test_what_listens_is_no_cluster(tmp_path):
+    """As the dashboard's port, on which Ray itself waits for minutes."""
+    pytest.importorskip("ray", reason="needs the extra ray")
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{other.server_port}"
+        with pytest.raises(ConfigError, match=f"Ray cannot join what listens at {address}: if that requires"):
+            connect(address, str(tmp_path))
+        other.shutdown()
 
 
 def test_a_run_on_a_full_cluster_says_what_it_waits_for(new_endpoint, pictures, tmp_path, cluster):

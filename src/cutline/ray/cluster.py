@@ -22,6 +22,8 @@ from cutline.worker_threads import in_thread
 
 _ADDRESS = "RAY_ADDRESS"
 _CONNECT_TIMEOUT = 10.0
+_SETTINGS = 4  # the type of HTTP/2's first frame (RFC 9113, 3.4)
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
 _LOOKS = 3  # seconds after which a cluster counts as full
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 """What has Ray on Linux use 127.0.0.1 alone, as it does elsewhere by default."""
@@ -82,13 +84,15 @@ def connect(address: str, input_path: str) -> str:
         options |= {"include_dashboard": False}
     if ":" in address and not _responds(address):
         raise ConfigError(_refusal(address, ConnectionError("nothing listens there")))
+    if ":" in address and not _speaks_grpc(address):
+        raise ConfigError(_refusal(address, ConnectionError("no gRPC"), responds=True))
     name = Path(input_path).name.partition("?")[0]
     utils = ray._private.utils  # noqa: SLF001 - there is no option
     entrypoint, utils.get_entrypoint_name = utils.get_entrypoint_name, lambda: f"cutline {name}"
     try:
         ray.init(address=address, namespace="cutline", **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise ConfigError(_refusal(address, error)) from None
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        raise ConfigError(_refusal(address, error, responds=":" in address)) from None
     finally:
         utils.get_entrypoint_name = entrypoint
     return "Ray on this machine" if address == LOCAL else f"the cluster at {address}"
@@ -137,12 +141,32 @@ def _responds(address: str) -> bool:
         return False
 
 
-def _refusal(address: str, error: Exception) -> str:
+def _speaks_grpc(address: str) -> bool:
+    """Whether what listens there greets as a server of HTTP/2; Ray waits for minutes where it does not."""
+    if os.environ.get("RAY_USE_TLS", "0") not in {"", "0"}:
+        return True  # it greets only after TLS
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError):
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT) as tried:
+            tried.sendall(_GREETING)
+            frame = tried.recv(9, socket.MSG_WAITALL)
+        return len(frame) == 9 and frame[3] == _SETTINGS
+    return False
+
+
+def _refusal(address: str, error: Exception, *, responds: bool = False) -> str:
+    """What to do; ``responds`` tells that something listens at the address."""
     reason = one_line(error)
     if "ersion mismatch" in reason:
         return f"the cluster at {address} runs other versions: {reason}"
     if address == LOCAL:
         return f"Ray does not start on this machine: {reason}"
+    if responds:
+        return (
+            f"Ray cannot join what listens at {address}: if that requires a token, set RAY_AUTH_MODE=token, "
+            "and RAY_AUTH_TOKEN to what `ray get-auth-token` prints there; the port is the cluster's (6379), "
+            "not the dashboard's"
+        )
     where = "no Ray cluster is found" if address == "auto" else f"no Ray cluster responds at {address}"
     return f"{where}: start one (`ray start --head`), or run without --address for one on this machine"
 
