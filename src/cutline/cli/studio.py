@@ -117,17 +117,10 @@ def _roots(named: tuple[Path, ...], folder: str | None) -> tuple[Path, ...]:
     return (*named, Path(folder)) if Path(folder).is_dir() else named
 
 
-def studio(
-    folder: Input | None = None,
-    /,
-    *,
-    options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
-) -> int:
-    """See and edit captions in the browser, until stopped."""
+def _settings(folder: str | None, options: StudioOptions, dataset: DatasetOptions) -> StudioSettings:
     from cutline.sidecars import sidecar_ending
 
-    settings = StudioSettings(
+    return StudioSettings(
         host=options.host,
         port=options.port,
         service_key=SecretStr(options.api_key) if options.api_key else None,
@@ -142,6 +135,17 @@ def studio(
         text_encoding=dataset.text_encoding,
         tables=dataset.tables,
     )
+
+
+def studio(
+    folder: Input | None = None,
+    /,
+    *,
+    options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """See and edit captions in the browser, until stopped."""
+    settings = _settings(folder, options, dataset)
     settings.check()
     check_port(settings.host, settings.port)
     found = _open(settings, folder)
