@@ -1,4 +1,4 @@
-"""What commands of datasets write: never over what they read, nor over files of a run."""
+"""What commands of datasets write, never over what they read nor over files of a run; what they refuse."""
 
 from __future__ import annotations
 
@@ -89,3 +89,44 @@ def test_findings_replace_no_file_unless_that_is_wanted(place: Path) -> None:
     assert "give another output, or --overwrite" in done.stderr
     assert run(place, "lint", output, place / "table.json")[0] == 0
     assert output.read_text() == "[]"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_there_is_something_to_replace_by_overwrite(place: Path, name: str) -> None:
+    (command, *options), ending = COMMANDS[name]
+    done = cutline_here(command, place / f"table{ending}", *options, "--overwrite")
+    assert (done.returncode, "--overwrite replaces an output" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--list", "photos"),
+        ("--list", "--keep", "side>=1"),
+        ("--list", "--move-back", "moved"),
+        ("--move-back", "moved", "--move-to", "other"),
+        ("photos", "--move-back", "moved"),
+        ("--move-back", "moved", "--max-pixels", "5"),
+    ],
+)
+def test_what_filter_does_alone_takes_no_other_arguments(arguments: tuple[str, ...]) -> None:
+    done = cutline_here("filter", *arguments)
+    assert (done.returncode, "does nothing else: leave out all other arguments" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("words", "table.csv", "--limit", "0"), "must be"),
+        (("words", "table.csv", "--least", "-5"), "must be"),
+        (("history", "table.csv", "--limit", "-1"), "must be"),
+        (("compare", "table.csv", "table.csv", "--blind", "-o", "x.csv"), "--blind is for a page"),
+        (("report", "table.csv", "x.html", "--of", "none", "--clusters", "3"), "--clusters is for clusters"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    place: Path, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    done = cutline_here(*arguments)
+    assert (done.returncode, message.lower() in done.stderr.lower()) == (2, True), done.stderr

@@ -266,6 +266,8 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("out.jsonl", "--metrics", "bleu"), "bleu needs --references"),
         (("out.jsonl", "--metrics", "blue"), "blue is no metric of cutline eval, did you mean bleu?"),
         (("out.jsonl", "--output", "x.txt"), "change the ending"),
+        (("out.jsonl", "--metrics", " , "), "--metrics names none"),
+        (("out.jsonl", "--device", "cpu"), "--device is where the CLIP of --images runs"),
         (("out.jsonl", "refs.json"), "captions to compare with go behind --against"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
         (("out.jsonl", "--references", "words.csv"), "no column of"),

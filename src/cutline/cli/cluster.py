@@ -17,7 +17,7 @@ from cutline.analysis.layout import EARLY, LATE
 from cutline.analysis.map_plot import map_plot
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress
 from cutline.cli.embed import Device, Model, Weights, compute
-from cutline.cli.output_file import check_output
+from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.tables import new_table, table_console
 from cutline.dataset.dataset_clusters import Clustering, Of
 from cutline.dataset.embedding_map import EmbeddingMap, summarize
@@ -63,6 +63,7 @@ def cluster(
 
     `cutline find` and all other commands take them as `cluster:3`, or by name.
     """
+    check_overwrite(overwrite, output, plot)
     check_output(output, (".csv",), "clusters are written", overwrite=overwrite, inputs=[folder])
     check_output(plot, (".svg",), "the map is drawn", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)

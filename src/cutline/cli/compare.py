@@ -22,7 +22,7 @@ from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
 from cutline.comparison.statistics import EXPORTED_ONLY, Figures
 from cutline.display import Display
-from cutline.errors import SinkError
+from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
 from cutline.judgment.summary import judgment_lines, limits
 from cutline.options import (
@@ -120,6 +120,8 @@ def compare(
         A model that judges which captions are better, `provider:name`; not one of those compared.
     """
     report.check()
+    if report.blind and Path(output_path).suffix.lower() in {".json", ".csv"}:
+        raise ConfigError(f"--blind is for a page: change {output_path} to .html, or leave it out")
     job = groups.job(input_path or "", output_path)
     plan = Plan(
         candidates=candidates,

@@ -13,9 +13,10 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from cutline.cli.output_file import check_output
+from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.streams import optional_output
 from cutline.cli.tables import new_table, table_console
+from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
 from cutline.evaluation.score_table import ENDINGS, write_scores
@@ -73,6 +74,7 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print the numbers as JSON.")] = False,
 ) -> int:
     """Measure captions: against references, for length and variety, per picture and for all."""
+    check_overwrite(overwrite, output)
     check_output(
         output,
         ENDINGS,
@@ -80,11 +82,16 @@ def evaluate(
         overwrite=overwrite,
         inputs=[captions, references, against, objects],
     )
+    names = None if metrics is None else tuple(filter(None, (name.strip() for name in metrics.split(","))))
+    if names == ():
+        raise ConfigError("--metrics names none: give some, such as bleu,cider-d, or leave it out")
+    if device != "auto" and images is None:
+        raise ConfigError("--device is where the CLIP of --images runs: give --images too, or leave it out")
     plan = EvaluationPlan(
         captions=captions,
         references=references,
         against=against,
-        metrics=tuple(filter(None, (name.strip() for name in (metrics or "").split(",")))),
+        metrics=names or (),
         images=images,
         model=model,
         device=device,

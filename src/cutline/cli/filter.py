@@ -69,6 +69,8 @@ def filter(  # noqa: A001 - the command's name
         `.txt`, `.csv`, `.jsonl` or `.parquet` file for the kept ones, an input for `cutline caption`.
     """
     actions.check()
+    is_given = input_path is not None or output_path is not None or groups != FilterGroups()
+    _check_alone(actions, is_given=is_given)
     if actions.list:
         return _list_measures()
     if actions.move_back is not None:
@@ -87,6 +89,17 @@ def filter(  # noqa: A001 - the command's name
         run=RunOptions(state=actions.state),
     )
     return _filter(job, actions)
+
+
+def _check_alone(actions: Actions, *, is_given: bool) -> None:
+    """ConfigError: what is done alone is not alone; ``is_given``: there are an input, rules or the like."""
+    usual = Actions(verbose=actions.verbose, quiet=actions.quiet)
+    for name, field_name in (("--list", "list"), ("--move-back", "move_back")):
+        value = getattr(actions, field_name)
+        if value == getattr(usual, field_name):
+            continue
+        if is_given or actions != dataclasses.replace(usual, **{field_name: value}):
+            raise ConfigError(f"{name} does nothing else: leave out all other arguments")
 
 
 def _filter(job: Job, actions: Actions) -> int:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
 from cutline.errors import ConfigError
@@ -73,7 +73,7 @@ def history(
     picture: Annotated[
         str | None, Parameter(help="The versions of one picture's caption, by its path.")
     ] = None,
-    limit: Annotated[int, Parameter(help="The latest so many.")] = 50,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1), help="The latest so many.")] = 50,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List the edits of a folder's captions, the latest first."""

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows
-from cutline.cli.output_file import check_output
+from cutline.cli.output_file import check_output, check_overwrite
 from cutline.dataset.lint_list import lint_dataset
 from cutline.files import write_atomically, write_errors
 from cutline.formatting import excerpt, plural, printable
@@ -49,6 +49,7 @@ def lint(
 
     The exit code is 1 where anything is found.
     """
+    check_overwrite(overwrite, output)
     check_output(output, (".json",), "findings are written", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)
     chosen = [one for one in check or _DEFAULT if one not in ignore]

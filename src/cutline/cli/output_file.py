@@ -43,6 +43,12 @@ def check_output(
         raise ConfigError(f"{path} exists: give another output, or --overwrite")
 
 
+def check_overwrite(overwrite: bool, *outputs: Path | None) -> None:
+    """ConfigError: there is nothing to replace."""
+    if overwrite and not any(outputs):
+        raise ConfigError("--overwrite replaces an output: name one with --output, or leave it out")
+
+
 def _check_apart(path: Path, inputs: Sequence[str]) -> None:
     place = os.path.realpath(path)
     for each in inputs:

@@ -105,6 +105,9 @@ def report(
         (name for name, is_given in of_run.items() if is_given), "--allow-private-urls" * allow_private_urls
     ):
         raise ConfigError(f"{name} is for the report of a run: leave it out, or --about run")
+    unused = [name for name in ("--clusters", "--model", "--weights", "--device") if options[name]]
+    if of == "none" and unused:
+        raise ConfigError(f"{unused[0]} is for clusters: leave it out, or change --of none")
     opened = dataset.open(folder)
     rows = find_rows(opened, where) if where else None
     embeddings = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
 from cutline.cli.edit import find_rows, nothing_found
-from cutline.cli.output_file import check_output
+from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.tables import new_table, table_console
 from cutline.dataset.stop_word_lists import read_stop_words
 from cutline.dataset.words import DatasetWords
@@ -39,8 +39,13 @@ def words(
         Order | None,
         Parameter(help="By default `score` (what the captions have more often) where there are others."),
     ] = None,
-    least: Annotated[int, Parameter(help="Leave out what fewer captions have.")] = 1,
-    limit: Annotated[int | None, Parameter(help="At most so many terms; 30 at a terminal.")] = None,
+    least: Annotated[
+        int, Parameter(validator=validators.Number(gte=1), help="Leave out what fewer captions have.")
+    ] = 1,
+    limit: Annotated[
+        int | None,
+        Parameter(validator=validators.Number(gte=1), help="At most so many terms; 30 at a terminal."),
+    ] = None,
     stop_words: Annotated[
         tuple[str, ...],
         Parameter(help="Words to leave out: languages such as en or de, files of words, or `none`."),
@@ -55,6 +60,7 @@ def words(
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
+    check_overwrite(overwrite, output)
     check_output(
         output, (".csv", ".svg"), "words are written", overwrite=overwrite, inputs=[folder, *stop_words]
     )
