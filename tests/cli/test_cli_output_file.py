@@ -130,3 +130,8 @@ def test_options_that_would_do_nothing_are_refused(
     monkeypatch.chdir(place)
     done = cutline_here(*arguments)
     assert (done.returncode, message.lower() in done.stderr.lower()) == (2, True), done.stderr
+
+
+def test_the_studio_names_a_plugin_that_is_not_there(place: Path) -> None:
+    done = cutline_here("studio", place, "--plugin", place / "nowhere.py", "--port", "0")
+    assert (done.returncode, "nowhere.py: there is no such file" in done.stderr) == (2, True), done.stderr

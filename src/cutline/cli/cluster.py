@@ -63,7 +63,7 @@ def cluster(
 
     `cutline find` and all other commands take them as `cluster:3`, or by name.
     """
-    check_overwrite(overwrite, output, plot)
+    check_overwrite(output, plot, overwrite=overwrite)
     check_output(output, (".csv",), "clusters are written", overwrite=overwrite, inputs=[folder])
     check_output(plot, (".svg",), "the map is drawn", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)

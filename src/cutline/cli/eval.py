@@ -74,7 +74,7 @@ def evaluate(
     json: Annotated[bool, Parameter(help="Print the numbers as JSON.")] = False,
 ) -> int:
     """Measure captions: against references, for length and variety, per picture and for all."""
-    check_overwrite(overwrite, output)
+    check_overwrite(output, overwrite=overwrite)
     check_output(
         output,
         ENDINGS,

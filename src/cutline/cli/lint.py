@@ -49,7 +49,7 @@ def lint(
 
     The exit code is 1 where anything is found.
     """
-    check_overwrite(overwrite, output)
+    check_overwrite(output, overwrite=overwrite)
     check_output(output, (".json",), "findings are written", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)
     chosen = [one for one in check or _DEFAULT if one not in ignore]

@@ -43,7 +43,7 @@ def check_output(
         raise ConfigError(f"{path} exists: give another output, or --overwrite")
 
 
-def check_overwrite(overwrite: bool, *outputs: Path | None) -> None:
+def check_overwrite(*outputs: Path | None, overwrite: bool) -> None:
     """ConfigError: there is nothing to replace."""
     if overwrite and not any(outputs):
         raise ConfigError("--overwrite replaces an output: name one with --output, or leave it out")

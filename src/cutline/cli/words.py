@@ -60,7 +60,7 @@ def words(
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
-    check_overwrite(overwrite, output)
+    check_overwrite(output, overwrite=overwrite)
     check_output(
         output, (".csv", ".svg"), "words are written", overwrite=overwrite, inputs=[folder, *stop_words]
     )
