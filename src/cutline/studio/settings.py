@@ -68,9 +68,9 @@ class StudioSettings:
         for path in self.chain:
             if not path.exists():
                 raise ConfigError(f"--chain {path}: there is no such file or folder")
-        for path in self.plugin:
-            if not Path(path).is_file():
-                raise ConfigError(f"--plugin {path}: there is no such file")
+        for plugin in self.plugin:
+            if not Path(plugin).is_file():
+                raise ConfigError(f"--plugin {plugin}: there is no such file")
         self.chains  # noqa: B018 - raises where a name is not clear
         for root in self.roots:
             if not root.is_dir():
