@@ -197,3 +197,28 @@ def test_a_list_has_the_columns_of_the_input(tmp_path, ending):
         tags, more = json.loads(tags), json.loads(more)
     assert (tags, more) == (["x", "y"], {"colour": "red"})
     assert float(first["side"]) == 360
+
+
+def test_names_of_any_kind_come_through_the_lists(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = [
+        "a b.png",
+        "two\nlines.png",
+        "emoji\N{GRINNING FACE}.png",
+        "quote\"'.png",
+        "wr\u00f6ng\udcff.png",
+    ]
+    for number, name in enumerate(names):
+        (folder / name).write_bytes(file_of(scene(seed=number)))
+    done = run("filter", folder, tmp_path / "all.csv", expect=2)
+    assert "rename it, or give the list a name that ends in .parquet" in done.stderr
+    run("filter", folder, tmp_path / "all.parquet")
+    run("caption", tmp_path / "all.parquet", tmp_path / "all.jsonl", "--model", "fake")
+    assert len(rows(tmp_path / "all.jsonl")) == len(names)
+    (folder / names.pop()).unlink()
+    for ending in ("csv", "jsonl"):
+        run("filter", folder, tmp_path / f"rest.{ending}")
+        run("caption", tmp_path / f"rest.{ending}", tmp_path / f"{ending}.jsonl", "--model", "fake")
+        assert len(rows(tmp_path / f"{ending}.jsonl")) == len(names)
+    run("filter", folder, tmp_path / "rest.txt", expect=2)

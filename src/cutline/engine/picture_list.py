@@ -133,9 +133,18 @@ class _Places:
                 f"{sample.path} is inside another file and has no path for {self._list.name}: "
                 "give the list a name that ends in .parquet, which then holds the pictures"
             )
-        if "\n" in place or "\r" in place or place.encode("utf-8", "ignore").decode() != place:
-            raise ConfigError(f"{valid_unicode(place)!r} cannot be written to {self._list.name}: rename it")
+        is_line = self._list.suffix.lower() == ".txt"
+        if not _is_text(place) or (is_line and ("\n" in place or "\r" in place)):
+            raise ConfigError(
+                f"{valid_unicode(place)!r} cannot be written to {self._list.name}: rename it, "
+                "or give the list a name that ends in .parquet"
+            )
         return place
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is valid Unicode, which names of files need not be."""
+    return path.encode("utf-8", "ignore").decode() == path
 
 
 def _write_text(part: Path, places: _Places, rows: Iterable[Row], columns: Columns) -> None:  # noqa: ARG001 - paths only
@@ -206,7 +215,7 @@ def _groups(places: _Places, rows: Iterable[Row]) -> Iterator[list[tuple[JSON, S
     size = 0
     for sample, measured in rows:
         place, data = places.find(sample), None
-        if place is None:
+        if place is None or not _is_text(place):
             assert sample.location is not None
             data = sample.location.read()
             size += len(data)
