@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +17,7 @@ from PIL import Image
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.analysis.lint import lint
 from cutline.analysis.word_index import WordIndex
-from processes import cutline_here
+from processes import cutline_here, environment
 
 USUAL = [f"a man rides a bicycle past house {number} in the old town" for number in range(40)]
 
@@ -125,3 +129,28 @@ def test_known_openers_and_captions_that_repeat_themselves_are_found() -> None:
     assert found["the image shows"].count == 2
     assert "--remove-openers" in found["the image shows"].message
     assert found[loop].message.startswith("repeats ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")
+def test_a_word_of_a_hundred_thousand_letters_costs_no_more_than_others() -> None:
+    """One of its letters left out at a time, it would take 10 GB."""
+    chance = random.Random(1)
+    word = "".join(chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(100_000))
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "import pyarrow as pa\n"
+        "from cutline.analysis.word_index import WordIndex\n"
+        "from cutline.analysis.word_checks import misspelt_words\n"
+        "index = WordIndex()\n"
+        "index.update(pa.chunked_array([[sys.stdin.read(), 'a dog runs']]))\n"
+        "print(len(list(misspelt_words(index))))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        input=word,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, "0"), ran.stderr[-500:]

@@ -22,6 +22,7 @@ _NEARLY_ALL: Final = 0.9
 _RARE: Final = 3  # times that a misspelt word occurs
 _TIMES: Final = 6  # as often is the right one
 _LETTERS: Final = 6  # of a word that is compared with others: shorter ones differ by a letter as they are
+_LONGEST: Final = 40  # letters of one that is compared: each letter costs a copy of the word
 _SHORT: Final = 3  # letters of a word that is looked at where it occurs once
 
 
@@ -50,7 +51,7 @@ def misspelt_words(index: WordIndex) -> Iterator[Finding]:
     by_deletion: dict[str, list[int]] = collections.defaultdict(list)
     for number in np.flatnonzero(counts).tolist():
         term = found.terms[number]
-        if len(term) >= _LETTERS - 1 and WORD.fullmatch(term):
+        if _LETTERS - 1 <= len(term) <= _LONGEST and WORD.fullmatch(term):
             for form in {term, *_deletions(term)}:
                 by_deletion[form].append(number)
     seen: set[int] = set()
