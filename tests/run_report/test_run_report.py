@@ -178,6 +178,8 @@ def test_it_is_about_the_dataset_where_that_is_wanted(folder: Path, tmp_path: Pa
     assert done.returncode == 2
     assert "has no journal of a run" in done.stderr
     assert "give --state, or --about dataset" in done.stderr
+    done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "b.html", "--state", tmp_path / "none")
+    assert "give the folder that the run was given as --state" in done.stderr
 
 
 def test_a_state_elsewhere_is_named(folder: Path, tmp_path: Path) -> None:

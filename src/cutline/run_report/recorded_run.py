@@ -204,6 +204,8 @@ def read_run(
     folder = state_folder(output, state)
     if not (folder / "journal.jsonl").is_file():
         cure = "give --state, or --about dataset for its captions"
+        if state is not None:
+            cure = "give the folder that the run was given as --state, or --about dataset for its captions"
         if is_remote(output):
             cure = "report where it was written, or give --state a copy of its state folder"
         raise ConfigError(f"{output} has no journal of a run in {folder}: {cure}")
