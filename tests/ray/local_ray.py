@@ -13,6 +13,8 @@ import psutil
 
 from processes import free_port, wait_until
 
+TITLES = ("ray::shard ", "ray::ShardWorker", "ray::cutline ")
+
 
 class Cluster:
     """`cutline ray up` in a process of its own: nodes with one CPU each."""
@@ -64,10 +66,10 @@ class Cluster:
         return Node(*psutil.Process(self.process.pid).children())
 
     def workers(self):
-        """The processes of workers that have a shard, on all nodes."""
+        """The processes of workers that run, on all nodes; Ray titles them by their last call."""
         own = [one for one in (self.process, *self.joined) if one.poll() is None]
         found = [one for each in own for one in Node(psutil.Process(each.pid)).processes()]
-        return [one for one in found if _title(one).startswith("ray::shard ")]
+        return [one for one in found if _title(one).startswith(TITLES)]
 
     def stop(self):
         for process in self.joined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psutil
 import pytest
 
 from engine_outputs import captions, check_once_each
@@ -76,3 +77,29 @@ def test_each_death_of_a_worker_leaves_the_limit_as_it_is(endpoint, pictures, tm
     assert run.returncode == 0, errors
     assert len(captions("jsonl", output)) == 160
     assert endpoint.stats()["most_in_flight"] == 5
+
+
+def test_workers_begin_nothing_more_while_their_driver_is_silent(endpoint, pictures, tmp_path, cluster):
+    endpoint.configure(latency=0.5)
+    folder, output = pictures(240), tmp_path / "captions.jsonl"
+    run = start_cutline(
+        *("caption", folder, output, "--samples-per-task", 120),
+        *endpoint.arguments(max_concurrent_requests=4),
+        *cluster.arguments(),
+    )
+    wait_until(lambda: endpoint.stats()["pictures"] >= 20 and cluster.workers())
+    driver = psutil.Process(run.pid)
+    driver.suspend()
+    counts = []
+    wait_until(lambda: counts.append(endpoint.stats()["requests"]) or _is_steady(counts), every=0.5)
+    assert counts[-1] < 240
+    driver.resume()
+    endpoint.configure(latency=0.01)
+    _, errors = run.communicate()
+    assert run.returncode == 0, errors
+    check_once_each(endpoint, folder, output, "jsonl", twice=0)
+
+
+def _is_steady(counts):
+    """No request for three seconds."""
+    return len(counts) > 6 and counts[-1] == counts[-7]

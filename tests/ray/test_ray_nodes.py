@@ -64,7 +64,7 @@ def test_a_node_that_joins_is_used_and_one_that_dies_or_falls_silent_is_done_wit
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_thirty_kills_of_drivers_workers_and_nodes(new_endpoint, pictures, tmp_path, own):
-    endpoint = new_endpoint(latency=0.2, fault={"500": 0.05, "429": 0.01})
+    endpoint = new_endpoint(latency=1, fault={"500": 0.05, "429": 0.01})
     folder, output = pictures(2000), tmp_path / "captions.jsonl"
     victims = ("driver", "worker", "node")
     done = run_with_kills(endpoint, own, folder, output, form="jsonl", kills=30, seed=7, victims=victims)

@@ -21,7 +21,7 @@ from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.selection import SelectedSource
 from cutline.engine.shard_task import COMMIT_EVERY, GRACE, ShardHost, ShardResult
-from cutline.errors import BudgetSpent, RunStopped, SinkError
+from cutline.errors import BudgetSpent, EndpointUnusable, RunStopped, SinkError
 from cutline.formatting import plural, printable
 from cutline.interfaces import Source
 from cutline.job import Job
@@ -199,7 +199,7 @@ class _Run:
             async for batch in worker.run(work):
                 await self._take(worker, shard, batch)
                 if batch.ended is not None:
-                    self._end(shard, batch.ended)
+                    self._end(worker, shard, batch.ended)
         finally:
             if granting is not None:
                 granting.cancel()
@@ -221,7 +221,7 @@ class _Run:
         if shard is self.shards.first:
             self.ready.set()
 
-    def _end(self, shard: Shard, ended: Ended) -> None:
+    def _end(self, worker: Worker, shard: Shard, ended: Ended) -> None:
         stats = self.host.stats
         stats.changed += ended.changed
         stats.unchecked += ended.unchecked
@@ -229,6 +229,9 @@ class _Run:
         self.engine.note(ended)
         shard.is_done = ended.complete
         stop = ended.error or ended.stop
+        if isinstance(stop, EndpointUnusable) and self.engine.nodes > 1:
+            where = f"on the node {worker.environment.host}: {stop}"
+            stop = EndpointUnusable(where, kind=stop.kind, status=stop.status)
         if stop is not None:
             self.host.stop.request(stop)
         self.ready.set()

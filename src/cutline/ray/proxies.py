@@ -7,6 +7,7 @@ import collections
 import concurrent.futures
 import itertools
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -23,6 +24,8 @@ from cutline.records import Outcome, Sample, Step
 from cutline.slots import Slots
 
 LOOKUP_SIZE = 256
+DRIVER_SILENCE = 8.0  # less than the time after which the driver replaces a silent worker
+_LOOK_EVERY = 0.2
 NOTHING = Known()
 
 
@@ -200,12 +203,17 @@ class WorkerSink(Sink):
 
 
 class WorkerSlots(Slots):
-    """Slots while the driver grants some; without a budget there is always one."""
+    """Slots while the driver grants some; without a budget there is always one.
+
+    None is given while the driver has not been heard of for ``DRIVER_SILENCE`` seconds: it may be gone, or
+    have given this worker up, and its part of the limit to another one.
+    """
 
     def __init__(self, *, has_budget: bool) -> None:
         self._has_budget = has_budget
         self._granted = self._left = 0
         self._halted = False
+        self._heard = time.monotonic()
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
 
     async def take(self) -> None:
@@ -216,6 +224,16 @@ class WorkerSlots(Slots):
             self._waiting.append(future)
             await future
         self._granted -= self._has_budget
+        while self._is_alone and not self._halted:  # noqa: ASYNC110 - for a clock there is no event
+            await asyncio.sleep(_LOOK_EVERY)
+
+    @property
+    def _is_alone(self) -> bool:
+        return time.monotonic() - self._heard > DRIVER_SILENCE
+
+    def greet(self) -> None:
+        """The driver is there."""
+        self._heard = time.monotonic()
 
     def check(self) -> None:
         if self._halted:

@@ -74,6 +74,10 @@ class Worker:
     def answer(self, number: int, known: Mapping[str, Known]) -> None:
         self.actor.answer.remote(number, known)
 
+    def greet(self) -> None:
+        """Let it know that the driver is there; without that it begins nothing more."""
+        self.actor.greet.remote()
+
     def stop(self, reason: CutlineError) -> None:
         """Have it end its shard early."""
         self.actor.stop.remote(reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -16,7 +17,7 @@ from cutline.engine.executor import Terms
 from cutline.errors import ConfigError, CutlineError, RunStopped
 from cutline.formatting import plural
 from cutline.job import Job
-from cutline.ray.liveness import responds
+from cutline.ray.liveness import PATIENCE, responds
 from cutline.ray.messages import Status
 from cutline.ray.placement import Placement, cause_of, need_of
 from cutline.ray.remote_worker import Worker, WorkerLost
@@ -139,9 +140,12 @@ class Team:
         try:
             while True:
                 await asyncio.sleep(_LOOK_EVERY)
+                for worker in self.workers:
+                    worker.greet()
                 if await responds(self.head):
                     heard = time.monotonic()
-                    await self._look()
+                    with contextlib.suppress(TimeoutError):  # the head is gone since
+                        await asyncio.wait_for(self._look(), PATIENCE)
                     self._cancel_surplus()
                 elif time.monotonic() - heard > _HEAD_PATIENCE:
                     self.is_headless = True

@@ -110,6 +110,7 @@ class ShardWorker:
         assert self._pipeline is not None, "open comes first"
         self._pipeline.is_watched, self._pipeline.suspects = work.is_watched, work.suspects
         self._stop = Stop()
+        self._slots.greet()
         stats = RunStats(models=self._pipeline.chain.models)
         working = asyncio.create_task(self._run_shard(work, stats))
         last = time.monotonic()
@@ -183,6 +184,10 @@ class ShardWorker:
     async def grant(self, count: int) -> None:
         """So many more pictures may be begun within the budget."""
         self._slots.grant(count)
+
+    async def greet(self) -> None:
+        """The driver is there."""
+        self._slots.greet()
 
     async def share(self, requests: int) -> None:
         """Send at most so many requests at once from now on; returns when there are no more under way."""
