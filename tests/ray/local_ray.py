@@ -13,8 +13,6 @@ import psutil
 
 from processes import free_port, wait_until
 
-TITLES = ("ray::shard ", "ray::ShardWorker", "ray::cutline ")
-
 
 class Cluster:
     """`cutline ray up` in a process of its own: nodes with one CPU each."""
@@ -65,11 +63,12 @@ class Cluster:
         """What the head's machine runs, but for this cluster's own process."""
         return Node(*psutil.Process(self.process.pid).children())
 
-    def workers(self):
-        """The processes of workers that run, on all nodes; Ray titles them by their last call."""
+    def workers(self, endpoint):
+        """The processes, on all nodes, that send requests to a test endpoint."""
+        port = int(endpoint.root.rpartition(":")[2])
         own = [one for one in (self.process, *self.joined) if one.poll() is None]
         found = [one for each in own for one in Node(psutil.Process(each.pid)).processes()]
-        return [one for one in found if _title(one).startswith(TITLES)]
+        return [one for one in found if port in _ports(one)]
 
     def stop(self):
         for process in self.joined:
@@ -114,8 +113,9 @@ class Node:
             self.kill()
 
 
-def _title(process):
+def _ports(process):
+    """Those that a process is connected to."""
     try:
-        return " ".join(process.cmdline())
+        return [one.raddr.port for one in process.net_connections("tcp") if one.raddr]
     except psutil.Error:
-        return ""
+        return []

@@ -29,7 +29,7 @@ def run_with_kills(endpoint, cluster, folder, output, *, form, kills, seed, vict
         wait_until(lambda: endpoint.stats()["pictures"] >= target or run.poll() is not None)  # noqa: B023
         if run.poll() is not None:
             break
-        victim, workers = chance.choice(victims), cluster.workers()
+        victim, workers = chance.choice(victims), cluster.workers(endpoint)
         print(f"{answered} pictures; killing a {victim}")
         if victim == "node":
             node.kill()

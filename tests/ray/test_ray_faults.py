@@ -71,8 +71,8 @@ def test_each_death_of_a_worker_leaves_the_limit_as_it_is(endpoint, pictures, tm
         *cluster.arguments(),
     )
     for count in (20, 60):
-        wait_until(lambda: endpoint.stats()["pictures"] >= count and cluster.workers())  # noqa: B023
-        cluster.workers()[-1].kill()
+        wait_until(lambda: endpoint.stats()["pictures"] >= count and cluster.workers(endpoint))  # noqa: B023
+        cluster.workers(endpoint)[-1].kill()
     _, errors = run.communicate()
     assert run.returncode == 0, errors
     assert len(captions("jsonl", output)) == 160
@@ -87,7 +87,7 @@ def test_workers_begin_nothing_more_while_their_driver_is_silent(endpoint, pictu
         *endpoint.arguments(max_concurrent_requests=4),
         *cluster.arguments(),
     )
-    wait_until(lambda: endpoint.stats()["pictures"] >= 20 and cluster.workers())
+    wait_until(lambda: endpoint.stats()["pictures"] >= 20 and cluster.workers(endpoint))
     driver = psutil.Process(run.pid)
     driver.suspend()
     counts = []

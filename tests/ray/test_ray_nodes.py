@@ -34,7 +34,7 @@ def on(cluster):
 
 
 def both_work(endpoint, cluster, pictures=20):
-    return endpoint.stats()["pictures"] >= pictures and len(cluster.workers()) == 2
+    return endpoint.stats()["pictures"] >= pictures and len(cluster.workers(endpoint)) == 2
 
 
 def test_a_node_that_joins_is_used_and_one_that_dies_or_falls_silent_is_done_without(
@@ -43,13 +43,13 @@ def test_a_node_that_joins_is_used_and_one_that_dies_or_falls_silent_is_done_wit
     endpoint = new_endpoint(latency=0.5)
     folder, output = pictures(320), tmp_path / "captions.jsonl"
     run = start_cutline(*arguments(endpoint, folder, output), "--actors", 2, *on(own))
-    wait_until(lambda: len(own.workers()) == 1)
+    wait_until(lambda: len(own.workers(endpoint)) == 1)
     for number in range(2):
         node = own.join()
         wait_until(lambda: both_work(endpoint, own))
         if number == 0:
             node.kill()
-            wait_until(lambda: len(own.workers()) == 1)
+            wait_until(lambda: len(own.workers(endpoint)) == 1)
         else:
             with node.silent():
                 _, errors = run.communicate()

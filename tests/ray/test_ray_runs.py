@@ -51,7 +51,7 @@ def test_a_killed_worker_is_replaced(endpoint, pictures, tmp_path, cluster):
         *cluster.arguments(),
     )
     wait_until(lambda: endpoint.stats()["pictures"] >= 40)
-    cluster.workers()[0].kill()
+    cluster.workers(endpoint)[0].kill()
     _, errors = run.communicate()
     assert run.returncode == 0, errors
     assert "died" in errors
