@@ -6,6 +6,7 @@ import asyncio
 import collections
 import concurrent.futures
 import itertools
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,15 +142,15 @@ class WorkerJournal(JournalStore):
 class WorkerOutput(ShardOutput):
     """Sends outcomes to the driver, in the order of the shard."""
 
-    def __init__(self, outbox: Outbox, journal: WorkerJournal, folder: Path, *, needs_picture: bool) -> None:
+    def __init__(self, outbox: Outbox, journal: WorkerJournal, *, needs_picture: bool) -> None:
         self._outbox = outbox
         self._journal = journal
-        self._folder = folder
         self._needs_picture = needs_picture
 
     @property
     def folder(self) -> Path:
-        return self._folder
+        """Of this machine, for the unnamed file of outcomes that wait for their turn."""
+        return Path(tempfile.gettempdir())
 
     @property
     def needs_picture(self) -> bool:

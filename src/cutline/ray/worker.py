@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import platform
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -131,12 +130,9 @@ class ShardWorker:
         if work.has_history or setup.keeps_captions:
             samples = self._journal.with_history(samples)
         host = ShardHost(journal=self._journal, slots=self._slots, stats=stats, stop=self._stop)
-        with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
-            output = WorkerOutput(
-                self._outbox, self._journal, Path(folder), needs_picture=setup.needs_picture
-            )
-            assert self._pipeline is not None
-            return await run_shard(task, self._pipeline, output, host, samples)
+        output = WorkerOutput(self._outbox, self._journal, needs_picture=setup.needs_picture)
+        assert self._pipeline is not None
+        return await run_shard(task, self._pipeline, output, host, samples)
 
     def _ended(self, working: asyncio.Task[ShardResult], work: ShardWork, stats: RunStats) -> Ended:
         error: CutlineError | None = None
