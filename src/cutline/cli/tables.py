@@ -1,7 +1,11 @@
-"""Tables on the output stream: without lines, and as wide as they need to be where it is no terminal."""
+"""Tables on the output stream: without lines, and as wide as they need to be where it is no terminal.
+
+``COLUMNS`` gives another width.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,6 +31,6 @@ def new_table(*texts: str, numbers: Iterable[str] = ()) -> Table:
 def table_console() -> Console:
     """The output stream, for tables."""
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = max(console.width, PIPED_WIDTH)
     return console

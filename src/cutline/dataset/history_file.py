@@ -75,6 +75,9 @@ class HistoryFile:
                 raise
 
     def _open(self) -> sqlite3.Connection:
+        if self._refusal is not None and is_full(self._refusal):  # there may be room again
+            self.close()
+            self._refusal = None
         if self._connection is None:
             connection = sqlite3.connect(
                 self._file, isolation_level=None, check_same_thread=False, timeout=30
@@ -85,7 +88,7 @@ class HistoryFile:
                 connection.close()
                 if not is_not_writable(error):
                     raise
-                connection = open_copy(self._file)
+                connection = open_copy(self._file, _SCHEMA)
                 self._refusal = error
             self._connection = connection
         return self._connection

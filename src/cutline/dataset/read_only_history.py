@@ -49,8 +49,10 @@ def not_writable(state: Path, error: BaseException) -> SinkError:
     )
 
 
-def open_copy(file: Path) -> sqlite3.Connection:
+def open_copy(file: Path, schema: str) -> sqlite3.Connection:
     """A connection that only reads. What is in the log beside the file is read from a copy of both.
+
+    A file that is empty yet, as a full disk leaves it, has the empty tables of ``schema``.
 
     Raises:
         sqlite3.Error: it is no database.
@@ -58,16 +60,30 @@ def open_copy(file: Path) -> sqlite3.Connection:
     """
     log = file.with_name(f"{file.name}-wal")
     if not log.exists() or not log.stat().st_size:
-        return _connect(file, "immutable=1")
+        whole = _connect(file, "immutable=1")
+        return whole if _has_tables(whole) else _only_read(_in_memory(), schema)
     with tempfile.TemporaryDirectory(prefix="cutline-history-") as folder:
         for each in (file, log):
             shutil.copyfile(each, Path(folder, each.name))
         copy = sqlite3.connect(Path(folder, file.name), isolation_level=None)
-        whole = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        whole = _in_memory()
         copy.backup(whole)
         copy.close()
-    whole.execute("PRAGMA query_only = ON")
-    return whole
+    return _only_read(whole, "" if _has_tables(whole) else schema)
+
+
+def _in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+def _only_read(connection: sqlite3.Connection, schema: str) -> sqlite3.Connection:
+    connection.executescript(schema)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 def _connect(file: Path, option: str) -> sqlite3.Connection:
