@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,17 @@ def test_a_probe_of_another_site_gets_nothing_readable(service):
         b"GET /health HTTP/1.1\r\nHost: 10.0.0.1\r\nOrigin: https://evil.example\r\nConnection: close\r\n\r\n"
     )
     assert statuses(exchanged(service, head)) == [403]
+
+
+def test_an_idle_connection_outlives_what_clients_keep(service):
+    """HTTPX keeps idle connections for 5 seconds: a server that closes them as soon meets its next request."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+    connection.connect()
+    used = connection.sock
+    for pause in (0, 6):
+        time.sleep(pause)
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        assert connection.sock is used
+    connection.close()

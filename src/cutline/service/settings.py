@@ -124,8 +124,8 @@ class Settings(BaseSettings):
     """Site whose pages may call this server, such as https://app.example; several by repetition."""
     root_path: str = ""
     """Prefix of all paths behind a proxy, such as /captions."""
-    keep_alive: float = Field(5.0, gt=0)
-    """Seconds that a connection may stay idle; more than the proxy's, where one is before it."""
+    keep_alive: float = Field(75.0, gt=0)
+    """Seconds that a connection may stay idle; more than a proxy or client keeps it."""
     access_log: bool = False
     """Log every request, by its route."""
     log_format: LogFormat = "plain"
