@@ -127,10 +127,13 @@ def test_a_budget_is_that_of_all_workers(endpoint, pictures, tmp_path, cluster):
     arguments = ("caption", folder, output, *endpoint.arguments(max_concurrent_requests=8))
     assert cutline(*arguments, "--image-limit", 1).returncode == 0
     tokens = report(output)["prompt_tokens"] + report(output)["completion_tokens"]
+    before = endpoint.stats()["pictures"]
     done = cutline(*arguments, "--budget-tokens", 50 * tokens, *cluster.arguments())
     assert done.returncode == 3, done.stderr
     assert "budget" in done.stderr
-    assert 45 <= report(output)["captions"] <= 52
+    assert 45 <= 1 + endpoint.stats()["pictures"] - before <= 52
+    assert cutline(*arguments).returncode == 0
+    assert endpoint.stats()["pictures"] == before + 199, "what was paid but not written yet is not paid again"
 
 
 def test_an_interrupt_ends_cleanly_and_the_same_command_goes_on(endpoint, pictures, tmp_path, cluster):

@@ -7,7 +7,7 @@ from pathlib import Path
 import cyclopts
 from rich.text import Text
 
-from cutline.cli.tables import new_table, table_console
+from cutline.cli.tables import new_table
 from cutline.errors import ConfigError
 from cutline.prompts import library_prompts, load_prompt
 from cutline.terminal import Console
@@ -21,7 +21,7 @@ def list_prompts() -> int:
     table = new_table("prompt", "what it requests")
     for name, about in library_prompts().items():
         table.add_row(Text(name), Text(about))
-    table_console().print(table)
+    Console(highlight=False).print(table)  # prose, which folds where it is piped too
     return 0
 
 

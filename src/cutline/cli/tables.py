@@ -1,11 +1,7 @@
-"""Tables on the output stream: without lines, and as wide as they need to be where it is no terminal.
-
-``COLUMNS`` gives another width.
-"""
+"""Tables on the output stream: without lines, and as wide as they need to be where it is no terminal."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -31,6 +27,6 @@ def new_table(*texts: str, numbers: Iterable[str] = ()) -> Table:
 def table_console() -> Console:
     """The output stream, for tables."""
     console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not console.is_terminal:
         console.width = max(console.width, PIPED_WIDTH)
     return console
