@@ -153,6 +153,7 @@ def serve(folder: Path, cache: Path, rows: int) -> list[Figure]:
         figures.append(Figure(case=name, name="server", value=server.memory(), unit="MB", most=500))
 
     try:
+        server.wait_until_open()
         screen(server, 0)
         first = time.perf_counter() - start
         figures.append(

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,18 @@ class StudioServer:
         with urllib.request.urlopen(request, timeout=600) as response:
             content = response.read()
             return json.loads(content) if "json" in response.headers.get("Content-Type", "") else content
+
+    def wait_until_open(self) -> None:
+        """The server responds before it has listed its folder."""
+        while True:
+            try:
+                self.call("rows", {"rows": [0]})
+            except urllib.error.HTTPError as error:
+                if error.code != 409:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def wait_until_read(self) -> None:
         while not self.call("state").get("is_read"):
