@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from processes import Endpoint, end_started
+from s3_server import Bucket, new_bucket, s3_server
 from server_process import Server
 
 # No deadline: an example takes longer where other programs run. In CI the same examples each time; elsewhere new ones,
@@ -86,6 +87,20 @@ def new_endpoint() -> Iterator[Callable[..., Endpoint]]:
     yield start
     for endpoint in started:
         endpoint.stop()
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    """The address of a server that speaks S3's protocol."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(storage: str) -> Iterator[Bucket]:
+    """An empty bucket there, for programs that get its ``environment``."""
+    with new_bucket(storage) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")  # its event loop must not be there for the tests of other files

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -49,6 +51,12 @@ class Bucket:
     def __init__(self, client: Any, name: str, environment: dict[str, str]) -> None:
         self.client, self.name, self.environment = client, name, environment
         self.url = f"s3://{name}"
+
+    def reached(self, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+        """This bucket, which the program of a test reaches within the test's own process."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        return self
 
     def read(self, key: str) -> bytes:
         body: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()

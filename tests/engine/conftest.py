@@ -3,9 +3,27 @@ from __future__ import annotations
 import pytest
 from batching import BatchService
 from coloured_runs import colours, run  # noqa: F401 - fixtures
-from s3_storage import bucket, machine, storage  # noqa: F401 - fixtures
 
 from engine_pictures import own_pictures, pictures  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def bucket(bucket, monkeypatch):
+    return bucket.reached(monkeypatch)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Goes to another machine: a home and a working folder of its own."""
+
+    def go(name):
+        for folder in ("home", "work"):
+            (tmp_path / name / folder).mkdir(parents=True, exist_ok=True)
+        for variable in ("HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.setenv(variable, str(tmp_path / name / "home"))
+        monkeypatch.chdir(tmp_path / name / "work")
+
+    return go
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import pytest
 from job_surroundings import environment_of, fill
 
 from processes import cutline, cutline_here
-from s3_server import Bucket, new_bucket, s3_server
 from server_process import Server
 
 
@@ -47,19 +46,6 @@ def job_here(
         return cutline_here("job", *arguments)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def storage() -> Iterator[str]:
-    """The address of a server that speaks S3's protocol."""
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture
-def bucket(storage: str) -> Iterator[Bucket]:
-    with new_bucket(storage) as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from processes import free_port, wait_until
+from processes import environment, free_port, wait_until
 
 
 class Cluster:
@@ -42,6 +42,19 @@ class Cluster:
             )
         wait_until(lambda: b"nodes at" in log.read_bytes() or self.process.poll() is not None, seconds=300)
         assert self.process.poll() is None, log.read_text()
+
+    def python(self, program, *arguments):
+        """What a program printed that connects to this cluster, whose address is its first argument."""
+        done = subprocess.run(
+            [sys.executable, "-c", program, self.address, *map(str, arguments)],
+            env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def arguments(self):
         return ["--engine", "ray", "--address", self.address]

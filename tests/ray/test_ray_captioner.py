@@ -36,16 +36,8 @@ for row in sorted(dataset.take_all(), key=lambda row: row["number"]):
 def test_rows_get_captions_or_the_kind_of_their_failure(endpoint, pictures, tmp_path, cluster):
     folder = pictures(10)
     (folder / "00004.png").write_bytes(b"no picture")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, cluster.address, folder, endpoint.url],
-        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines() if line[:1].isdigit()]
+    printed = cluster.python(PROGRAM, folder, endpoint.url)
+    rows = [line.split() for line in printed.splitlines() if line[:1].isdigit()]
     assert [row[1:3] for row in rows] == [
         *[["caption", "-"]] * 4,
         ["failure", "unsupported"],

@@ -9,17 +9,10 @@ import pytest
 
 from engine_outputs import captions, check_once_each
 from processes import cutline, start_cutline, wait_until
-from s3_server import new_bucket, s3_server
 
 pytest.importorskip("ray", reason="needs the extra ray")
 
 IN_FLIGHT = 16
-
-
-@pytest.fixture
-def bucket():
-    with s3_server() as address, new_bucket(address) as made:
-        yield made
 
 
 def test_an_endpoint_with_errors_refusals_and_hangs_loses_nothing(endpoint, pictures, tmp_path, cluster):

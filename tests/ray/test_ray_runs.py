@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 
 import pytest
 from ray_kills import run_with_kills
 
 from engine_outputs import NAMES, captions, check_once_each, failures, report
-from processes import cutline, environment, rest_of, start_cutline, stop, wait_until
+from processes import cutline, rest_of, start_cutline, stop, wait_until
 
 pytest.importorskip("ray", reason="needs the extra ray")
 
@@ -208,12 +206,4 @@ def test_a_call_leaves_the_callers_ray_as_it_was(pictures, tmp_path, cluster):
         "captions = cutline.caption(sys.argv[2], sys.argv[3], model='fake', engine='ray', progress=False)\n"
         "print(len(captions), ray.is_initialized(), ray.get(ray.remote(lambda: 7).remote()))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, cluster.address, pictures(5), tmp_path / "out.jsonl"],
-        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.stdout.split() == ["5", "True", "7"], done.stderr
+    assert cluster.python(program, pictures(5), tmp_path / "out.jsonl").split() == ["5", "True", "7"]

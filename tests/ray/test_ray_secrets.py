@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from processes import environment, start_cutline, wait_until
+from processes import start_cutline, wait_until
 
 pytest.importorskip("ray", reason="needs the extra ray")
 
@@ -26,16 +24,7 @@ print(json.dumps([jobs, actors]))
 
 
 def tables(cluster):
-    done = subprocess.run(
-        [sys.executable, "-c", TABLES, cluster.address],
-        env=environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(cluster.python(TABLES).splitlines()[-1])
 
 
 def test_a_key_of_the_command_line_is_not_shown(new_endpoint, pictures, tmp_path, cluster):

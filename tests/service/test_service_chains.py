@@ -10,7 +10,6 @@ from serving import Service, png
 
 import cutline
 from processes import cutline as run
-from server_process import Server
 
 PAIR = """
 [[step]]
@@ -36,12 +35,6 @@ model = "fake:rejected=1"
 prompt = "Say more than: {sure}"
 optional = true
 """
-
-
-@pytest.fixture(scope="module")
-def experts():
-    with Server("experts.py") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from serving import Service, png
 
 import cutline
 from processes import cutline as run
-from server_process import Server
 
 CHAIN = """
 [[step]]
@@ -23,12 +22,6 @@ prompt = "Say more than: {{look}}"
 """
 LONG = "one two three four five six seven eight"
 SHORT = "The image shows two cats"
-
-
-@pytest.fixture(scope="module")
-def experts():
-    with Server("experts.py") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -12,25 +12,16 @@ from sink_cases import fill, pairs
 
 from cutline import sinks
 from cutline.errors import ConfigError, OutputExists, SinkError
-from s3_server import Bucket, new_bucket, s3_server
+from s3_server import Bucket
 
 pytest.importorskip("s3fs")
 pytest.importorskip("boto3")
 pytest.importorskip("moto.server")
 
 
-@pytest.fixture(scope="module")
-def storage():
-    with s3_server() as address:
-        yield address
-
-
 @pytest.fixture
-def bucket(storage, monkeypatch):
-    with new_bucket(storage) as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
+def bucket(bucket, monkeypatch):
+    return bucket.reached(monkeypatch)
 
 
 def make(bucket, key: str, state, form: str | None = None, **options):
