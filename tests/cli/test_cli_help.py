@@ -113,3 +113,9 @@ def test_commands_without_a_model_option_say_how_models_are_given(cutline, comma
     found = cutline(*command)
     assert (found.code, found.err.count("\n")) == (2, 1)
     assert cure in found.err
+
+
+def test_serve_takes_its_model_as_caption_does(cutline):
+    found = cutline("serve", "-m", "nosuch:model")
+    assert (found.code, "nosuch" in found.err) == (2, True)
+    assert "Unknown option" not in found.err

@@ -37,7 +37,9 @@ def _options() -> dict[str, Any]:
         shown = f"{field.default:g}" if isinstance(field.default, float) else field.default
         text = f"{field.description} [default: {shown}]" if shown else field.description
         hyphens = name == "server_args"  # its value is options of another program
-        options[OPTIONS.get(name, name)] = Annotated[kind, Parameter(help=text, allow_leading_hyphen=hyphens)]
+        short = "-m" if name == "model" else None
+        given = Parameter(help=text, alias=short, allow_leading_hyphen=hyphens)
+        options[OPTIONS.get(name, name)] = Annotated[kind, given]
         if name == "log_level":
             text = "Restart when the --env-file, a chain file, a plug-in or the source changes."
             options["reload"] = Annotated[bool, Parameter(help=text)]
