@@ -46,7 +46,7 @@ def number(value: float, digits: int = 4) -> str:
         return {math.inf: "∞", -math.inf: "-∞"}.get(value, "unknown")
     if value == round(value) or abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
-    return "0" if abs(value) < 1e-6 else f"{value:.{digits}g}"
+    return f"{value:.{digits}g}"
 
 
 def most_common(counter: Counter[str]) -> str:

@@ -34,6 +34,8 @@ def test_whole_numbers_have_classes_of_whole_numbers():
 def test_classes_beyond_a_limit_are_marked():
     bars = histogram(np.linspace(0, 1, 101), bins=10, marked=lambda middles: middles < 0.35)
     assert [bar.marked for bar in bars] == [True] * 3 + [False] * 7
+    bars = histogram(range(1, 101), bins=10, marked=lambda middles: middles < 52)
+    assert [bar.marked for bar in bars] == [True] * 5 + [False] * 5
 
 
 def test_few_values():

@@ -49,7 +49,7 @@ def histogram(
     places = np.clip((found - low) / width, 0, classes - 1).astype(np.int64)
     counts = np.bincount(places, minlength=classes)
     starts = low + width * np.arange(classes)
-    out = np.zeros(classes, np.bool_) if marked is None else marked(starts + (0 if whole else width / 2))
+    out = np.zeros(classes, np.bool_) if marked is None else marked(starts + (width - whole) / 2)
     labels = _labels(starts.tolist(), width, (float(found.min()), float(found.max())), whole=whole)
     return [
         Bar(label=label, count=count, height=100 * count / int(counts.max()), marked=is_out)
