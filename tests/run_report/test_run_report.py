@@ -86,6 +86,7 @@ def test_captions_that_a_check_noted_and_where_all_failures_are(folder: Path, tm
     shown = page[page.index('id="failures"') : page.index('id="noted"')]
     missing = json.loads((tmp_path / "a.jsonl.failures.jsonl").read_text())
     assert shown.count(missing["message"].rpartition(": ")[2]) == 1, "a single failure is shown once"
+    assert shown.count(missing["key"]) == 1, "and its picture is named once"
 
     caption(folder, tmp_path / "b.jsonl", "--check", "words=100..")
     page = run_report(str(tmp_path / "b.jsonl"))

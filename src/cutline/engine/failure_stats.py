@@ -107,11 +107,16 @@ def _value(number: str) -> float:
 
 def message_of(failure: Failure, path: str = "") -> str:
     """The failure's message in one line, without the name of its picture."""
-    text = failure.message if len(failure.message) <= 2 * LONGEST else failure.message[: 2 * LONGEST]
+    return without_name(failure.message, path, failure.key)
+
+
+def without_name(message: str, *names: str) -> str:
+    """A message in one line, without the name that begins it, of which ``names`` are the possible ends."""
+    text = message if len(message) <= 2 * LONGEST else message[: 2 * LONGEST]
     if text.startswith(("http://", "https://")):
         text = text.partition(": ")[2] or text  # the address may be another, after redirects
     else:
-        for name in filter(None, (path, failure.key)):
+        for name in filter(None, names):
             head, found, rest = text.partition(f"{name}: ")
             if found and rest and (not head or head[-1] in "/\\"):
                 text = rest

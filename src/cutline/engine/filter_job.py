@@ -12,6 +12,7 @@ from typing import Any, Final
 from cutline.credentials import without_credentials
 from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
+from cutline.engine.failure_stats import without_name
 from cutline.engine.filter_page import Examples, filter_page
 from cutline.engine.moved_pictures import PictureMover
 from cutline.engine.overlap import files_read, output_paths, refuse_overlap
@@ -291,7 +292,7 @@ class _Listing:
             self.damaged_files.append(file)
         key = stored_key(valid_unicode(sample.key))
         if len(self.failed) < _LISTED:
-            self.failed.append((key, message))
+            self.failed.append((key, without_name(message, sample.path, sample.key)))
         path = valid_unicode(without_signatures(sample.path))
         self.unopened.add({"image_id": key, "key": key, "image_path": path, "kind": kind, "message": message})
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.engine.failure_stats import Cause, FailureStats
+from cutline.engine.failure_stats import Cause, FailureStats, message_of
 from cutline.engine.journal import Journal
 from cutline.engine.state import failures_file, state_folder
 from cutline.engine.stats import Counts
@@ -129,7 +129,7 @@ class RecordedRun:
         elif isinstance(outcome, Failure):
             text = outcome.reply.text[:_LONGEST] if outcome.reply else ""
             text = text or next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
-            shown = Shown(key=stored_key(outcome.key), text=text, detail=outcome.message)
+            shown = Shown(key=stored_key(outcome.key), text=text, detail=message_of(outcome))
             _add(self.failures, outcome.kind, shown, outcome)
         else:
             text = next((step.text[:_LONGEST] for step in reversed(outcome.steps) if step.text), "")
