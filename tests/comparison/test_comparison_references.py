@@ -45,6 +45,7 @@ def test_the_scores_are_those_of_eval(folder, capsys):
     table = capsys.readouterr().out
     assert "CIDEr-D" in table
     assert "ROUGE-L" in table
+    assert "length  " not in table, "which stands there as words"
     assert "* lengths differ" in table
     assert [line.count("*") for line in table.splitlines() if ".jsonl" in line] == [0, 2]
     good, bad = json.loads((folder / "c.json").read_text())["contestants"]

@@ -13,8 +13,8 @@ from cutline.judgment.exports import interval_json
 from cutline.records import JSON, Usage
 from cutline.text.differences import words
 
-EXPORTED_ONLY = ("BLEU-1", "BLEU-2", "BLEU-3")
-"""Scores that tables leave out, beside BLEU-4."""
+EXPORTED_ONLY = ("BLEU-1", "BLEU-2", "BLEU-3", "length")
+"""Scores that tables leave out, beside BLEU-4 and the words of a caption."""
 
 OPENER = 3
 """Words of an opener, as in "A picture of"."""
