@@ -16,7 +16,7 @@ from cutline.errors import ConfigError
 from cutline.formatting import number, stored_key
 from cutline.records import JSON, Caption, Failure, Outcome, Skip, Usage
 from cutline.run_report.measures import Distribution, measures_of
-from cutline.run_report.picture_rules import measured_pictures, rejected_pictures
+from cutline.run_report.recorded_pictures import measured_pictures, rejected_pictures
 from cutline.run_report.report_values import counts
 from cutline.run_report.scores import Scores
 from cutline.serialization import read_object
