@@ -271,7 +271,7 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("out.jsonl", "refs.json"), "captions to compare with go behind --against"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
         (("out.jsonl", "--references", "words.csv"), "no column of"),
-        (("out.jsonl", "--references", "broken.jsonl"), "row 2 of broken.jsonl cannot be read"),
+        (("out.jsonl", "--references", "broken.jsonl"), "line 1 of it is no JSON object"),
         (("out.jsonl", "--references", "empty.jsonl"), "holds no references"),
         (("out.jsonl", "--references", "number.json"), "holds no texts"),
         (("out.jsonl", "--output", "out.jsonl", "--overwrite"), "is also an input"),
@@ -285,13 +285,25 @@ def test_mistakes_are_one_line(folder, capsys, arguments, message):
     (folder / "pictures").mkdir()
     Image.new("RGB", (8, 8)).save(folder / "pictures" / "a.jpg")
     (folder / "broken.json").write_text("{")
-    (folder / "broken.jsonl").write_text('{"image_id": "a", "caption": "b"}\n{')
+    (folder / "broken.jsonl").write_text("{\n[1]\n")
     (folder / "empty.jsonl").write_text("")
     (folder / "number.json").write_text("3")
     (folder / "words.csv").write_text("colour,shape\nred,round\n")
     code, out, err = printed(capsys, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+@pytest.mark.parametrize("damage", ['{"image_id": "p/imag', "[1]", "\x00\x00", '{"a": 1}{"b": 2}', "NaN,"])
+def test_a_damaged_line_ends_nothing_but_itself(folder, capsys, damage):
+    path = folder / "out.jsonl"
+    lines = path.read_text().splitlines()
+    expected = json.loads(printed(capsys, "out.jsonl", "--references", "refs.json", "--json")[1])
+    path.write_text("\n".join([*lines[:1], damage, "", *lines[1:], damage]) + "\n")
+    code, out, err = printed(capsys, "out.jsonl", "--references", "refs.json", "--json")
+    assert (code, json.loads(out)["metrics"]) == (1, expected["metrics"])
+    assert f"rows that cannot be read in out.jsonl: 2 (line 2, line {len(lines) + 3})" in err
+    assert printed(capsys, "out.jsonl", "--references", "refs.json", "--allow-missing")[0] == 0
 
 
 def test_without_references_the_captions_alone_are_measured(folder, capsys):

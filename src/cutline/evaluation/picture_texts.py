@@ -100,6 +100,7 @@ def _references(
 def _of_file(texts: Texts) -> list[EvaluationProblem]:
     what = f"rows without an id in {texts.path}"
     return [
+        *_missing(f"rows that cannot be read in {texts.path}", texts.damaged),
         *_missing(f"values that are no text in {texts.path}", texts.not_text),
         *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
         *([EvaluationProblem(what=what, count=texts.nameless)] if texts.nameless else []),

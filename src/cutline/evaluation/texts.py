@@ -41,7 +41,7 @@ class Texts:
 
     ``file_names`` are those that the file gives for its ids. ``not_text`` and ``repeated`` are the ids,
     once for each time, of what is no text and of captions after a picture's first; ``nameless`` counts
-    rows without id.
+    rows without id, and ``damaged`` names those that cannot be read.
     """
 
     path: str
@@ -50,6 +50,7 @@ class Texts:
     not_text: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     nameless: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 def read_texts(path: str, role: Role) -> Texts:
@@ -71,7 +72,7 @@ def read_texts(path: str, role: Role) -> Texts:
     elif place.suffix.lower() == ".json":
         names = _read_json(place, collected)
     elif place.suffix.lower() in _TABLES:
-        collected.rows(path, (row for _, row in numbered_rows(path, None)))
+        collected.rows(path, (row for _, row in numbered_rows(path, None, damaged=collected.damaged)))
     else:
         raise ConfigError(
             f"{path} is no table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
@@ -83,11 +84,16 @@ def read_texts(path: str, role: Role) -> Texts:
             "files; --images is for the folder of the pictures"
         )
     if not any(texts.by_id.values()):
-        seen = f"what it has for {texts.not_text[0]!r} is no text" if texts.not_text else "it is empty"
-        raise ConfigError(
-            f"{path} holds no {role}: {seen}{', or its rows have no image_id' * (not texts.not_text)}"
-        )
+        raise ConfigError(f"{path} holds no {role}: {_without_texts(texts)}")
     return texts
+
+
+def _without_texts(texts: Texts) -> str:
+    if texts.not_text:
+        return f"what it has for {texts.not_text[0]!r} is no text"
+    if texts.damaged:
+        return f"{texts.damaged[0]} of it is no JSON object"
+    return "it is empty, or its rows have no image_id"
 
 
 class _Collected:
@@ -99,6 +105,7 @@ class _Collected:
         self._not_text: list[str] = []
         self._repeated: list[str] = []
         self._nameless = 0
+        self.damaged: list[str] = []
 
     def add(self, key: str, value: Any) -> None:
         """One value of a picture: a text, or a list of them."""
@@ -139,6 +146,7 @@ class _Collected:
             not_text=tuple(self._not_text),
             repeated=tuple(self._repeated),
             nameless=self._nameless,
+            damaged=tuple(self.damaged),
         )
 
 

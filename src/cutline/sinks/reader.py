@@ -22,8 +22,12 @@ from cutline.sinks import format_of
 _MAX_FIELD: Final = 1 << 30  # characters
 
 
-def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int, JSON]]:
+def numbered_rows(
+    output: str, output_format: str | None, *, damaged: list[str] | None = None
+) -> Iterator[tuple[int, JSON]]:
     """As ``read_rows``, numbered from 1.
+
+    ``damaged``: as for ``read_rows``.
 
     Raises:
         ConfigError: there is no such file, it is damaged, or a row is not an object.
@@ -32,7 +36,7 @@ def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int,
 
     number = 0
     try:
-        for number, row in enumerate(read_rows(output, output_format), 1):
+        for number, row in enumerate(read_rows(output, output_format, damaged=damaged), 1):
             if not isinstance(row, dict):
                 raise ConfigError(f"{output} holds no captions of cutline: row {number} is not an object")
             yield number, row
@@ -44,11 +48,14 @@ def numbered_rows(output: str, output_format: str | None) -> Iterator[tuple[int,
         raise ConfigError(f"{output} cannot be read: {error.strerror or error}") from None
 
 
-def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
-    """The rows of a finished output on this machine; ConfigError for sidecars."""
+def read_rows(output: str, output_format: str | None, *, damaged: list[str] | None = None) -> Iterator[JSON]:
+    """The rows of a finished output on this machine; ConfigError for sidecars.
+
+    Lines that are no JSON object are left out where ``damaged`` is given, and named there.
+    """
     kind = format_of(output, output_format)
     if kind == "jsonl":
-        yield from _json_lines(Path(output))
+        yield from _json_lines(Path(output), damaged)
     elif kind == "json":
         yield from decode_foreign_json(as_utf8(Path(output).read_bytes()))
     elif kind in {"csv", "tsv"}:
@@ -72,14 +79,24 @@ def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
         raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")
 
 
-def _json_lines(output: Path) -> Iterator[JSON]:
+def _json_lines(output: Path, damaged: list[str] | None) -> Iterator[JSON]:
     with output.open("rb") as file, contextlib.ExitStack() as opened:
         lines: Iterable[bytes] = file
         if text_encoding(beginning(file)) != USUAL:
             lines = (text.encode() for text in opened.enter_context(text_file(file)))
-        for line in lines:
-            if line.strip():
-                yield decode_foreign_json(line)
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = decode_foreign_json(line)
+            except ValueError:
+                if damaged is None:
+                    raise
+                row = None
+            if damaged is None or isinstance(row, dict):
+                yield row
+            else:
+                damaged.append(f"line {number}")
 
 
 def _parquet_rows(output: Path) -> Iterator[JSON]:
