@@ -15,7 +15,7 @@ AT_NEWEST := $(AT_BOTH_ENDS) tests/metrics tests/evaluation tests/measures tests
   tests/captioners/test_openai_replies.py tests/captioners/test_openai_request.py tests/captioners/test_proxies.py
 TOOLS := httpx hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 
-.PHONY: demo test test-newest test-lowest check lint lock bench bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge bench-ray soak docs screenshots clean help
+.PHONY: demo test test-newest test-lowest check lint lock bench bench-versions bench-service bench-studio bench-local bench-embed bench-dedup bench-metrics bench-judge bench-ray soak docs screenshots clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-lowest  the same on the oldest releases that pyproject.toml allows (torch as a GPU build, 5 GB)"
 	@echo "make check  lint, language, types, import order"
 	@echo "make bench  measure against other ways of doing it (minutes)"
+	@echo "make bench-versions  measure against another version of cutline (AGAINST=its checkout)"
 	@echo "make bench-service  measure the service"
 	@echo "make bench-studio  measure the studio on 100,000 pictures (ROWS=number for fewer)"
 	@echo "make bench-local  measure local models against transformers' own pipeline (PHOTOS=folder for real ones)"
@@ -71,16 +72,17 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-for-tests
 	@scripts/system_packages.sh
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 40 --durations-min 8
 
 # What a plain pip install brings today.
 test-newest:
 	@test -d .venv-newest || $(PYTHON) -m venv .venv-newest
 	@.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
-	  --upgrade-strategy eager --editable '.[local,serve,analysis,metrics,nsfw,language]' openai $(TOOLS)
+	  --upgrade-strategy eager --editable '.[local,serve,socks,analysis,metrics,nsfw,language]' openai cryptography $(TOOLS)
 	.venv-newest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_NEWEST)
 
 # The lower bounds of pyproject.toml; what those need in turn, and the tools, are the newest that fit.
+# TORCH=torch==2.13.0 takes another torch, such as a build for the CPU in a folder of UV_FIND_LINKS.
 test-lowest: .venv-lowest/installed
 	.venv-lowest/bin/python -m pytest --numprocesses auto --dist loadfile $(AT_BOTH_ENDS)
 
@@ -88,7 +90,7 @@ test-lowest: .venv-lowest/installed
 	@$(PYTHON) -m venv --clear .venv-lowest
 	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
-	  --editable '.[local,serve]' 'openai>=1.56'
+	  --editable '.[local,serve]' 'openai>=1.56' $(TORCH)
 	@.venv-lowest/bin/uv pip install --quiet --python .venv-lowest $(TOOLS)
 	@touch $@
 
@@ -106,6 +108,10 @@ check: lint
 
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python bench/run.py
+
+# AGAINST: a checkout of the other version, as `git worktree add` makes one.
+bench-versions: $(VENV)/installed-for-tests
+	$(BIN)/python bench/versions.py $(AGAINST)
 
 bench-service: $(VENV)/installed-for-tests
 	$(BIN)/python bench/service.py

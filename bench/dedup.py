@@ -20,12 +20,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from cutline.filters.near import are_near, nearest_kept
+from cutline.filters.pages import Pages
 from cutline.imaging import EXTENSIONS, Picture
 from cutline.imaging.decoded import DecodedPicture
 from cutline.interfaces import MeasureOptions
 from cutline.locations.stored import InlineBytes, LocalFile
 from cutline.measures.catalog import make_measure, usual_measures
 from cutline.measures.hashes import hashes_of
+from cutline.measures.pages import page_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FOLDERS = [SHARED / "photos-coco/images", SHARED / "photos-cid22/images", SHARED / "photos-skimage"]
@@ -147,15 +149,18 @@ def photos(folders):
 def decoded(image):
     file = io.BytesIO()
     if image.format is None or image.format in {"JPEG", "WEBP"}:
-        image.convert("RGB").save(file, "PNG")
+        image.convert("RGB").save(file, "PNG", compress_level=1)
     else:
-        image.save(file, "PNG")
+        image.save(file, "PNG", compress_level=1)
     return DecodedPicture.of(Picture(InlineBytes(file.getvalue(), "copy")))
 
 
 def hashed(image):
-    found = hashes_of(decoded(image))
-    return np.zeros(64, dtype=np.uint8) if found is None else np.frombuffer(found, dtype=np.uint8)
+    """Its hashes, and its ink if it is a page of text."""
+    picture = decoded(image)
+    found = hashes_of(picture)
+    hashes = np.zeros(64, dtype=np.uint8) if found is None else np.frombuffer(found, dtype=np.uint8)
+    return hashes, page_of(picture)
 
 
 def distances(first, second):
@@ -169,12 +174,18 @@ def rising(hashes):
 
 def bench_recall(images):
     """A copy is found where ``--dedup near`` would reject it beside its original."""
-    originals = np.stack([hashed(image) for image in images])
+    hashes, pages = zip(*map(hashed, images), strict=True)
+    originals = np.stack(hashes)
     rows, found_all, closest = [], [], [256, 256]
     pairs = false = 0
     for name, change in {**COPIES, **HARDER}.items():
-        copies = np.stack([hashed(change(image)) for image in images])
-        found = [nearest_kept(np.stack(pair)).kept[1] == 0 for pair in zip(originals, copies, strict=True)]
+        hashes, inks = zip(*(hashed(change(image)) for image in images), strict=True)
+        copies = np.stack(hashes)
+        both = [Pages.of([page, ink]) for page, ink in zip(pages, inks, strict=True)]
+        found = [
+            nearest_kept(np.stack(pair), pages=one).kept[1] == 0
+            for *pair, one in zip(originals, copies, both, strict=True)
+        ]
         rows.append((name, np.mean(found)))
         if name in COPIES:
             found_all += found
@@ -257,6 +268,7 @@ def bench_time(files):
                 for measure in measures:
                     measure.measure(picture)
                 hashes_of(picture)
+                page_of(picture)
             best.append((time.process_time() - start) / len(datas))
         print(f"{name}: {1000 * min(best):.1f} CPU-ms for decoding, {len(measures)} measures and both hashes")
 

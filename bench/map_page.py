@@ -105,6 +105,23 @@ DRAG = """async () => {
   at('pointerup', width / 2, 100);
   return frames / seconds;
 }"""
+CLOUD = """async () => {
+  const { cloudOf } = await import('/page/word_cloud.js');
+  const parts = ['a', 'be', 'cor', 'du', 'el', 'fin', 'go', 'hal', 'in', 'jo'];
+  const terms = Array.from({ length: 150 }, (_, at) => ({
+    term: parts[at % 10] + parts[(at * 7) % 10] + (at % 3 ? parts[Math.floor(at / 10) % 10] : ''),
+    occurrences: Math.round(60000 / (at + 1)), score: at % 5,
+  }));
+  cloudOf(terms, 480, 50, 12.5);
+  const times = [];
+  for (let turn = 0; turn < 5; turn += 1) {
+    const start = performance.now();
+    const { words } = cloudOf(terms, 480, 50, 12.5);
+    times.push(performance.now() - start);
+    if (words.length !== 150) throw new Error(`${words.length} words`);
+  }
+  return times.sort((a, b) => a - b)[2];
+}"""
 RECOUNT = """async () => {
   const map = await import('/page/map.js');
   const start = performance.now();
@@ -169,11 +186,30 @@ def look(page: Page, rows: int) -> list[Figure]:
     found.append(figure("lasso to the grid", lasso["found"], 500 if large else 300))
     found.append(figure("lasso to the points dimmed", lasso["seen"], None))
     found.append(figure("a whole frame", lasso["whole"], None))
+    found += cloud(page, case)
     page.wait_for_timeout(500)
     drag = page.evaluate(DRAG)
     found.append(Figure(case=case, name="drag", value=round(drag), unit="frames/s", least=20))
     found.append(figure("another count of clusters", page.evaluate(RECOUNT), 1000 if not large else None))
     return found
+
+
+def cloud(page: Page, case: str) -> list[Figure]:
+    """The layout of a cloud of 150 words, and the processor's time for it."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def used() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "ThreadTime")
+
+    before = used()
+    clock = page.evaluate(CLOUD)
+    each = 1000 * (used() - before) / 6
+    return [
+        Figure(case=case, name="cloud of 150 words", value=round(clock), unit="ms", most=300),
+        Figure(case=case, name="cloud of 150 words, processor", value=round(each), unit="CPU-ms", most=None),
+    ]
 
 
 def run(rows: int) -> list[Figure]:

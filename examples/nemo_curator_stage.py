@@ -40,7 +40,7 @@ class CaptionStage(ProcessingStage[ImageBatch, ImageBatch]):
     def outputs(self) -> tuple[list[str], list[str]]:
         return ["data"], []
 
-    def setup(self, _worker_metadata: Any = None) -> None:
+    def setup(self, worker_metadata: Any = None) -> None:  # noqa: ARG002 - of the interface
         """Load the model, once in each worker."""
         self._captioner = cutline.ray.Captioner(self.model, **self.options)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "cutline"
 WORDS = re.compile("asked|said|told|wish", re.IGNORECASE)
-MAX_PER_1000_LINES = 2.0
+MAX_PER_1000_LINES = 0.5
 MAX_ING_MODULES = 0
 FIELD_TERMS = frozenset({"encoding", "formatting", "imaging", "tracing"})
 """Names in -ing that the field itself uses."""

@@ -1,4 +1,4 @@
-"""Write ``docs/cli.md``, ``docs/python-api.md``, ``docs/replies.md`` and the tables in ``docs/design``.
+"""Write ``docs/cli.md``, ``python-api.md``, ``replies.md``, ``studio-http.md``, and tables in ``design``.
 
 python scripts/reference.py            write the pages
 python scripts/reference.py --check    compare them; exit 1 and show what differs
@@ -22,6 +22,7 @@ from typing import Any, TypeGuard
 
 import layout
 import reply_page
+import studio_routes
 
 import cutline
 from cutline import errors
@@ -31,7 +32,7 @@ NOTE = "<!-- Written by scripts/reference.py; change the program's texts instead
 
 EXIT_CODES = {
     0: "Everything has a caption or was skipped on purpose, or at most `--allow-failures` failed.",
-    1: "The run is complete, and pictures failed; `models check` and `--preview`: an answer was no caption.",
+    1: "The run is complete, and pictures failed; `models check` and `--preview`: a reply is not a caption.",
     2: "The command cannot be run as it is; no request was sent. The message names the cure.",
     3: "The run stopped early: budget, unusable endpoint, broken input. The same command continues.",
     4: "The output or the state folder cannot be written. The same command continues once it can.",
@@ -102,7 +103,7 @@ API: dict[str, tuple[str, str]] = {
     ),
     "Filters and checks": (
         "What stages of your own have to be; [Extending](extending.md#filters-and-checks) shows how.",
-        "register_stage Stage Filter Check Draft CheckResult Rejection Violation",
+        "register_stage Stage Filter Check Draft CheckResult Rejection Violation Action",
     ),
     "Measures": (
         "What a measure of pictures has to be; [Extending](extending.md#a-measure) shows how.",
@@ -119,6 +120,7 @@ The errors follow by themselves. A test compares all of them with `cutline.__all
 def main(arguments: list[str]) -> int:
     """Write or compare the pages; 1 when one is stale or wrong."""
     pages = {"cli.md": cli_page(), "python-api.md": api_page(), "replies.md": reply_page.page()}
+    pages["studio-http.md"] = studio_routes.page()
     for path in sorted(DOCS.joinpath("design").glob("*.md")):
         pages[f"design/{path.name}"] = layout.with_tables(path.read_text("utf-8"))
     stale = [name for name, text in pages.items() if not _is_current(name, text)]

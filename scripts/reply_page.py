@@ -10,7 +10,7 @@ from cutline.prompts.reply_forms import table
 _ABOUT = """\
 # What models reply
 
-A reply is rarely the caption alone. What is around it is taken off, and a reply that is no caption becomes
+A reply is rarely the caption alone. What is around it is taken off, and a reply that is not a caption becomes
 a [failure](failures.md) of its kind. When in doubt a text stays as it is. All of it is one table,
 `src/cutline/prompts/reply_forms.toml`, from which this page is made; patterns are regular expressions.
 
@@ -27,12 +27,13 @@ used too, without a new request: run the same command again with the option. Cap
 already stay as they are.
 """
 _REASONING = """\
-At the start of a reply. Reasoning that never ends is `empty`: allow more tokens. Forms in words count only
+At the start of a reply. Reasoning without an end is `empty`: raise `--max-tokens`. Forms in words count only
 where they end.
 """
 _WRAPPERS = """\
 The answer is what `<NAME>` and `</NAME>` hold, where they begin or end the reply: {answer}. Around all of
 the reply also {whole} and other tags of such names, a code fence, `**` and `\\boxed{{…}}`.
+The listed names in square brackets, and `[BEGIN NAME]` with `[END NAME]`, count alike.
 Box marks are taken off: {box}.
 """
 
@@ -52,7 +53,7 @@ def page() -> str:
         "## Marks of turns\n",
         _list("At the start", (*turn["start"], *turn["start_words"])),
         _list("At the end", (*turn["end"], *turn["end_words"])),
-        _list("The model goes on with the next turn, which is `role-markers`", turn["next"]),
+        _list("The model continues with the next turn, which is `role-markers`", turn["next"]),
         "## Wrappers\n",
         _WRAPPERS.format(**{name: _codes(values) for name, values in forms["wrapper"].items()}),
         "## Finish reasons\n",

@@ -174,8 +174,8 @@ def _studio(photos: Path) -> Iterator[str]:
     with subprocess.Popen(command, env=environment, cwd=photos.parent) as process:
         while True:
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(url).close()
-                break
+                if _call(url, "state", None, "GET").get("is_read"):
+                    break
             time.sleep(0.1)
         try:
             yield url

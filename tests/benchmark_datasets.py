@@ -1,4 +1,4 @@
-"""CrisisMMD and ScienceQA in small, as wild as the real ones: made anew wherever a test needs them."""
+"""CrisisMMD and ScienceQA in small, as wild as the real ones: made again wherever a test needs them."""
 
 from __future__ import annotations
 

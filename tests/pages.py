@@ -88,7 +88,10 @@ def opened(
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
+    from playwright.sync_api import expect  # there, as there is a browser
+
     context.set_default_timeout(PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 1000)
     page = OpenPage(context.new_page())
     page.page.on("console", lambda message: page.complaints.append(message.text))
     page.page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -20,7 +20,7 @@ def peak_mb() -> float:
 
 
 def forget_peak() -> None:
-    """Begin anew from what is held now, where the system can: an earlier test may have held more."""
+    """Begin again from what is held now, where the system can: an earlier test may have held more."""
     if _STATUS.exists():
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -20,7 +20,10 @@ class Server:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("ready "), f"the server did not start: {line!r}"
+        if not line.startswith("ready "):
+            self._process.stdout.close()
+            self._process.wait()
+            raise AssertionError(f"the server did not start: {line!r}")
         self.root = f"http://127.0.0.1:{int(line.split()[1])}"
         self.url = f"{self.root}/v1"
 

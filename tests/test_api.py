@@ -73,7 +73,7 @@ def test_shards_have_rows_too_and_sidecars_have_not(photos: Path, tmp_path: Path
     assert shards.to_dict() == cutline.caption(photos, model="fake").to_dict()
     beside = cutline.caption(photos, photos, model="fake", output_format="sidecar")
     assert len(beside) == len(list(photos.glob("*.txt"))) == 3
-    with pytest.raises(ConfigError, match=r"out\.jsonl"):
+    with pytest.raises(ConfigError, match=r"a\.jsonl"):
         beside.to_dict()
 
 
@@ -112,11 +112,14 @@ def test_an_image_that_lies_on_its_side(endpoint: Server, tmp_path: Path) -> Non
 
 
 def test_what_cannot_be_captioned(photos: Path, tmp_path: Path) -> None:
-    for items, words in (([7], "int"), ([None], "NoneType"), (photos / "no", "does not exist")):
-        with pytest.raises(ConfigError, match=words):
-            cutline.caption(items, model="fake")
+    with pytest.raises(ConfigError, match="does not exist"):
+        cutline.caption(photos / "no", model="fake")
     with pytest.raises(ConfigError, match="paths or URLs"):
         cutline.caption([b"bytes"], tmp_path / "out.jsonl", model="fake")
+    with pytest.raises(ConfigError, match="no option 'workers', did you mean max_concurrent_requests"):
+        cutline.caption(photos, workers=4)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="no option 'force', did you mean existing='overwrite'"):
+        cutline.caption(photos, force=True)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match=r"no option 'max_token'.*max_tokens"):
         cutline.caption(photos, model="fake", max_token=5)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="max_tokens: input should be a valid integer"):
@@ -203,7 +206,8 @@ def test_every_option_has_its_type() -> None:
     }  # easier to write in Python
     fields["plugin"] = str | Path | Sequence[str | Path]
     fields |= {"check": str | Sequence[str], "filter": str | Sequence[str], "keep": str | Sequence[str]}
-    fields["schema"] = str | Mapping[str, Any] | None
+    fields["schema"] = str | Path | Mapping[str, Any] | None
+    fields |= dict.fromkeys(("chain", "state", "prices", "image_root", "aesthetic_head"), str | Path | None)
     options = get_type_hints(CallOptions)
     assert options.keys() == fields.keys()
     for name, hint in fields.items():
@@ -242,9 +246,11 @@ texts: list[str] = cutline.caption("photos").to_dict()
 def test_types_that_users_rely_on(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(USE)
     (tmp_path / "misuse.py").write_text(MISUSE)
-    cache = Path(__file__).resolve().parents[1] / ".mypy_cache"
+    project = Path(__file__).resolve().parents[1]
+    # The settings and the cache of `make check`, which has read the package.
+    settings = ("--config-file", project / "pyproject.toml", "--cache-dir", project / ".mypy_cache")
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "use.py", "misuse.py"],
+        [sys.executable, "-m", "mypy", *settings, "use.py", "misuse.py"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

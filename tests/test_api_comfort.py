@@ -81,3 +81,26 @@ def test_captions_by_key_are_read_back(tmp_path: Path) -> None:
     captions = cutline.caption(root, root / "captions.json", **options)
     assert captions.to_dict().keys() == {"1", "5", "3", "8"}
     assert captions[1] == {"image_id": "5", "caption": "A drawing of a dog."}
+
+
+def test_paths_are_taken_wherever_a_file_is_named(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.json").write_text('{"prompt_prefix": "Name one colour."}')
+    (tmp_path / "chain.toml").write_text('[[step]]\nname = "look"\nmodel = "fake"\nprompt = "What?"\n')
+    (tmp_path / "schema.json").write_text('{"type": "object", "properties": {"caption": {"type": "string"}}}')
+    by_prompt = cutline.caption(photos, tmp_path / "a.jsonl", model="fake", prompt=tmp_path / "short.json")
+    assert by_prompt.report.counts.captions
+    by_chain = cutline.caption(
+        photos, tmp_path / "b.jsonl", chain=tmp_path / "chain.toml", state=tmp_path / "state"
+    )
+    assert by_chain.report.counts.captions
+    assert (tmp_path / "state").is_dir()
+    with pytest.raises(cutline.ConfigError, match="schema"):  # which the model cannot follow, but is read
+        cutline.caption(photos, model="fake", schema=tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    "steps", [{"look": {"model": "fake", "prompt": "x"}}, ["fake", "fake"], "fake", {"a": None}]
+)
+def test_steps_that_are_no_models_by_name_are_refused(photos: Path, steps: object) -> None:
+    with pytest.raises(cutline.ConfigError, match="steps takes a model for each name"):
+        cutline.caption(photos, steps=steps)

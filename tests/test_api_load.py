@@ -322,3 +322,45 @@ def test_without_pandas_the_message_names_it(photos: list[Path], monkeypatch: py
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ConfigError, match="pip install pandas"):
         captions.to_pandas()
+
+
+def test_a_model_is_loaded_by_await_or_for_a_block():
+    async def ask():
+        async with cutline.aload("fake") as model:
+            texts = [one.caption async for one in model.amap([b"1", b"2"])]
+        with pytest.raises(ConfigError, match="is closed"):
+            await model.acaption(b"1")
+        again = await cutline.aload("fake")
+        await again.aclose()
+        return texts
+
+    assert len(asyncio.run(ask())) == 2
+    asyncio.run(cutline.aload("fake")).close()
+    with pytest.raises(ConfigError, match="has no option 'promt', did you mean prompt"):
+        cutline.load("fake", promt="x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "end"),
+    [
+        ("promt", "did you mean prompt?"),
+        ("modle", "did you mean model?"),
+        ("max_token", "did you mean max_tokens?"),
+        ("zzzz", "help(cutline.CallOptions) lists them"),
+    ],
+)
+def test_a_misspelt_option_has_one_suggestion(wrong, end):
+    with pytest.raises(ConfigError) as caught:
+        cutline.caption(b"1", **{wrong: "x"})
+    assert str(caught.value).endswith(end)
+    assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("wrong", [None, 5, object(), "no/such.jpg"])
+def test_what_is_no_picture_in_a_list_fails_by_itself(wrong):
+    captions = cutline.caption([Image.new("RGB", (64, 64)), wrong], model="fake")
+    assert len(captions) == 1
+    (failure,) = captions.failures
+    assert (
+        ("there is no" in str(failure)) or ("cannot caption a" in str(failure)) or "missing" in str(failure)
+    )

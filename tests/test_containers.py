@@ -137,7 +137,7 @@ def test_its_command_needs_a_key_and_its_health_check_tells(tmp_path: Path) -> N
         check=False,
         timeout=PATIENCE,
     )
-    assert "--api-key" in empty.stderr, "a variable that is set to nothing is no key"
+    assert "--api-key" in empty.stderr, "a variable that is set to nothing is not a key"
     check = [*health_command(name)]
     assert subprocess.run(check, env=kept, capture_output=True, check=False).returncode != 0
     log = (tmp_path / "log").open("wb")
@@ -278,7 +278,7 @@ def test_run_py_is_the_command() -> None:
     ids=" ".join,
 )
 def test_run_py_serves(arguments: list[str], tmp_path: Path) -> None:
-    """With several processes too, which import the file anew."""
+    """With several processes too, which import the file again."""
     import httpx
 
     port = free_port()

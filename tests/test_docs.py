@@ -88,10 +88,8 @@ def test_every_option_is_explained_by_a_person_too():
     }
     assert len(options) > 40
     text = handwritten()
-    assert [name for name in sorted(options) if not re.search(rf"{name}(?![\w-])", text)] in (
-        [],
-        ["--recursive"],  # on by default; its opposite is explained
-    )
+    # Of what is on by default, the opposite is explained.
+    assert [name for name in sorted(options) if not re.search(rf"--(no-)?{name[2:]}(?![\w-])", text)] == []
     assert "--no-recursive" in text
 
 
@@ -522,6 +520,18 @@ def test_the_extensions_work(folder):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 1\nphotos/sunset.jpg: ")
     assert "PROMPT: DESCRIBE THIS IMAGE IN DETAIL." in done.stdout
+
+
+def test_the_measure_works_from_a_file(folder):
+    (measure,) = [block for block in blocks("extending.md", "python") if "cutline.Measure)" in block]
+    (folder / "my_measures.py").write_text(measure)
+    Image.new("RGB", (96, 64), (250, 10, 10)).save(folder / "photos/red.png")
+    arguments = ("--keep", "red<=0.5", "--plugin", "my_measures.py")
+    kept = python("-m", "cutline", "filter", "photos", "kept.txt", *arguments, cwd=folder)
+    assert "1 red<=0.5" in kept.stderr
+    assert "photos/red.png" not in (folder / "kept.txt").read_text().split()
+    listed = python("-m", "cutline", "filter", "--list", "--plugin", "my_measures.py", cwd=folder)
+    assert "share of the area that is red" in listed.stdout
 
 
 def messages():

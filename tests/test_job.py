@@ -140,3 +140,35 @@ def test_fingerprints_differ_by_what_decides_the_words(one: Job, other: Job) -> 
     assert Fingerprint.of(same, model=one.model.model, prompt_ids=()) == first, (
         "how it is run changes no words"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "cure"),
+    [
+        (
+            {"input": {"input_path": "p"}},
+            "input_path: the job needs `input_path = …` above the first [table]",
+        ),
+        ({"input": "p"}, "above the first [table]; input is a table of settings"),
+        (
+            {"input_path": "p", "model": "fake"},
+            "model: it is a table of settings; write `model = …` under [model]",
+        ),
+        ({"input_path": "p", "prompt": "x"}, "prompt: it belongs elsewhere: `prompt = …` under [prompts]"),
+        (
+            {"input_path": "p", "model": {"timeout": 3}},
+            "model.timeout: it belongs elsewhere: `timeout = …` under [run]",
+        ),
+        ({"input_path": "p", "run": {"concurrency": 4}}, "did you mean max_concurrent_requests?"),
+        ({"input_path": "p", "workers": 4}, "did you mean `max_concurrent_requests = …` under [run]?"),
+        ({"input_path": "p", "force": True}, 'did you mean `existing = "overwrite"` under [output]?'),
+        (
+            {"input_path": "p", "output": {"nothing": 1}},
+            "output.nothing: there is no such setting; known are",
+        ),
+    ],
+)
+def test_a_setting_in_the_wrong_place_is_refused_with_the_right_one(data: dict[str, Any], cure: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Job.from_dict(data)
+    assert cure in str(raised.value)

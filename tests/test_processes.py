@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,12 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 def sleepers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.cmdline()[1:] == SLEEPER[1:]]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # others' may have ended meanwhile
+            if child.cmdline()[1:] == SLEEPER[1:]:
+                found.append(child)
+    return found
 
 
 def start_sleeper() -> subprocess.Popen[bytes]:

@@ -135,6 +135,7 @@ if TYPE_CHECKING:  # what type checkers and editors read; `_NAMES` has the same 
         Stage as Stage,
         Violation as Violation,
     )
+    from cutline.interfaces.stage import Action as Action
     from cutline.job import Job as Job
     from cutline.judgment.bradley_terry import Interval as Interval
     from cutline.judgment.call import judge as judge
@@ -247,6 +248,7 @@ _NAMES = {
         "Captioner Check CheckResult Draft Filter Measure MeasureOptions Profile Rejection Sink Source Stage "
         "Violation"
     ),
+    "cutline.interfaces.stage": "Action",
     "cutline.job": "Job",
     "cutline.judgment.bradley_terry": "Interval",
     "cutline.judgment.call": "judge",

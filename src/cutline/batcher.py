@@ -253,7 +253,7 @@ class _BatchSize:
             _log.debug("batch-size size=%d settled", self.current)
 
     def shrink(self, items: int) -> None:
-        """Halve the size after a batch of so many items ran out of memory."""
+        """Halve the size after a batch of this many items ran out of memory."""
         if items > 1 and items <= self.current:
             self.current = self.maximum = max(1, items // 2)
             self._growing = False

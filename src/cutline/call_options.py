@@ -12,8 +12,8 @@ import orjson
 
 from cutline.background_loop import BackgroundLoop
 from cutline.errors import ConfigError
-from cutline.formatting import did_you_mean
 from cutline.job import OPTION_GROUPS
+from cutline.option_names import suggested_option
 from cutline.options import CheckOptions, Existing, OnChange, OnMissing, PromptOptions, SamplePictures
 from cutline.parameters import COMMON
 from cutline.records import JSON
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Input: TypeAlias = "str | Path | bytes | bytearray | Image | Iterable[Any]"
-PromptInput: TypeAlias = str | Sequence[str] | Mapping[str, str]
+PromptInput: TypeAlias = str | Path | Sequence[str] | Mapping[str, str]
 """A text, a library prompt's name or a template file; several as a mapping by name."""
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ class LoadOptions(TypedDict, total=False):
     allow_private_urls: bool
     user_agent: str | None
     steps: Mapping[str, str]
-    chain: str | None
+    chain: str | Path | None
     plugin: str | Path | Sequence[str | Path]
     endpoint: str | None
     header: Sequence[str]
@@ -65,7 +65,7 @@ class LoadOptions(TypedDict, total=False):
     pull: bool
     system_prompt: str | None
     language: str | None
-    schema: str | Mapping[str, Any] | None
+    schema: str | Path | Mapping[str, Any] | None
     trigger: str | None
     caption_prefix: str | None
     caption_suffix: str | None
@@ -96,7 +96,7 @@ class CallOptions(LoadOptions, total=False):
     dedup: Literal["exact", "near"] | None
     classifier: str | None
     aesthetic_model: str | None
-    aesthetic_head: str | None
+    aesthetic_head: str | Path | None
     source_type: str | None
     image_limit: int
     reader_batch_size: int
@@ -112,7 +112,7 @@ class CallOptions(LoadOptions, total=False):
     key_column: str | None
     text_encoding: str | None
     sidecar_ext: str
-    image_root: str | None
+    image_root: str | Path | None
     split: str | None
     event: Sequence[str]
     output_format: str | None
@@ -124,14 +124,14 @@ class CallOptions(LoadOptions, total=False):
     include_raw: bool | None
     budget_tokens: int | None
     max_cost: float | None
-    prices: str | None
+    prices: str | Path | None
     allow_failures: int
     on_missing: OnMissing
     stop_after_failures: int
     on_change: OnChange
     retry_failed: bool
     recheck: bool
-    state: str | None
+    state: str | Path | None
     engine: Literal["local", "ray"]
     address: str | None
     actors: int | None
@@ -140,6 +140,7 @@ class CallOptions(LoadOptions, total=False):
     samples_per_task: int | None
 
 
+_ARGUMENTS = ("model", "prompt", "api_key", "progress")  # besides the options
 FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
     *(field.name for group in (PromptOptions, CheckOptions) for field in dataclasses.fields(group)),
     *(parameter.name for parameter in COMMON),
@@ -167,8 +168,10 @@ def job_data(
     for name, value in _as_in_a_job(options).items():
         group = next((group for group, cls in OPTION_GROUPS.items() if name in _fields(cls)), None)
         if group is None or (name not in known and name != "step"):
-            hint = did_you_mean(name, known)
-            raise ConfigError(f"{call} has no option {name!r}{hint}; it has {', '.join(known)}")
+            hint = suggested_option(name, [*_ARGUMENTS, *known], _as_argument)
+            listed = "LoadOptions" if call == "load()" else "CallOptions"
+            more = hint or f"; help(cutline.{listed}) lists them"
+            raise ConfigError(f"{call} has no option {name!r}{more}")
         data[group][name] = value
     for name in ("split", "event"):
         if source is not None and data["input"].get(name):
@@ -176,11 +179,15 @@ def job_data(
     return data
 
 
+def _as_argument(name: str, value: str) -> str:
+    return f"{name}={value!r}" if value else name
+
+
 def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     """Rename and convert the options to those of a job."""
-    named = dict(options)
+    named = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     if "steps" in named:
-        named["step"] = tuple(f"{name}={model}" for name, model in dict(named.pop("steps")).items())
+        named["step"] = _steps(named.pop("steps"))
     if "plugin" in named:
         files = named["plugin"]
         named["plugin"] = tuple(map(str, [files] if isinstance(files, str | Path) else files))
@@ -192,10 +199,20 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     return named
 
 
+def _steps(steps: Any) -> tuple[str, ...]:
+    """The steps in the form of ``--step``."""
+    if not isinstance(steps, Mapping) or not all(isinstance(model, str) for model in steps.values()):
+        raise ConfigError(
+            "steps takes a model for each name, such as steps={'look': 'pixels', 'write': 'openai:gpt-5'}; "
+            "write steps with prompts or options of their own into a chain file, and give chain='chain.toml'"
+        )
+    return tuple(f"{name}={model}" for name, model in steps.items())
+
+
 def _prompts(prompt: PromptInput) -> tuple[str, ...]:
     """The prompts in the form of ``--prompt``."""
-    if isinstance(prompt, str):
-        return (prompt,)
+    if isinstance(prompt, str | Path):
+        return (str(prompt),)
     if isinstance(prompt, Mapping):
         return tuple(f"{name}={text}" for name, text in prompt.items())
     return tuple(prompt)

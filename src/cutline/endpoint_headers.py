@@ -62,7 +62,7 @@ def endpoint_headers(headers: Sequence[str], query: Sequence[str]) -> EndpointHe
 
 
 def check_headers(headers: Iterable[str], query: Iterable[str]) -> None:
-    """Raise ConfigError for what is no header or parameter, or is given twice."""
+    """Raise ConfigError for what is not a header or parameter, or is given twice."""
     names: set[str] = set()
     for name, value in map(_header, headers):
         if not _NAME.fullmatch(name):
@@ -85,6 +85,13 @@ def without_reference(headers: Iterable[str], query: Iterable[str]) -> str | Non
         if not any(match["name"] or match["braced"] for match in _REFERENCE.finditer(value)):
             return f"{begin}$VARIABLE{end}"
     return None
+
+
+def variables_in(headers: Iterable[str], query: Iterable[str]) -> set[str]:
+    """The names of the environment's variables that they refer to."""
+    values = (value for _, value in (*map(_header, headers), *map(_pair, query)))
+    found = (match for value in values for match in _REFERENCE.finditer(value))
+    return {match["name"] or match["braced"] for match in found if match["name"] or match["braced"]}
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -18,17 +18,28 @@ CutlineError
 ├── SinkError              the output cannot be written (disk full, read-only, …)
 └── RunStopped             the run ends early, cleanly, and can be continued
     ├── EndpointUnusable   wrong key, no credit, unknown model, unreachable
-    ├── ManyFailed         so many pictures in a row that the model must be the reason
+    ├── ManyFailed         too many pictures in a row failed: the model must be the cause
     └── BudgetSpent        tokens or money are used up
 """
 
 from __future__ import annotations
 
-from cutline.records import Reply
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cutline.records import Reply
 
 
 class CutlineError(Exception):
     """The root of the tree; its text is one line, fit to be shown to a user."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _without_init, (type(self), self.args), self.__dict__
+
+
+def _without_init(kind: type[CutlineError], arguments: tuple[object, ...]) -> CutlineError:
+    """An error as it was: ``__init__`` takes other arguments than those which are kept."""
+    return kind.__new__(kind, *arguments)
 
 
 class ConfigError(CutlineError):
@@ -89,7 +100,11 @@ class OutputKept(SampleError):
 
 
 class PictureError(SampleError):
-    """Kinds: ``missing``, ``fetch``, ``blocked-address``, ``too-large``, ``unsupported``, ``decode``."""
+    """Why a picture cannot be read.
+
+    Kinds: ``missing``, ``fetch``, ``blocked-address``, ``bad-url``, ``too-large``, ``unsupported``,
+    ``decode``.
+    """
 
 
 class ReplyError(SampleError):
@@ -103,7 +118,8 @@ class ReplyError(SampleError):
 class RequestError(CutlineError):
     """``kind`` as in SampleError; ``status`` is the HTTP status, if one came.
 
-    ``attempts`` is set by the last retry, ``is_outage`` where the endpoint answers nobody at the time.
+    ``attempts`` is set by the last retry, ``is_outage`` where the endpoint answers nobody at the time,
+    ``may_be_outage`` where it fails so many that the failure may not be the picture's.
     """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None) -> None:
@@ -112,6 +128,7 @@ class RequestError(CutlineError):
         self.status = status
         self.attempts = 1
         self.is_outage = False
+        self.may_be_outage = False
 
     @property
     def is_refusal(self) -> bool:

@@ -48,7 +48,7 @@ def similar_path(path: str | Path) -> str:
 
 
 def check_folder(folder: str) -> None:
-    """Raises ConfigError for what is no folder on this machine."""
+    """Raises ConfigError for what is not a folder on this machine."""
     name = name_to_text(folder)
     if not os.path.exists(folder):  # noqa: PTH110 - a name may be too long for pathlib
         raise ConfigError(not_there(name))
@@ -115,7 +115,8 @@ def sync_files(files: Collection[Path]) -> None:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(_sync_if_there, files))
         for folder in {file.parent for file in files}:
-            sync_folder(folder)
+            with contextlib.suppress(FileNotFoundError):  # moved since
+                sync_folder(folder)
 
 
 def _sync_if_there(file: Path) -> None:
@@ -154,6 +155,13 @@ def remove_parts(folder: Path, name: str | None = None) -> None:
         for path in folder.iterdir():
             if pattern.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+
+def new_part(path: Path) -> Path:
+    """The name of the temporary file beside ``path``; a link or another file in its place is removed."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    return part
 
 
 def write_atomically(

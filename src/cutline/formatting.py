@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -49,9 +50,14 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def ranked(counter: Counter[str], limit: int) -> list[tuple[str, int]]:
+    """The largest counts; of equal ones those whose names come first, whatever was counted first."""
+    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
 def most_common(counter: Counter[str]) -> str:
     """The five largest counts: ``3 fetch, 1 decode``."""
-    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common(5))
+    return ", ".join(f"{count:,} {name}" for name, count in ranked(counter, 5))
 
 
 def one_line(message: BaseException | str, limit: int = 300) -> str:
@@ -94,24 +100,29 @@ _ACTIVE = re.compile(
 _ACTIVE_OR_BREAK = re.compile(_ACTIVE.pattern[:-1] + "\t\n]")
 
 
-_URL = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"<>]+", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_URL = r"(?i)(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"<>]+"
+_USER = r"(?<=://)[^/?#\s]*@"
 # Also of a URL within a parameter, where the marks are percent-encoded.
-_PARAMETER = re.compile(
-    r"((?:[?&;#]|%3F|%26)((?:[^=&;#?%]|%(?!3D|3F|26))*)(?:=|%3D))((?:[^&;#%]|%(?!26|3F))+)", re.IGNORECASE
+_PARAMETER = r"(?i)((?:[?&;#]|%3F|%26)((?:[^=&;#?%]|%(?!3D|3F|26))*)(?:=|%3D))((?:[^&;#%]|%(?!26|3F))+)"
+_SENSITIVE = (
+    "(?i)sig|token|secret|key|credential|pass|pwd|auth|policy|hmac|hash|md5|jwt|code|session|ticket|"
+    "^(?:hm|sas|pw|otp)$"
 )
-_SECRET_NAME = re.compile(
-    r"sig|token|secret|key|credential|pass|pwd|auth|policy|hmac|hash|md5|jwt|code|session|ticket|^(?:hm|sas|pw|otp)$",
-    re.IGNORECASE,
-)
-_RUN = re.compile(r"[A-Za-z0-9]{20,}")  # of letters and digits, as in tokens; UUIDs have dashes
+_RUN = r"[A-Za-z0-9]{20,}"  # of letters and digits, as in tokens; UUIDs have dashes
+
+
+# Most starts meet no URL, and to compile these patterns takes longer than to import a module.
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 def without_signatures(text: str) -> str:
     """``text`` without the signatures, keys and passwords in its URLs, which open what they point to."""
     if "://" not in text:
         return text
-    return _URL.sub(lambda url: _PARAMETER.sub(_hidden, _USER.sub("", url[0])), text)
+    user, parameter = _compiled(_USER), _compiled(_PARAMETER)
+    return _compiled(_URL).sub(lambda url: parameter.sub(_hidden, user.sub("", url[0])), text)
 
 
 def stored_key(key: str) -> str:
@@ -127,8 +138,10 @@ def stored_key(key: str) -> str:
 def _hidden(parameter: re.Match[str]) -> str:
     start, name, value = parameter.groups()
     end = len(value.rstrip(".,:)]"))  # of a sentence around the URL
-    random = any(not run.isdigit() and not run.isalpha() for run in _RUN.findall(value))
-    return f"{start}…{value[end:]}" if end and (random or _SECRET_NAME.search(name)) else parameter[0]
+    random = any(not run.isdigit() and not run.isalpha() for run in _compiled(_RUN).findall(value))
+    return (
+        f"{start}…{value[end:]}" if end and (random or _compiled(_SENSITIVE).search(name)) else parameter[0]
+    )
 
 
 def visible(text: str) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,9 +15,9 @@ import orjson
 from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain_file import plan_of_options
 from cutline.errors import ConfigError
-from cutline.formatting import did_you_mean
 from cutline.imaging.values import HARD_MAX_PIXELS
 from cutline.job_paths import for_file, from_file
+from cutline.option_names import suggested_option
 from cutline.options import (
     CheckOptions,
     ClusterOptions,
@@ -86,14 +87,7 @@ class Job(StrictOptions):
         try:
             return pydantic.TypeAdapter(cls).validate_python(data)
         except pydantic.ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            message = first["msg"][:1].lower() + first["msg"][1:]
-            if first["type"] == "unexpected_keyword_argument":
-                group = OPTION_GROUPS.get(str(first["loc"][0]), cls) if len(first["loc"]) > 1 else cls
-                known = [field.name for field in dataclasses.fields(group)]
-                hint = did_you_mean(str(first["loc"][-1]), known)
-                message = f"there is no such setting{hint}; known are {', '.join(known)}"
+            where, message = _mistake(error.errors(include_url=False), data)
             raise ConfigError(f"{origin}: {where}: {message}") from None
 
     def to_toml(self, folder: Path | None = None) -> str:
@@ -165,6 +159,10 @@ class Job(StrictOptions):
         check_scheme(self.input.image_root or "")
         self._check_chain()
         self._check_cluster()
+        if not self.run.enable_async and self.run.max_concurrent_requests is not None:
+            raise ConfigError(
+                "--no-enable-async makes one request at a time: remove it or --max-concurrent-requests"
+            )
         self._check_ranges()
         self.checks.validate()
         self.filters.check()
@@ -243,6 +241,48 @@ OPTION_GROUPS: dict[str, Any] = {
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def place_of(name: str) -> str:
+    """Where a setting belongs in a job file; empty for a name that is none."""
+    if name in {"input_path", "output_path"}:
+        return f"`{name} = …` above the first [table]"
+    group = next((group for group, cls in OPTION_GROUPS.items() if name in _names(cls)), "")
+    return f"`{name} = …` under [{group}]" if group else ""
+
+
+def _names(cls: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def _mistake(errors: Sequence[Any], data: JSON) -> tuple[str, str]:
+    """Where the first mistake of a job is, and what is wrong."""
+    first = errors[0]
+    path = [str(part) for part in first["loc"]]
+    where, name = ".".join(path), path[-1]
+    if first["type"] == "missing":
+        given = next((group for group in ("input", "output") if isinstance(data.get(group), str)), "")
+        wrong = f"; {given} is a table of settings" if given else ""
+        return where, f"the job needs {place_of(name)}{wrong}"
+    if first["type"] == "dataclass_type":
+        inner = place_of(name) or place_of(f"{name}_path")
+        return where, f"it is a table of settings{inner and f'; write {inner}'}"
+    if first["type"] == "unexpected_keyword_argument":
+        group = OPTION_GROUPS.get(path[0], Job) if len(path) > 1 else Job
+        if place := place_of(name):
+            return where, f"it belongs elsewhere: {place}"
+        every = [one for cls in OPTION_GROUPS.values() for one in _names(cls)]
+        hint = suggested_option(name, _names(group), _as_setting) or suggested_option(name, every, _placed)
+        return where, f"there is no such setting{hint}; known are {', '.join(_names(group))}"
+    return where, first["msg"][:1].lower() + first["msg"][1:]
+
+
+def _placed(name: str, value: str) -> str:
+    return place_of(name).replace("…", f'"{value}"' if value else "…")
+
+
+def _as_setting(name: str, value: str) -> str:
+    return f'{name} = "{value}"' if value else name
 
 
 def _it(names: list[str]) -> str:

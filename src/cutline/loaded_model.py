@@ -6,7 +6,14 @@ import asyncio
 import collections
 import contextlib
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
@@ -59,18 +66,57 @@ def load(
         return LoadedModel(runtime, runtime.loop.run(runtime.open(job, key, show)))
 
 
-async def aload(
+def aload(
     model: str = "pixels",
     *,
     prompt: PromptInput = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[LoadOptions],
+) -> _Load:
+    """As ``load``, for use within an event loop: ``await`` it, or use it with ``async with``."""
+    return _Load(_loaded(model, options, prompt=prompt, api_key=api_key, progress=progress))
+
+
+async def _loaded(
+    model: str,
+    options: LoadOptions,
+    *,
+    prompt: PromptInput,
+    api_key: str | None,
+    progress: bool | ProgressHook,
 ) -> LoadedModel:
-    """As ``load``, for use within an event loop."""
     runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
     with progress_hook(progress) as show:
         return LoadedModel(runtime, await runtime.loop.arun(runtime.open(job, key, show)))
+
+
+class _Load(Coroutine[Any, Any, "LoadedModel"]):
+    """Loads a model: as a coroutine, or as a context that closes the model at its end."""
+
+    def __init__(self, load: Coroutine[Any, Any, LoadedModel]) -> None:
+        self._load = load
+        self._model: LoadedModel | None = None
+
+    def send(self, value: Any) -> Any:
+        return self._load.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._load.throw(*error)
+
+    def close(self) -> None:
+        self._load.close()
+
+    def __await__(self) -> Generator[Any, Any, LoadedModel]:
+        return self._load.__await__()
+
+    async def __aenter__(self) -> LoadedModel:
+        self._model = await self._load
+        return self._model
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._model is not None:
+            await self._model.aclose()
 
 
 class LoadedModel:

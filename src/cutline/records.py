@@ -9,47 +9,44 @@ from typing import Any, Literal, Protocol, Self, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
 Truncated: TypeAlias = Literal["fail", "keep", "sentence"]
-"""What a reply that was cut at the token limit becomes."""
+"""How replies that were cut at the token limit are handled."""
 
 
 class Location(Protocol):
-    """Where the encoded bytes of one picture are.
-
-    Subclass it: all members but ``path`` and ``read`` have defaults.
-    """
+    """Where the encoded bytes of one picture are; subclasses must define ``path`` and ``read``."""
 
     __slots__ = ()
 
     @property
     def path(self) -> str:
-        """The place for people: a file path, a URL, ``shard.tar/member``."""
+        """The location as shown to users: a file path, a URL, ``shard.tar/member``."""
 
     def read(self) -> bytes:
         """Read the encoded bytes; blocks.
 
         Raises:
-            PictureError: ``missing`` or ``fetch``, when they cannot be had.
+            PictureError: ``missing`` or ``fetch``, when it is not available.
         """
 
     def url(self) -> str | None:
-        """The http(s) URL that has to be downloaded first, if there is one; ``read`` then refuses."""
+        """The http(s) URL that must be downloaded first, if any; ``read`` then refuses."""
         return None
 
     def file(self) -> str | None:
-        """The picture's own file on this machine, if it is one; need not be valid Unicode."""
+        """The picture's local file, if it is one; need not be valid Unicode."""
         return None
 
     def content_id(self) -> str:
-        """Differs when another picture took this one's key between runs; empty if unknown.
+        """Differs if another picture has this one's key in a later run; empty if unknown.
 
-        It costs no reading. It may differ for the same bytes: then the digests of both are compared.
+        It is known without reading the picture. If it differs, the digests of both pictures are compared.
         """
         return ""
 
     def etag(self) -> str:
-        """Differs when the picture was changed or deleted during a run; empty if unknown.
+        """Differs if the picture was changed or deleted during a run; empty if unknown.
 
-        Of a download it is the server's ``ETag``, or its ``Last-Modified`` date.
+        For a download it is the server's ``ETag`` or ``Last-Modified`` date.
         """
         return ""
 
@@ -58,11 +55,11 @@ class Location(Protocol):
 class Sample:
     """One row of a dataset, before it has a caption.
 
-    ``key`` is unique within the source and stable between runs. ``text`` is the caption the sample has, if
-    any. ``metadata`` goes to the output and fills the variables of a prompt. ``members`` are the other files
-    of a webdataset sample, by extension, carried into shards. ``problem`` replaces ``location`` when there
-    is no picture to load: the engine turns it into that outcome. ``origin`` is where the picture is, for keys
-    that do not name it. ``text_problem`` says why the text there is cannot be used.
+    ``key`` is unique within the source and stable between runs. ``text`` is the existing caption, if any.
+    ``metadata`` goes to the output and fills the variables of a prompt. ``members`` are the other files of a
+    webdataset sample, by extension, copied into shards. ``problem`` replaces ``location`` if there is no
+    picture to load: the engine turns it into an outcome. ``origin`` is the picture's place, for keys that do
+    not name it. ``text_problem`` is the reason why the existing text cannot be used.
     """
 
     key: str
@@ -82,13 +79,13 @@ class Sample:
 
     @property
     def content_id(self) -> str:
-        """As of the location, and the ``origin``; empty without a location."""
+        """That of the location, with the ``origin``; empty without a location."""
         content_id = self.location.content_id() if self.location else ""
         return f"{content_id} of {self.origin}" if self.origin else content_id
 
     @property
     def etag(self) -> str:
-        """As of the location; empty without one."""
+        """That of the location; empty without one."""
         return self.location.etag() if self.location else ""
 
 
@@ -96,8 +93,8 @@ class Sample:
 class Problem:
     """Why a source has no picture for a sample; ``skip`` makes it a Skip, not a Failure.
 
-    ``rule``, ``value`` and ``kept`` are those of a ``Skip`` whose reason is the message; ``path`` is where
-    the picture is that a rule rejects.
+    ``rule``, ``value`` and ``kept`` are those of a ``Skip`` with the message as its reason; ``path`` is the
+    path of a picture that a rule rejects.
     """
 
     kind: str
@@ -111,9 +108,9 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOver:
-    """Pictures, or what may be some, that an input holds and its source did not deliver as samples.
+    """Possible pictures in an input that its source did not read.
 
-    ``examples`` are the first names; ``what`` is the plural that fits ``count``, ``cure`` what to do.
+    ``examples`` are the first names; ``what`` is the noun for ``count``, ``cure`` what to do.
     """
 
     kind: str
@@ -132,7 +129,7 @@ class LeftOver:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the endpoint counted them; zero where it did not report them."""
+    """Tokens as counted by the endpoint; zero if it did not report them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -167,9 +164,8 @@ class Usage:
 class Reply:
     """A captioner's response to one picture.
 
-    ``raw`` is the whole response as JSON; ``seconds`` is the time of the request that succeeded, without
-    waiting; ``attempts`` counts all requests. ``extracted``: the text is the caption already, so a prompt's
-    regex is not applied to it.
+    ``raw`` is the complete response as JSON; ``seconds`` is the time of the successful request, without
+    waiting; ``attempts`` counts all requests. ``extracted``: the text is already the caption, without regex.
     """
 
     text: str
@@ -184,9 +180,9 @@ class Reply:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One reply within a chain. ``text`` is what was extracted from ``reply.text``.
+    """One reply within a chain. ``text`` was extracted from ``reply.text``.
 
-    ``asked`` is a digest of the whole request, by which a retry finds the reply; empty for one step.
+    ``asked`` is a digest of the request, by which a retry finds the reply; empty for a single step.
     ``counted``: an earlier line of the journal has the step's tokens.
     """
 
@@ -201,14 +197,14 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Caption:
-    """A sample that got its caption.
+    """A captioned sample.
 
-    ``text`` is final: with trigger word, prefix and suffix, joined with the sample's text by the policy.
-    ``draft`` is the text before that, as checks left it; without checks None: it is that of ``source``.
-    ``fields`` are those of a structured caption. ``existing`` is the text the sample had before, for joining
+    ``text`` is final: with trigger word, prefix and suffix, joined with the existing text by the policy.
+    ``draft`` is the text before that, after the checks; None without checks, when it is that of ``source``.
+    ``fields`` are those of a structured caption. ``existing`` is the text before the caption, to join them
     again; ``content_id`` is the sample's at that time. ``checks`` holds the notes of checks, by name.
     ``step`` names the step whose text became the caption; empty for the first. ``missing_steps`` are the
-    optional steps that failed, with their kinds of failure; ``useless`` is what unusable replies cost.
+    optional steps that failed, with their kinds of failure; ``useless`` is the usage of unusable replies.
     """
 
     key: str
@@ -225,7 +221,7 @@ class Caption:
 
     @property
     def usage(self) -> Usage:
-        """The sum over the steps, those from earlier runs included."""
+        """The sum over the steps, including those of earlier runs."""
         return Usage.sum([step.reply.usage for step in self.steps])
 
     @property
@@ -237,13 +233,13 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A sample that was left alone on purpose; ``reason`` says why, ``value`` is what was measured.
+    """A sample that was skipped on purpose, with the ``reason`` and the measured ``value``.
 
-    ``rule`` is what it is counted by, such as ``sharpness>=0.8``; empty where that is the reason. ``kept`` is
-    the key of the picture that is captioned instead of a duplicate.
+    ``rule`` is the name under which it is counted, such as ``sharpness>=0.8``; empty for the reason. ``kept``
+    is the key of the picture that is captioned instead of a duplicate.
 
-    ``stage`` is the name and fingerprint of the filter or check that decided so, empty where none did: only
-    their decisions are journalled, until the fingerprint changes. The rest is as in ``Failure``.
+    ``stage`` is the name and fingerprint of the filter or check that decided it, if any: only such decisions
+    are journalled, until the fingerprint changes. The other fields are as in ``Failure``.
     """
 
     key: str
@@ -259,11 +255,10 @@ class Skip:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A sample that got no caption.
+    """A sample without a caption.
 
-    ``steps`` succeeded; ``reply`` is the model's unusable reply, if any; ``useless`` is the cost of all
-    unusable replies, by step. ``step`` and ``digest`` are those of the request of a ``reply`` that a later
-    run may use.
+    ``steps`` succeeded; ``reply`` is the model's unusable reply, if any; ``useless`` is the usage of unusable
+    replies, by step. ``step`` and ``digest`` identify the request of a ``reply`` that a later run may use.
     """
 
     key: str
@@ -283,10 +278,10 @@ Outcome: TypeAlias = Caption | Skip | Failure
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """What refusals and outages of endpoints cost.
+    """Delays by refusals and outages of endpoints.
 
-    ``times`` counts them by cause (``429``, ``503``, ``unreachable`` …), ``seconds`` is how long requests
-    were held back, and ``now`` a few words on what holds them at the time, if anything does.
+    ``times`` counts them by cause (``429``, ``503``, ``unreachable`` …), ``seconds`` is the time for which
+    requests were delayed, and ``now`` describes the current delay, if any.
     """
 
     times: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -298,6 +293,6 @@ class Slowdown:
         return Slowdown(times=times, seconds=self.seconds + other.seconds, now=self.now or other.now)
 
     def since(self, before: Slowdown) -> Slowdown:
-        """What has come after ``before``."""
+        """The difference to an earlier value."""
         times = dict(collections.Counter(self.times) - collections.Counter(before.times))
         return Slowdown(times=times, seconds=self.seconds - before.seconds, now=self.now)

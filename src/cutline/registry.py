@@ -146,7 +146,7 @@ def _home(made: Any) -> str:
 
 
 def has(room: str, name: str) -> bool:
-    """Whether ``load`` knows a name; plug-ins are looked for only where it is no built-in's."""
+    """Whether ``load`` knows a name; plug-ins are looked for only where it is not a built-in's."""
     return name in BUILT_IN[room] or name in names(room)
 
 

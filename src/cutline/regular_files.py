@@ -1,14 +1,39 @@
-"""Reading regular files with a bound on their size: never a device, nor a pipe that waits."""
+"""Regular files: read with a bound on their size, never devices or pipes that wait; and refused links."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Sequence
+from pathlib import Path
 
-from cutline.errors import PictureError
+from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
+
+
+def refuse_links_in(folder: Path, others: Sequence[Path] = ()) -> None:
+    """Refuse links among the files of a state folder, and ``others``: what they lead to would be changed.
+
+    The folder may be a link itself, to where the user keeps states, and need not exist.
+
+    Raises:
+        ConfigError: one of the files is a link, or the folder is a file or a link that leads nowhere.
+    """
+    shown = name_to_text(str(folder))
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{shown} is a file where a folder for the state belongs: move it away")
+    if folder.is_symlink() and not folder.exists():
+        raise ConfigError(f"{shown} is a link that leads nowhere: remove it, or make the folder it leads to")
+    links = [other for other in others if other.is_symlink()]
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        links += sorted(Path(entry.path) for entry in entries if entry.is_symlink())
+    if links:
+        raise ConfigError(
+            f"{name_to_text(str(links[0]))} is a link to another file, which would change: remove the link"
+        )
 
 
 def read_regular(file: str, max_bytes: int, *, follow: bool = True, folder: int | None = None) -> bytes:
@@ -17,7 +42,7 @@ def read_regular(file: str, max_bytes: int, *, follow: bool = True, folder: int 
     ``follow``: also behind a link. ``folder``: descriptor of the folder that it is opened in.
 
     Raises:
-        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is no readable regular file.
+        PictureError: ``missing``, ``too-large``, or ``fetch`` for what is not a readable regular file.
     """
     descriptor, size = open_regular(file, follow=follow, folder=folder)
     try:

@@ -37,7 +37,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def time_after(seconds: float) -> str:
-    """The time so many seconds from now, here, to the minute: ``2026-11-28 23:59``."""
+    """The time this many seconds from now, here, to the minute: ``2026-11-28 23:59``."""
     return f"{dt.datetime.now().astimezone() + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 import os
@@ -29,8 +30,9 @@ _INDENTED = _COMPACT | orjson.OPT_INDENT_2
 def encode_json(value: Any, *, indent: bool = False) -> bytes:
     """``value`` as UTF-8 JSON without a trailing newline.
 
-    Integers of any size are kept; NaN and infinities become null, dates ISO 8601, bytes base64, undecodable
-    bytes of file names text by ``name_to_text``, and values of any other type their ``str``.
+    Dataclasses are objects, integers of any size are kept; NaN and infinities become null, dates ISO 8601,
+    bytes base64, undecodable bytes of file names text by ``name_to_text``, and values of any other type their
+    ``str``.
     """
     try:
         return orjson.dumps(value, option=_INDENTED if indent else _COMPACT)
@@ -117,6 +119,9 @@ def _plain(value: Any) -> Any:
         return {_key(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (field.name for field in dataclasses.fields(value))
+        return {name: _plain(getattr(value, name)) for name in names if not name.startswith("_")}
     return value if value is None or isinstance(value, bool | int) else _scalar(value)
 
 

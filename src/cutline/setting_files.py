@@ -16,9 +16,9 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 
 
 def read_text(path: Path, what: str, *, errors: str = "strict", otherwise: str = "") -> str:
-    """A UTF-8 text, with or without a byte-order mark; also of a pipe, and never without end, as of a device.
+    """A UTF-8 text, with or without a byte-order mark; also of a pipe, and never endless, as from a device.
 
-    ``what`` names the file in messages: "job file". ``errors``: as of ``bytes.decode``. ``otherwise``: what
+    ``what`` names the file in messages: "job file". ``errors``: as for ``bytes.decode``. ``otherwise``: what
     the user may have meant instead of a file, for a path that does not exist and is not similar to any.
 
     Raises:
@@ -43,7 +43,7 @@ def read_text(path: Path, what: str, *, errors: str = "strict", otherwise: str =
 
 
 def read_toml(path: Path, what: str) -> JSON:
-    """The content of a TOML file; ConfigError as of ``read_text``, or when it is not TOML."""
+    """The content of a TOML file; ConfigError as for ``read_text``, or when it is not TOML."""
     return _toml(read_text(path, what), path, what)
 
 
@@ -51,7 +51,7 @@ def read_object(path: Path, what: str, *, otherwise: str = "") -> JSON:
     """The object in a JSON file, or the content of a TOML file, by its extension.
 
     Raises:
-        ConfigError: as of ``read_text``, or its content is invalid or another value.
+        ConfigError: as for ``read_text``, or its content is invalid or another value.
     """
     text = read_text(path, what, otherwise=otherwise)
     if path.suffix.lower() == ".toml":

@@ -117,5 +117,5 @@ async def pause(seconds: float, halted: asyncio.Event) -> None:
 
 
 def and_preparing(slots: int) -> int:
-    """How many pictures may be under way before a captioner of so many slots: a few open theirs meanwhile."""
+    """Pictures in progress for a captioner with this many slots, including a few that are loading."""
     return slots + min(16, 2 + slots // 4)

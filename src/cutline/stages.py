@@ -9,17 +9,25 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from cutline import registry
 from cutline.errors import ConfigError
-from cutline.formatting import did_you_mean
-from cutline.interfaces import Check, Filter, Stage
+from cutline.formatting import did_you_mean, excerpt
+from cutline.interfaces import Check, Filter, Measure, Stage
 
 Room: TypeAlias = Literal["filters", "checks"]
 
 _BASES: dict[Room, Any] = {"filters": Filter, "checks": Check}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MEASURE_NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)  # as rules can name it
 _VALUE = ""  # key of the value that stands behind the name
 _ACTION = "action"  # option that a word without a name is for
+_ACTIONS = "fail, retry, skip or note"  # of every check
+_KINDS = {
+    "int_": "a whole number",
+    "float_": "a number",
+    "finite_number": "a number",
+    "bool_": "true or false",
+}
 
-StageClass = TypeVar("StageClass", bound=type[Stage])
+StageClass = TypeVar("StageClass", bound=type[Stage] | type[Measure])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,7 @@ class StageSpec:
             if not found:
                 option, given = _ACTION, option
             if option in options:
-                raise ConfigError(f"--{room[:-1]} {text}: {option} is given twice")
+                raise ConfigError(f"--{room[:-1]} {text}: {option} is given twice; give it once")
             options[option] = given
         return cls(room=room, name=name, options=options)
 
@@ -73,19 +81,34 @@ class StageSpec:
                 hint = did_you_mean(name, fields)
                 raise ConfigError(f"{self._place} has no option {name or 'for a value'!r}{hint}; {known}")
             options[field] = value
-        if options.get(_ACTION) == "repair" and not getattr(made, "repairs", True):
-            raise ConfigError(f"{self._place} cannot repair a caption; choose fail, retry, skip or note")
+        repairs = getattr(made, "repairs", True)
+        if options.get(_ACTION) == "repair" and not repairs:
+            raise ConfigError(f"{self._place} cannot repair a caption; choose {_ACTIONS}")
         try:
             return made(pydantic.TypeAdapter(made.Options).validate_python(options))
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            message = first["msg"][:1].lower() + first["msg"][1:]
-            raise ConfigError(f"{self._place}: {where}: {message}") from None
+            allowed = _allowed(first["type"], first.get("ctx", {}), repairs=repairs)
+            if allowed is None:
+                message = first["msg"][:1].lower() + first["msg"][1:]
+                raise ConfigError(f"{self._place}: {where}: {message}") from None
+            raise ConfigError(
+                f"{self._place}: {where} takes {allowed}, not {excerpt(str(first['input']))!r}"
+            ) from None
 
     @property
     def _place(self) -> str:
         return f"--{self.room[:-1]} {self.name}"
+
+
+def _allowed(problem: str, context: Mapping[str, Any], *, repairs: bool) -> str | None:
+    """What an option takes, by the name of pydantic's error; None where only its message says so."""
+    if problem == "literal_error" and "'fail'" in context["expected"]:
+        return f"repair, {_ACTIONS}" if repairs else _ACTIONS
+    if problem == "literal_error":
+        return str(context["expected"]).replace("'", "")
+    return next((text for kind, text in _KINDS.items() if problem.startswith(kind)), None)
 
 
 def _first(fields: Sequence[str]) -> str:
@@ -95,14 +118,21 @@ def _first(fields: Sequence[str]) -> str:
 
 
 def register_stage(stage: StageClass) -> StageClass:
-    """Make a filter or check of a plug-in known by its ``name``; a class decorator.
+    """Make a filter, check or measure of a plug-in known by its ``name``; a class decorator.
 
     Raises:
-        ConfigError: the class is neither, or its name is taken or cannot be one.
+        ConfigError: the class is none of them, or its name is taken or cannot be one.
     """
+    if Measure in stage.__mro__:
+        _check_measure(stage)
+        registry.register("measures", stage.name, stage)
+        return stage
     room = next((room for room, base in _BASES.items() if base in stage.__mro__), None)
     if room is None:
-        raise ConfigError(f"{stage.__qualname__} is neither a cutline.Filter nor a cutline.Check")
+        raise ConfigError(
+            f"{stage.__qualname__} is none of cutline.Filter, cutline.Check and cutline.Measure: "
+            "derive it from one of them"
+        )
     name = getattr(stage, "name", "")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(
@@ -111,6 +141,19 @@ def register_stage(stage: StageClass) -> StageClass:
     _check_class(room, name, stage)
     registry.register(room, name, stage)
     return stage
+
+
+def _check_measure(measure: Any) -> None:
+    """Raise ConfigError for a measure that rules cannot name, or that lacks a member."""
+    name, meaning = (getattr(measure, member, "") for member in ("name", "meaning"))
+    if not isinstance(name, str) or not _MEASURE_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{measure.__qualname__} needs a name of a letter and letters, digits, '_' and '-', not {name!r}"
+        )
+    if not isinstance(meaning, str) or not meaning:
+        raise ConfigError(f"the measure {name!r} needs a meaning: a line about what the number says")
+    if measure.measure is Measure.measure:
+        raise ConfigError(f"the measure {name!r} needs a method measure(self, picture)")
 
 
 def _check_class(room: Room, name: str, made: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
+import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from cutline.errors import ConfigError, CutlineError, MissingExtra, SinkError
 from cutline.formatting import one_line
@@ -40,6 +43,45 @@ def local_path(path: str) -> str:
     """A path on this machine without its scheme; remote paths stay as they are."""
     found = _LOCAL.match(path)
     return path[found.end() :] if found else path
+
+
+def is_file_url(text: str) -> bool:
+    """Whether a text is a URL of a file on this machine."""
+    return _LOCAL.match(text) is not None
+
+
+def named_path(text: str) -> str:
+    """The path that a file URL names, decoded unless a file has the percent signs; other texts unchanged."""
+    path = local_path(text)
+    return path if path == text or os.path.lexists(path) else urllib.parse.unquote(path)
+
+
+def absolute(path: str) -> str:
+    """A path or URL in the one form in which two of the same place are equal."""
+    if not is_remote(path):
+        return os.path.realpath(local_path(path) or ".")
+    scheme, _, rest = path.partition("://")
+    scheme = {"s3a": "s3", "gcs": "gs"}.get(scheme.lower(), scheme.lower())
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedPath:
+    """A path or URL as it was ``given``, without a local scheme as ``path``, and as by ``absolute``."""
+
+    given: str
+    path: str
+    absolute: str
+    is_remote: bool
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        return cls(given=path, path=local_path(path), absolute=absolute(path), is_remote=is_remote(path))
+
+    @property
+    def name(self) -> str:
+        """The last part, empty where a slash ends the path."""
+        return self.path.rpartition("/")[2]
 
 
 def check_scheme(path: str) -> None:

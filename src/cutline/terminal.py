@@ -30,7 +30,8 @@ class Console(rich.console.Console):
         if isinstance(renderable, Text):
             renderable = _escaped(renderable)
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+            shown = segment.text if segment.control else visible(segment.text)
+            yield segment if shown is segment.text else Segment(shown, segment.style)
 
 
 def _escaped(text: Text) -> Text:

@@ -65,8 +65,11 @@ def test_pictures_are_clustered_and_those_that_cannot_be_read_are_named(folder: 
     [
         (("--clusters", "0"), "for --clusters. Must be >= 1"),
         (("--clusters", "255"), "for --clusters. Must be <= 254"),
-        (("--output", "clusters.json"), "clusters are written to .csv: change the ending of clusters.json"),
-        (("--plot", "map.png"), "the map is drawn to .svg: change the ending of map.png"),
+        (
+            ("--output", "clusters.json"),
+            "clusters are written to .csv: change the extension of clusters.json",
+        ),
+        (("--plot", "map.png"), "the map is drawn to .svg: change the extension of map.png"),
         (("--model", "minilm"), "there is no model 'minilm' of captions"),
     ],
 )

@@ -134,7 +134,12 @@ def test_each_near_duplicate_is_near_the_first_of_its_group(least: float) -> Non
 def test_outliers_are_far_for_their_cluster() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, NONE], np.uint8)
     distances = np.array([1, 1, 1, 2, 0.1, 0.1, 0.1, 0.9, np.nan], np.float32)
-    assert outliers(labels, distances, 2).tolist() == [7, 3]
+    found = outliers(labels, distances, 2)
+    assert found.rows.tolist() == [7, 3]
+    assert found.scores.tolist() == pytest.approx([9, 2])
+    assert outliers(labels, distances, 1).rows.tolist() == [7]
+    assert outliers(labels, distances, 100).rows.tolist() == [7, 3], "what is near is none"
+    assert outliers(labels, np.ones(9, np.float32), 100).rows.tolist() == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 10, 23, 500])

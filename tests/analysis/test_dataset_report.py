@@ -68,7 +68,8 @@ def test_a_report_without_clusters_is_of_what_matches(folder: Path) -> None:
     assert "Clusters of" not in text
     wrong = cutline_here("report", str(folder), "report.pdf")
     assert (
-        wrong.stderr == "cutline: the report is written to .html or .htm: change the ending of report.pdf\n"
+        wrong.stderr
+        == "cutline: the report is written to .html or .htm: change the extension of report.pdf\n"
     )
     for old in folder.iterdir():
         if old.suffix == ".txt":

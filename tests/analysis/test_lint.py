@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.analysis.lint import lint
 from cutline.analysis.word_index import WordIndex
+from cutline.dataset.edits import Replace
 from processes import cutline_here, environment
 
 USUAL = [f"a man rides a bicycle past house {number} in the old town" for number in range(40)]
@@ -64,6 +66,54 @@ def test_each_check_finds_its_kind_among_usual_captions(
     found = findings([*USUAL, None, "", *odd], check)
     assert text in found
     assert (found[text].check, found[text].count) == (check, count)
+
+
+@pytest.mark.parametrize(
+    ("usual", "more", "less"),
+    [
+        ("a {} wall", "gray", "grey"),
+        ("its {} is red", "colour", "color"),
+        ("the {} of town", "centers", "centres"),
+        ("he {} far", "travelled", "traveled"),
+        ("a boy on a {}", "skateboard", "skate board"),
+        ("a man in a {}", "t-shirt", "tshirt"),
+        ("a big {} here", "fire hydrant", "firehydrant"),
+    ],
+)
+def test_what_is_spelt_in_two_ways_is_found_however_often(usual: str, more: str, less: str) -> None:
+    texts = [usual.format(more)] * 30 + [usual.format(less)] * 20
+    found = findings([*USUAL, *texts], "spelling")
+    assert list(found) == [less]
+    assert (found[less].count, found[less].replace) == (20, (less, more))
+    assert found[less].message == f"is also written {more!r}, 30 times"
+
+
+def test_openers_are_found_behind_a_trigger_word() -> None:
+    texts = [f"ohwx, {text}" for text in USUAL]
+    texts[::8] = [f"ohwx, This image shows a dog of {number}" for number in range(5)]
+    found = findings(texts, "opener")
+    assert set(found) == {"this image shows", "a man rides"}
+    assert "behind 'ohwx'" in found["this image shows"].message
+    assert found["a man rides"].message == "begins 88% of the captions"
+    assert re.match(found["a man rides"].query[4:-2], texts[1])
+    assert not re.match(found["this image shows"].query[4:-2], texts[1])
+
+
+def test_what_removes_an_opener_keeps_it_in_the_middle_of_a_caption() -> None:
+    shown = "This image shows a dog of {}. Beside it, this image shows a cat"
+    for trigger in ("", "ohwx, ", "c-d: "):
+        texts = [f"{trigger}{text}" for text in USUAL]
+        texts[::8] = [trigger + shown.format(number) for number in range(5)]
+        opener = findings(texts, "opener")["this image shows"]
+        edit = Replace(old=opener.pattern, new="", regex=True, ignore_case=True)
+        edited = edit.apply(pa.array([texts[0], texts[1]], pa.string())).to_pylist()
+        assert edited == [f"{trigger}a dog of 0. Beside it, this image shows a cat", texts[1]]
+
+
+def test_words_that_are_alike_by_chance_are_no_spellings_of_each_other() -> None:
+    texts = ["a for four hour our pour flour", "they filed what was filled", "a man ran along a long road"]
+    texts += ["the price of the prize", "in side streets", "a cup board by a cupboard"]
+    assert list(findings(texts * 20, "spelling")) == ["cup board"]  # which are two spellings
 
 
 def test_words_and_begins_that_all_share_are_found() -> None:
@@ -154,3 +204,10 @@ def test_a_word_of_a_hundred_thousand_letters_costs_no_more_than_others() -> Non
         env=environment(),
     )
     assert (ran.returncode, ran.stdout.strip()) == (0, "0"), ran.stderr[-500:]
+
+
+def test_a_sentence_that_one_caption_repeats_is_not_one_of_many() -> None:
+    loop = "A dog. " + "The mood is calm today. " * 60
+    assert findings([loop], "sentence") == {}
+    found = findings([loop, *(f"A cat {n}. The mood is calm today. Bye." for n in range(5))], "sentence")
+    assert found["The mood is calm today"].count == 6

@@ -175,7 +175,7 @@ def test_a_cloud_is_text_and_inert(folder: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--stop-words", "enn"], "did you mean en?"),
-        (["--output", "words.png"], "change the ending"),
+        (["--output", "words.png"], "change the extension"),
         (["--where", "cat OR"], ">>>"),
         (["--phrases", "4"], "--phrases"),
     ],

@@ -34,7 +34,7 @@ def test_names_taken_apart(text: str, endpoint: str | None, provider: str, name:
     assert Spec.parse(text, endpoint=endpoint) == Spec(provider=provider, name=name)
 
 
-@pytest.mark.parametrize("text", ["opnai:gpt-4o", "gpt-4o", "", ":", "endpoint:m"])
+@pytest.mark.parametrize("text", ["opnai:gpt-4o", "", ":", "endpoint:m"])
 def test_unknown_providers(text: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Spec.parse(text, endpoint=None)
@@ -53,6 +53,30 @@ def test_unknown_providers(text: str) -> None:
 def test_models_of_nvidia_without_their_owner(text: str, meant: str) -> None:
     with pytest.raises(ConfigError, match=f"did you mean --model {meant}"):
         Spec.parse(text, endpoint=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("gpt-4o", "openai:gpt-4o"),
+        ("GPT-4o-mini", "openai:gpt-4o-mini"),
+        ("claude-sonnet-4-5", "anthropic:claude-sonnet-4-5"),
+        ("gemini-2.0-flash", "gemini:gemini-2.0-flash"),
+        ("pixtral-12b-2409", "mistral:pixtral-12b-2409"),
+        ("moondream", "ollama:moondream"),
+        ("ollama/llava", "ollama:llava"),
+        ("OpenAI/gpt-4o", "openai:gpt-4o"),
+        ("http://localhost:8000/v1", "MODEL --endpoint http://localhost:8000/v1"),
+    ],
+)
+def test_models_by_the_names_that_they_have_elsewhere(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"did you mean --model {meant}\?$"):
+        Spec.parse(text, endpoint=None)
+
+
+def test_a_name_of_the_hub_is_no_name_of_a_service() -> None:
+    with pytest.raises(ConfigError, match="such as hf:Qwen/Qwen2-VL-7B-Instruct to run it here"):
+        Spec.parse("Qwen/Qwen2-VL-7B-Instruct", endpoint=None)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_each_expert_is_given_the_words_of_the_one_before(tmp_path: Path) -> Non
     steps = {name: f"{model}:{folders[model]}" for name, model in EXPERTS.items()}
     result = cutline.caption(photos, steps=steps, dtype="float32", batch_size=2)
     captions = list(result)
-    # Random weights repeat themselves now and then, which is no caption.
+    # Random weights repeat themselves now and then, which is not a caption.
     assert {failure["kind"] for failure in result.failures} <= {"loop"}
     assert len(captions) >= 3
     for row in captions:

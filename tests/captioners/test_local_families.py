@@ -284,7 +284,7 @@ def test_a_model_is_loaded_only_where_something_is_left_to_ask(zoo: Zoo, tmp_pat
     assert "loading" in first.stderr
     again = cutline_here(*command)
     assert again.returncode == 0, again.stderr
-    assert "nothing to do" in again.stderr
+    assert "nothing to caption" in again.stderr
     assert "loading" not in again.stderr
 
 

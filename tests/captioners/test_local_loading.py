@@ -343,7 +343,7 @@ def test_the_whole_command_line(llava: Path, photos: Path, tmp_path: Path) -> No
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert len({row["caption"] for row in rows}) == 5
     assert all(row["model"] == f"llava:{llava}" for row in rows)
-    assert "nothing to do" in cutline(*arguments, env=ALONE).stderr
+    assert "nothing to caption" in cutline(*arguments, env=ALONE).stderr
     changed = cutline(*arguments, "--quantize", "8bit", env=ALONE)
     assert changed.returncode == 2
     other = tmp_path / "other.jsonl"

@@ -183,7 +183,7 @@ def test_replicas_share_the_work(folder: Callable[[str], Path]) -> None:
 
 
 def test_memory_that_one_process_lacks(folder: Callable[[str], Path]) -> None:
-    """The processes are started anew, the batch is split, and no picture is lost."""
+    """The processes are started again, the batch is split, and no picture is lost."""
     model = TensorParallelModel(
         spread_of(folder("llava")), program=(sys.executable, str(HERE / "worker_short_of_memory.py"))
     )

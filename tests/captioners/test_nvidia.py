@@ -242,7 +242,7 @@ async def test_the_waiting_has_an_end(nvidia: Server) -> None:
         ({}, "nvapi-other", EndpointUnusable, ("403", "NVIDIA_API_KEY", "build.nvidia.com")),
         ({}, "", EndpointUnusable, ("401", "no key was sent", "NVIDIA_API_KEY")),
         ({"credit": False}, KEY, EndpointUnusable, ("credit", "same command")),
-        ({"credit": False, "spent_status": 403}, KEY, EndpointUnusable, ("credit is spent",)),
+        ({"credit": False, "spent_status": 403}, KEY, EndpointUnusable, ("no credit left",)),
         ({"faults": [500]}, KEY, RequestError, ("500",)),
     ],
 )
@@ -269,7 +269,7 @@ async def test_spent_credit_stops_the_run_in_its_middle(nvidia: Server) -> None:
     try:
         await captioner.caption(Picture(InlineBytes(SMALL, "1")), Prompt())
         nvidia.post("/configure", {"credit": False, "spent_status": 403})
-        with pytest.raises(EndpointUnusable, match="credit is spent"):
+        with pytest.raises(EndpointUnusable, match="no credit left"):
             await captioner.caption(Picture(InlineBytes(SMALL, "2")), Prompt())
     finally:
         await captioner.aclose()

@@ -123,16 +123,48 @@ CHUNKS = [
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("first", ["", ": OPENROUTER PROCESSING", "event: message", "id: 1", "retry: 10"])
 @pytest.mark.parametrize("content_type", ["text/event-stream; charset=utf-8", "application/json"])
-def test_a_stream_that_was_not_requested_is_read(end, content_type, scripted, photos, tmp_path):
-    lines = [": keep-alive", *(f"data: {json.dumps(chunk)}" for chunk in CHUNKS), "data: [DONE]"]
-    lines = lines if content_type[0] == "t" else lines[1:]
-    body = "".join(line + 2 * end for line in lines)
+def test_a_stream_that_was_not_requested_is_read(end, first, content_type, scripted, photos, tmp_path):
+    lines = [first, *(f"data: {json.dumps(chunk)}{end}" for chunk in CHUNKS), f"data: [DONE]{end}"]
+    body = "".join(line + end for line in lines if line)
     scripted.post("/script", {"status": 200, "body": body, "headers": {"Content-Type": content_type}})
     ran = caption(photos, tmp_path, "--endpoint", scripted.url)
     assert ran.returncode == 0, ran.stderr
     assert captions(tmp_path) == ["A cat on a sofa."] * 5
     assert "130 tokens" in ran.stderr
+
+
+def test_an_event_of_an_error_is_told_in_its_words(scripted, photos, tmp_path):
+    body = f'data: {json.dumps(CHUNKS[1])}\n\nevent: error\ndata: {{"message": "the upstream died"}}\n\n'
+    scripted.post("/script", {"status": 200, "body": body, "headers": {"Content-Type": "text/event-stream"}})
+    ran = caption(photos, tmp_path, "--endpoint", scripted.url, "--image-limit", "1")
+    assert ran.returncode == 1
+    assert "the upstream died" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "is_azure"),
+    [
+        ("{root}/openai/deployments/mine/chat/completions?api-version=2024-10-21", True),
+        ("{root}/openai/deployments/mine", True),
+        ("http://mine.openai.azure.us/v1", True),
+        ("http://mine.openai.azure.cn/v1", True),
+        ("http://mine.services.ai.azure.com/v1", True),
+        ("http://azure.com.example.org/v1", False),
+    ],
+)
+def test_a_key_goes_to_azure_in_the_header_that_azure_reads(
+    place, is_azure, scripted, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("http_proxy", scripted.root)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    options = ("--endpoint", place.format(root=scripted.root), "--api-key", KEY, "--image-limit", "1")
+    ran = caption(photos, tmp_path, *options)
+    assert ran.returncode == 0, ran.stderr
+    headers = {name.lower(): value for name, value in scripted.get("/last")["headers"].items()}
+    assert headers.get("api-key") == (KEY if is_azure else None)
+    assert headers.get("authorization") == (None if is_azure else f"Bearer {KEY}")
 
 
 def test_a_stream_that_is_cut_is_requested_again(scripted, photos, tmp_path):
@@ -211,3 +243,126 @@ def test_a_400_about_a_picture_stops_nothing(scripted, photos, tmp_path):
     ran = caption(photos, tmp_path, "--endpoint", scripted.url, "--temperature", "0.5")
     assert ran.returncode == 1, ran.stderr
     assert scripted.get("/last")["count"] == 5
+
+
+OF_EVERY_PICTURE = {
+    "a key, by Gemini": (
+        400,
+        [
+            {
+                "error": {
+                    "code": 400,
+                    "message": "API key not valid. Please pass a valid API key.",
+                    "status": "INVALID_ARGUMENT",
+                    "details": [{"reason": "API_KEY_INVALID"}],
+                }
+            }
+        ],
+        "or pass --api-key",
+    ),
+    "a key, by xAI": (
+        400,
+        {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: k***."},
+        "pass --api-key",
+    ),
+    "a model that is gone, by DeepSeek": (400, {"error": {"message": "Model Not Exist"}}, "model's name 'm'"),
+    "no name of a model, by OpenRouter": (
+        400,
+        {"error": {"message": "m is not a valid model ID", "code": 400}},
+        "model's name 'm'",
+    ),
+    "no sight, by OpenAI": (
+        400,
+        {"error": {"message": "Invalid content type. image_url is only supported by certain models."}},
+        "takes no pictures: choose one that does",
+    ),
+    "no sight, by OpenRouter": (
+        404,
+        {"error": {"message": "No endpoints found that support image input"}},
+        "takes no pictures",
+    ),
+    "no sight, by Ollama": (
+        400,
+        {"error": {"message": "this model does not support image input (ref: 1)"}},
+        "takes no pictures",
+    ),
+    "no sight, by vLLM": (400, {"object": "error", "message": "m is not a multimodal model"}, "no pictures"),
+    "no sight, by llama.cpp": (
+        500,
+        {
+            "error": {
+                "code": 500,
+                "message": "image input is not supported - hint: you may need to provide the mmproj",
+                "type": "server_error",
+            }
+        },
+        "takes no pictures",
+    ),
+    "no sight, by Groq": (
+        400,
+        {"error": {"message": "'messages.0.content' : value must be a string"}},
+        "takes no pictures",
+    ),
+    "no system message": (400, {"error": {"message": "System role not supported"}}, "--system-prompt ''"),
+    "no credit, by DashScope": (
+        400,
+        {"error": {"code": "Arrearage", "message": "Access denied"}},
+        "no credit",
+    ),
+    "another method": (405, {"detail": "Method Not Allowed"}, "end in /v1"),
+    "nothing of the kind": (501, "Unsupported method ('POST')", "end in /v1"),
+    "a network that waits for a sign-in": (511, "<html>", "open a page in a browser"),
+}
+
+
+# One at a time, each picture waits a few seconds for what others meet.
+@pytest.mark.parametrize(
+    ("name", "at_once"), [*((name, "5") for name in OF_EVERY_PICTURE), ("no sight, by OpenAI", "1")]
+)
+def test_a_refusal_of_every_picture_stops_the_run_and_fails_none(name, at_once, scripted, photos, tmp_path):
+    status, body, cure = OF_EVERY_PICTURE[name]
+    body = body if isinstance(body, str) else json.dumps(body)
+    scripted.post("/script", {"status": status, "body": body})
+    options = ("--endpoint", scripted.url, "--max-concurrent-requests", at_once)
+    ran = caption(photos, tmp_path, *options)
+    assert ran.returncode == 3, ran.stderr
+    assert cure in ran.stderr
+    assert "run the same command again" in ran.stderr or "then run the same command" in ran.stderr
+    assert scripted.get("/last")["count"] <= 15
+    if at_once == "5":
+        assert "failed" not in ran.stderr
+    scripted.post("/script", {"content": "A caption."})
+    again = caption(photos, tmp_path, "--endpoint", scripted.url, "--retry-failed")
+    assert again.returncode == 0, again.stderr
+    assert captions(tmp_path) == ["A caption."] * 5
+
+
+OLLAMA = [
+    {"model": "m", "message": {"role": "assistant", "content": "A cat "}, "done": False},
+    {"model": "m", "message": {"role": "assistant", "content": "on a sofa."}, "done": False},
+    {
+        "model": "m",
+        "message": {"content": ""},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 7,
+        "eval_count": 5,
+    },
+]
+
+
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain"])
+@pytest.mark.parametrize("parts", [CHUNKS, OLLAMA], ids=["openai", "ollama"])
+def test_json_on_lines_is_read_where_it_comes_unrequested(parts, content_type, scripted, photos, tmp_path):
+    lines = "\n".join(map(json.dumps, parts)) + "\n"
+    scripted.post("/script", {"status": 200, "body": lines, "headers": {"Content-Type": content_type}})
+    ran = caption(photos, tmp_path, "--endpoint", scripted.url)
+    assert ran.returncode == 0, ran.stderr
+    assert captions(tmp_path) == ["A cat on a sofa."] * 5
+    cut = "\n".join(map(json.dumps, parts[:2])) + "\n"
+    scripted.post("/script", {"status": 200, "body": cut, "headers": {"Content-Type": content_type}})
+    cut_short = caption(
+        photos, tmp_path, "--endpoint", scripted.url, "--existing", "overwrite", "--state", tmp_path / "s"
+    )
+    assert cut_short.returncode != 0
+    assert "the stream was cut" in cut_short.stderr

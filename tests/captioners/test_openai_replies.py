@@ -13,7 +13,8 @@ from PIL import Image
 
 from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.captioners.hosted.presets import PRESETS, Parameters
+from cutline.captioners.hosted.preset import Parameters
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, ReplyError, RequestError, Retryable
 from cutline.imaging import Limits, Picture
@@ -136,7 +137,7 @@ async def test_an_answer_with_a_caption(scripted: Server, answer: str, text: str
 async def test_an_answer_that_the_endpoint_broke_off_is_requested_again(
     scripted: Server, reason: str
 ) -> None:
-    with pytest.raises(Retryable, match="before it was whole") as raised:
+    with pytest.raises(Retryable, match="before it was complete") as raised:
         await ask(scripted, body=body({"content": "A cat on"}, reason))
     assert raised.value.kind == "endpoint"
 

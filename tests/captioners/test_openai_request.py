@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.captioners.hosted.presets import PRESETS, Parameters
+from cutline.captioners.hosted.preset import Parameters
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.imaging import Limits, Picture
 from cutline.locations.stored import InlineBytes

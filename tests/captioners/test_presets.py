@@ -36,6 +36,12 @@ SERVICES = {
     "gemini": Service(
         "https://generativelanguage.googleapis.com/v1beta/openai", ("GEMINI_API_KEY", "GOOGLE_API_KEY")
     ),
+    "anthropic": Service("https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",), needs_name=True),
+    "mistral": Service("https://api.mistral.ai/v1", ("MISTRAL_API_KEY",), needs_name=True),
+    "xai": Service("https://api.x.ai/v1", ("XAI_API_KEY",), needs_name=True),
+    "groq": Service("https://api.groq.com/openai/v1", ("GROQ_API_KEY",), needs_name=True),
+    "fireworks": Service("https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",), needs_name=True),
+    "lmstudio": Service("http://localhost:1234/v1", needs_name=True),
     "ollama": Service("http://localhost:11434/v1"),
     "vllm": Service("http://localhost:8000/v1", needs_name=True),
     "sglang": Service("http://localhost:30000/v1", needs_name=True),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +144,21 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(scheme, photo, 
     assert "hidden" not in ran.stderr
 
 
+def test_a_socks_proxy_without_its_extra_is_one_line(photo, tmp_path):
+    code = "import sys; sys.modules['aiohttp_socks'] = None; from cutline.cli import main; sys.exit(main())"
+    command = ("caption", photo, tmp_path / "o.jsonl", "--endpoint", "http://192.0.2.7/v1", "--model", "m")
+    environment = {**os.environ, "all_proxy": "socks5://me:hidden@127.0.0.1:9"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2, ran.stderr
+    (line,) = ran.stderr.splitlines()
+    assert "the proxy socks5://" in line
+    assert "cutline[socks]" in line
+    assert "hidden" not in line
+    assert not (tmp_path / "o.jsonl").exists()
+
+
 def test_a_certificate_of_ones_own(photo, tmp_path):
     certificate = tmp_path / "ca.pem"
     with Server("tls.py", str(certificate)) as server:
@@ -150,6 +168,14 @@ def test_a_certificate_of_ones_own(photo, tmp_path):
         assert (
             "is not trusted (self-signed certificate); for a CA of your own set SSL_CERT_FILE" in ran.stderr
         )
+        for variable, value, cure in (
+            ("SSL_CERT_FILE", str(tmp_path / "none.pem"), "none.pem is not a file: name that of your CA"),
+            ("SSL_CERT_FILE", str(photo), "does not hold the CA that signed it"),
+            ("REQUESTS_CA_BUNDLE", str(certificate), "set SSL_CERT_FILE to the file in REQUESTS_CA_BUNDLE"),
+        ):
+            ran = caption(photo, tmp_path / "o.jsonl", secure, **{variable: value})
+            assert ran.returncode == 3
+            assert cure in ran.stderr
         trusted = caption(photo, tmp_path / "o.jsonl", secure, SSL_CERT_FILE=str(certificate))
         assert trusted.returncode == 0, trusted.stderr
         assert json.loads((tmp_path / "o.jsonl").read_text())["caption"] == "Over TLS."

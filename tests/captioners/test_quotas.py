@@ -10,9 +10,9 @@ import pytest
 from multidict import CIMultiDict
 
 from cutline.captioners.hosted.endpoint import Answer
+from cutline.captioners.hosted.error_responses import RequestInfo, response_error
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.hosted.quotas import wait_within
-from cutline.captioners.hosted.refusals import RequestInfo, refusal
 from cutline.credentials import Secrets
 from cutline.errors import EndpointUnusable, Retryable
 
@@ -48,7 +48,7 @@ def openrouter(period, **headers):
 
 
 def error_for(body, headers=None, status=429):
-    return refusal(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), REQUEST)
+    return response_error(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), REQUEST)
 
 
 RESET = str(int((time.time() + 7 * 86400) * 1000))  # an hour of tests may have passed

@@ -17,7 +17,7 @@ from cutline.captioners.pool import build_captioner
 from cutline.captioners.spec import CaptionerOptions
 from cutline.cli.model_check import check_model
 from cutline.credentials import Secret
-from cutline.errors import EndpointUnusable, Rejected, RequestError, Retryable
+from cutline.errors import ConfigError, EndpointUnusable, Rejected, RequestError, Retryable
 from cutline.imaging import Picture
 from cutline.locations.stored import InlineBytes
 from cutline.prompts import Prompt
@@ -92,7 +92,8 @@ async def test_it_takes_every_parameter_that_we_let_through(services: Server, se
     text = ", ".join(f"{name}={value}" for name, value in given.items())
     await ask(services, service, options={"parameters": text})
     sent = set(services.get("/state")["fields"]) - {"model", "messages"}
-    renamed = {"stream"} | {PRESETS[service].tokens if name == "max_tokens" else name for name in given}
+    names = {"max_tokens": PRESETS[service].tokens, "seed": PRESETS[service].seed}
+    renamed = {"stream"} | {names.get(name, name) for name in given}
     assert sent == renamed
 
 
@@ -102,7 +103,9 @@ async def test_a_key_that_is_refused_stops_the_run(services: Server, service: st
     with pytest.raises(EndpointUnusable) as raised:
         await ask(services, service, key=key)
     assert PRESETS[service].key_env[0] in str(raised.value)
-    assert PRESETS[service].account in str(raised.value)
+    # Keys of the service's own account are not those of another server, which this one is where it has a host.
+    names_account = not PRESETS[service].endpoint or (PRESETS[service].forbids_all and bool(key))
+    assert (PRESETS[service].account in str(raised.value)) == names_account
     assert "another" not in str(raised.value).replace("set another", "")
 
 
@@ -196,3 +199,11 @@ async def test_an_error_that_comes_as_success_is_asked_again(services: Server) -
     services.post("/configure", {"breaks": 1})
     with pytest.raises(RequestError, match="Provider returned error"):
         await ask(services, "openrouter")
+
+
+def test_a_seed_that_a_service_ignores_is_refused() -> None:
+    with pytest.raises(ConfigError, match="anthropic does not support --seed; remove it"):
+        build_captioner("anthropic:m", CaptionerOptions(key=Secret(KEY), options={"seed": 3}))
+    captioner = build_captioner("anthropic:m", CaptionerOptions(key=Secret(KEY)))
+    with pytest.raises(ConfigError, match="anthropic:m does not support seed"):
+        captioner.adjusted({"seed": 3})

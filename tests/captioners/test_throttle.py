@@ -146,6 +146,17 @@ def test_a_burst_that_hides_the_rate_costs_few_refusals():
     assert max(shares) <= 0.05, "of the whole run, those until the rate is known included"
 
 
+def test_saved_tokens_hide_the_rate_from_no_more_than_a_few_requests():
+    """What is admitted between two refusals tells the rate, however many requests are tried at once."""
+    shares = []
+    for seed in range(6):
+        client = Client(bucket(lambda: 500, 100), limit=256)
+        client.random = random.Random(seed)
+        assert 6000 / client.run(6000) >= 440
+        shares.append(client.refused / client.sent)
+    assert sum(shares) / len(shares) <= 0.055
+
+
 @pytest.mark.parametrize(("count", "most"), [(100, 0.18), (500, 0.08)])
 def test_a_short_run_meets_few_refusals(count, most):
     client = Client(bucket(lambda: 100, 10), limit=16)

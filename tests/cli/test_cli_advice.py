@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tarfile
 from pathlib import Path
 
@@ -287,23 +288,23 @@ REFUSED = {
         before=caption("photos", "run.jsonl"),
     ),
     "half an edit": refused(
-        "say how --replace OLD NEW works: give it too",
+        "need --replace OLD NEW: add it",
         ("edit", "edited", "--word"),
         ("edit", "edited", "--word", "--replace", "cat", "dog"),
     ),
     "no edit": refused(
-        "say what to change, such as --replace OLD NEW or --prefix TEXT",
+        "no change given: add one, such as --replace OLD NEW or --prefix TEXT",
         ("edit", "edited"),
         ("edit", "edited", "--replace", "old", "new"),
         ("edit", "edited", "--prefix", "x", "--dry-run"),
     ),
     "a proposal of nobody": refused(
-        "say which model, such as -m",
+        "name a model, such as -m",
         ("propose", "photos", "--dry-run"),
         ("propose", "photos", "--dry-run", "-m", "openai:gpt-4o-mini"),
     ),
     "a file of a proposal's prompt": refused(
-        'give the text in it, as -p "$(cat prompt.txt)"',
+        'pass its text, as -p "$(cat prompt.txt)"',
         ("propose", "photos", "--dry-run", *FAKE, "-p", "prompt.txt"),
         ("propose", "photos", "--dry-run", *FAKE, "-p", "Say."),
     ),
@@ -329,7 +330,7 @@ REFUSED = {
         "`cutline history` lists them", ("undo", "photos", "--to", "7"), ("history", "photos")
     ),
     "a file of words": refused(
-        "words are written to .csv or .svg: change the ending",
+        "words are written to .csv or .svg: change the extension",
         ("words", "photos", "-o", "words.txt"),
         ("words", "photos", "-o", "words.csv"),
         ("words", "photos", "-o", "words.svg"),
@@ -369,7 +370,7 @@ REFUSED = {
         before=caption("photos", "j.jsonl", "--save-job", "job.toml"),
     ),
     "a job": refused("did you mean begin.toml?", ("run", "bgin.toml"), ("run", "begin.toml")),
-    "an option": wrong("Did you mean --max-tokens?", ("--max-tokn", "5"), ("--max-tokens", "5")),
+    "an option": wrong("did you mean --max-tokens?", ("--max-tokn", "5"), ("--max-tokens", "5")),
     "a chain's prompt": wrong(
         "write `prompt` into its steps, not --prompt", (*CHAIN, "--prompt", "Hi."), CHAIN, model=()
     ),
@@ -390,6 +391,9 @@ REFUSED = {
     "a policy": wrong("fail", ("--on-missing", "fial"), ("--on-missing", "fail")),
     "prices": wrong("did you mean prices.toml?", (*PRICED, "price.toml"), (*PRICED, "prices.toml")),
     "a prompt": wrong("did you mean 'short'?", ("--prompt", "shrt"), ("--prompt", "short")),
+    "a prompt by a usual word": wrong(
+        "did you mean 'detailed'?", ("--prompt", "long"), ("--prompt", "detailed")
+    ),
     "a file of a prompt": wrong("did you mean prompt.txt?", ("-p", "promt.txt"), ("-p", "prompt.txt")),
     "a schema": wrong("did you mean schema.json?", ("--schema", "schem.json")),
     "a file of a key": wrong("did you mean key.txt?", ("--api-key-file", "ky.txt")),
@@ -435,3 +439,18 @@ def test_what_a_refusal_names_works(name: str, place: Path, monkeypatch: pytest.
     for cure in case.cures:
         done = cutline_here(*cure)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_table_whose_pictures_are_elsewhere_names_the_folder_and_the_option(
+    photos: Path, tmp_path: Path
+) -> None:
+    images = [{"id": number, "file_name": f"{number}.png"} for number in range(3)]
+    table, out = tmp_path / "instances.json", tmp_path / "out.jsonl"
+    table.write_text(json.dumps({"images": images, "annotations": []}))
+    ran = cutline_here("caption", table, out, "--model", "fake")
+    assert ran.returncode == 1
+    assert f"paths start from {tmp_path}: --image-root names another folder" in ran.stderr
+    assert RETRY in ran.stderr
+    ran = cutline_here("caption", table, out, "--model", "fake", "--image-root", photos, "--retry-failed")
+    assert ran.returncode == 0, ran.stderr
+    assert "3 captions" in ran.stderr

@@ -227,7 +227,7 @@ def test_a_key_that_is_given_goes_to_the_only_service(
     ran = cutline("caption", str(pictures), "other.jsonl", "--chain", "chain.toml", "--api-key", "given")
     assert (ran.code, ran.err) == (
         2,
-        "cutline: chain.toml: step one: fake needs no key: leave --api-key out\n",
+        "cutline: chain.toml: step one: fake needs no key: remove --api-key\n",
     )
 
 

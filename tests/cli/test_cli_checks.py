@@ -101,7 +101,7 @@ def test_going_on_is_free_and_another_threshold_is_noticed(
     dropped = next(line for line in first.err.splitlines() if line.startswith("similarity: "))
     assert not dropped.startswith("similarity: dropped 0 ")
     again = here(*command, *check, "0.3")
-    assert "nothing to do" in again.err
+    assert "nothing to caption" in again.err
     assert dropped in again.err
     other = here(*command, *check, "0.4")
     assert other.code == 2
@@ -191,7 +191,7 @@ def test_a_preview_shows_what_would_be_kept(here: Run, pictures: Path, scripted:
     [
         (["--min-similarity", "1.5"], "--min-similarity must be between -1 and 1, not 1.5"),
         (["--min-similarity", "nan"], "--min-similarity must be between -1 and 1, not nan"),
-        (["--similarity-model", "x"], "--similarity-model does nothing alone: add --min-similarity"),
+        (["--similarity-model", "x"], "--similarity-model has no effect alone: add --min-similarity"),
         (
             ["--min-similarity", "0.2", "--similarity-model", "no/such/folder"],
             "no/such/folder does not exist",

@@ -245,7 +245,6 @@ MISTAKES = [
     (["fake", "gone.jsonl"], "there is no output gone.jsonl to compare"),
     (["fake", "gone.toml"], "there is no chain file gone.toml"),
     (["fake", "other.jsonl"], "other.jsonl has none of the 5 pictures compared ('crimson.jpg' …)"),
-    (["fake", "broken.jsonl"], "row 2 of broken.jsonl cannot be read: "),
     (["fake", "alien.csv"], "alien.csv holds no captions of cutline: row 1 lacks image_id or caption"),
     (
         ["fake", "pixels", "--endpoint", "http://localhost:1/v1"],
@@ -257,7 +256,7 @@ MISTAKES = [
     (["fake", "pixels", "--output-path", "s3://b/out.html"], "a comparison is written on this machine"),
     (
         ["fake", "pixels", "--output-path", "mine.html"],
-        "mine.html exists and is not as a comparison wrote it",
+        "mine.html exists and was not written by a comparison",
     ),
     (
         ["ours.jsonl", "other.jsonl", "--prompt", "short"],
@@ -284,7 +283,6 @@ def test_mistakes_are_one_line_with_a_cure(
     row = {"image_id": "crimson.jpg", "image_path": str(pictures / "crimson.jpg"), "caption": "A disc."}
     (tmp_path / "ours.jsonl").write_text(json.dumps(row) + "\n")
     (tmp_path / "other.jsonl").write_text(json.dumps({**row, "image_id": "elsewhere.jpg"}) + "\n")
-    (tmp_path / "broken.jsonl").write_text(json.dumps(row) + '\n{"image_id": "cr')
     (tmp_path / "alien.csv").write_text("file,text\n1.jpg,A disc.\n")
     (tmp_path / "mine.html").write_text("my own page")
     there = {path.name for path in tmp_path.iterdir()}

@@ -70,6 +70,7 @@ def test_captions_that_have_a_text_in_another_case_are_counted(folder: Path) -> 
 
 def test_the_history_lists_edits_and_the_versions_of_a_caption(folder: Path) -> None:
     assert "no edits yet" in cutline_here("history", folder).stderr
+    assert "2.jpg has not been edited" in cutline_here("history", folder, "--picture", "2.jpg").stderr
     cutline_here("edit", folder, "--prefix", "photo:", "--sort-tags")
     cutline_here("edit", folder, "--trigger", "ohwx", "--where", "path:1.jpg")
     lines = cutline_here("history", folder).stdout.splitlines()
@@ -78,8 +79,43 @@ def test_the_history_lists_edits_and_the_versions_of_a_caption(folder: Path) -> 
     assert lines[1].endswith("sort tags; prefix 'photo:', 3 files")
     versions = cutline_here("history", folder, "--picture", "1.jpg").stdout
     assert "ohwx, photo: a cat on a mat, number 1" in versions
+    assert versions.splitlines()[-1].strip() == "a cat on a mat, number 1  (as found)"
     wrong = cutline_here("history", folder, "--picture", "1.jpeg")
     assert (wrong.returncode, "did you mean 1.jpg?" in wrong.stderr) == (2, True)
+
+
+def test_a_missing_query_finds_all(folder: Path) -> None:
+    (folder / "3.txt").unlink()
+    assert cutline_here("find", folder, "--count").stdout == "3\n"
+    assert cutline_here("find", folder).stdout.split() == ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_rows_with_several_captions_are_counted(folder: Path) -> None:
+    rows = [{"file": f"{n}.jpg", "captions": ["first", "second"][:n]} for n in (1, 2, 2)]
+    table = folder / "rows.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = cutline_here(
+        "export", table, folder.parent / "out.csv", "--text-column", "captions", "--image-column", "file"
+    )
+    assert done.returncode == 0
+    assert "2 rows with several captions in a list: the first one is used" in done.stderr
+
+
+def test_texts_that_no_edit_wrote_are_versions_too(folder: Path) -> None:
+    cutline_here("edit", folder, "--suffix", "one")
+    (folder / "2.txt").write_text("by another program")
+    cutline_here("edit", folder, "--suffix", "two")
+    (folder / "3.txt").unlink()
+    cutline_here("edit", folder, "--trigger", "three")
+    with open_dataset(folder) as dataset:
+        versions = dataset.versions("2.jpg")
+        assert [(version.edit, version.by) for version in versions[-3:]] == [
+            (0, "changed by another program"),
+            (1, "suffix 'one'"),
+            (0, "as found"),
+        ]
+        assert versions[-3].caption == "by another program"
+        assert not any(version.edit == 0 for version in dataset.versions("3.jpg")[:-1])
 
 
 def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folder: Path) -> None:
@@ -87,7 +123,7 @@ def test_an_edit_of_the_past_is_taken_back_and_what_changed_since_is_named(folde
     (folder / "2.txt").write_text("by hand")
     undone = cutline_here("undo", folder, "--edit", "1")
     assert undone.returncode == 1
-    assert "2.txt was changed since, and is left alone" in undone.stderr
+    assert "2.txt was changed since, and stays unchanged" in undone.stderr
     assert captions(folder).count("a cat") == 2
     (folder / "2.txt").write_text("a dog on a mat, number 2\n")
     assert cutline_here("undo", folder, "--edit", "1").returncode == 0
@@ -115,18 +151,48 @@ def test_an_edit_that_wrote_nothing_is_passed_over_by_undo(folder: Path) -> None
         result = dataset.write(EditInfo(kind="save", summary="edit 3.jpg"), [change])
         assert (result.id, result.written, result.conflicts) == (2, 0, ("3.txt",))
     alone = cutline_here("undo", folder, "--edit", "2")
-    assert (alone.returncode, alone.stderr) == (0, "edit 2 has nothing to take back\n")
+    assert (alone.returncode, alone.stderr) == (0, "edit 2 has nothing to undo\n")
     undone = cutline_here("undo", folder, "--to", "0")
     assert (undone.returncode, "undo: prefix 'photo:' where 2, 1 file written" in undone.stderr) == (0, True)
     assert captions(folder) == before
     assert cutline_here("undo", folder).stderr == "nothing to undo\n"
 
 
+def test_what_an_undo_could_not_take_back_can_be_undone_later(folder: Path) -> None:
+    folder = folder.rename(folder.with_name("my photos"))
+    before = captions(folder)
+    assert cutline_here("edit", folder, "--replace", "cat", "tiger").returncode == 0
+    assert cutline_here("edit", folder, "--trigger", "zwx").returncode == 0
+    first = cutline_here("undo", folder, "--edit", "1")
+    assert first.returncode == 1
+    assert "to undo it in 3 files too, take back what changed since, then run: " in first.stderr
+    assert f"cutline undo {shlex.quote(str(folder))} --edit 1\n" in first.stderr
+    assert "undone by" not in cutline_here("history", folder).stdout
+    assert cutline_here("redo", folder).stderr == "nothing to redo\n", "nothing was undone"
+    everything = cutline_here("undo", folder, "--to", "0")
+    assert (everything.returncode, captions(folder)) == (0, before), everything.stderr
+    assert cutline_here("undo", folder).stderr == "nothing to undo\n"
+
+
+def test_a_file_that_was_changed_keeps_an_undo_from_no_other_edit(folder: Path) -> None:
+    before = captions(folder)
+    assert cutline_here("edit", folder, "--prefix", "photo:", "--where", "1 OR 2").returncode == 0
+    assert cutline_here("edit", folder, "--suffix", "at night", "--where", "3").returncode == 0
+    edited = (folder / "3.txt").read_text()
+    (folder / "3.txt").write_text("mine")
+    all_but_one = cutline_here("undo", folder, "--to", "0")
+    assert all_but_one.returncode == 1
+    assert captions(folder) == before.replace("a cat on a mat, number 3\n", "mine")
+    (folder / "3.txt").write_text(edited)
+    assert cutline_here("undo", folder).returncode == 0
+    assert captions(folder) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("edit", "photos"), "say what to change"),
-        (("edit", "photos", "--word"), "--replace OLD NEW works: give it too"),
+        (("edit", "photos"), "no change given"),
+        (("edit", "photos", "--word"), "need --replace OLD NEW: add it"),
         (("edit", "photos", "--replace", "(", "x", "--regex"), "the pattern '(' is not valid"),
         (("edit", "photos", "--trim", "--where", "a (b"), "this bracket is not closed: a >>>(<<<b"),
         (("edit", "missing", "--trim"), "missing does not exist"),

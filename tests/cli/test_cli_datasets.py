@@ -67,7 +67,7 @@ def test_the_same_command_goes_on_and_a_larger_part_asks_the_rest(cutline: Run) 
     asking = ("out.jsonl", "--model", "fake")
     assert cutline(*SCIENCE, *asking, "--split", "minival").code == 0
     again = cutline(*SCIENCE, *asking, "--split", "minival")
-    assert "nothing to do" in again.err
+    assert "nothing to caption" in again.err
     more = cutline(*SCIENCE, *asking, "--split", "val", "--verbose")
     assert more.code == 0
     assert "captioned key=5" in more.err

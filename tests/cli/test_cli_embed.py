@@ -55,6 +55,11 @@ def test_only_what_is_new_is_computed(cutline, folder):
     done = cutline("embed", "photos")
     assert done.code == 0
     assert "2 computed, 1 from before, 0 failed; 1 without a caption" in done.err
+    # A device is refused where nothing is left to compute, too, and so is a second one, which would do nothing.
+    for device, message in (("cuda:7", "--device can be auto, cpu"), ("cpu,cpu", "this model uses one: cpu")):
+        done = cutline("embed", "photos", "--device", device)
+        assert done.code == 2
+        assert message in done.err
 
 
 def test_pictures_that_cannot_be_read_are_named(cutline):
@@ -91,7 +96,7 @@ def test_who_writes_another_language_learns_what_the_model_knows(cutline, folder
             ["--of", "images", "-m", "resnet50-v2"],
             "copy the model here and name its folder instead (--weights)",
         ),
-        (["--of", "images", "-m", "resnet50-v2", "--weights", "photos/1.jpg"], "is no safetensors file"),
+        (["--of", "images", "-m", "resnet50-v2", "--weights", "photos/1.jpg"], "is not a safetensors file"),
         (["--of", "images", "-m", "resnet50-v2", "--weights", "x.safetensors"], "does not exist"),
         (["--of", "images", "-m", "resnet50-v2", "--weights", "e.safetensors"], "cannot be read"),
         (["--device", "cuda:7"], "--device can be auto, cpu"),

@@ -1,6 +1,6 @@
 """The help of every command, as it looks at a hundred columns.
 
-``CUTLINE_SNAPSHOTS=write pytest tests/cli/test_cli_help.py`` writes the snapshots anew.
+``CUTLINE_SNAPSHOTS=write pytest tests/cli/test_cli_help.py`` writes the snapshots again.
 """
 
 from __future__ import annotations
@@ -107,12 +107,72 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (("compare", "-m", "fake"), "models are arguments, as in `cutline compare pixels blip"),
         (("judge", "a.jsonl", "b.jsonl", "--model", "fake"), "--judge names the model that judges"),
+        (("judge", "a.jsonl", "b.jsonl", "--references", "r.json"), "`cutline eval` scores by them"),
+        (("judge", "a.jsonl", "b.jsonl", "--dedup", "near"), "`cutline filter` takes some before"),
     ],
 )
-def test_commands_without_a_model_option_say_how_models_are_given(cutline, command, cure):
+def test_options_of_other_commands_are_refused_with_what_to_give_instead(cutline, command, cure):
     found = cutline(*command)
     assert (found.code, found.err.count("\n")) == (2, 1)
     assert cure in found.err
+    assert "Did you mean" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("command", "cure"),
+    [
+        ("caption --workers 4", "did you mean --max-concurrent-requests?"),
+        ("caption --base_url=http://h/v1", "did you mean --endpoint?"),
+        ("caption --max-new-tokens 50", "did you mean --max-tokens?"),
+        ("caption --overwrite", "did you mean --existing overwrite?"),
+        ("caption --skip-existing", "did you mean --existing skip?"),
+        ("caption --dry-run", "did you mean --preview 3?"),
+        ("caption --resume", "the same command again continues"),
+        ("caption --rate-limit 3", "the rate that the endpoint accepts is found while running"),
+        ("caption --caption-extension .txt", "did you mean --sidecar-ext?"),
+        ("caption --trigger-word ohwx", "did you mean --trigger?"),
+        ("batch submit --limit 4", "did you mean --image-limit?"),
+        ("compare --max-samples 4", "did you mean --image-limit?"),
+        ("export --force", "did you mean --overwrite?"),
+        ("edit --replace a b --preview", "did you mean --dry-run?"),
+        ("eval --refs r.json", "did you mean --references?"),
+        ("cluster --k 4", "did you mean --clusters?"),
+        ("studio --bind 0.0.0.0", "did you mean --host?"),
+        ("serve --model-path m", "did you mean --model?"),
+        ("caption --promt x", "did you mean --prompt?"),
+    ],
+)
+def test_options_of_other_programs_are_refused_with_the_one_to_give_instead(cutline, command, cure):
+    found = cutline(*command.split())
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert cure in found.err
+
+
+@pytest.mark.parametrize("option", ["--foo", "--overwriting-of-everything", "--blue"])
+def test_an_option_that_is_like_no_other_gets_no_suggestion(cutline, option):
+    assert "did you mean" not in cutline("caption", option).err
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("zip", "export"),
+        ("list", "find"),
+        ("score", "eval"),
+        ("config", ""),
+        ("gui", "studio"),
+        ("replace", "edit"),
+        ("dedupe", "filter"),
+        ("stats", "report"),
+        ("tsne", "cluster"),
+        ("validate", "lint"),
+        ("captoin", "caption"),
+    ],
+)
+def test_words_of_other_programs_lead_to_a_command(cutline, word, command):
+    found = cutline(word, "photos")
+    assert found.code == 2
+    assert (f"did you mean `cutline {command}`?" if command else "the commands are caption") in found.err
 
 
 def test_serve_takes_its_model_as_caption_does(cutline):

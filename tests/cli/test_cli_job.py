@@ -143,7 +143,7 @@ def test_a_job_file_moves_with_its_folder(cutline: Run, pictures: Path, tmp_path
     assert ran.code == 0, ran.err
     assert len(rows(moved / "captions.jsonl")) == 5
     assert (moved / "state").is_dir()
-    assert "nothing to do" in cutline("run", str(moved / "job.toml"), cwd=beside).err, (
+    assert "nothing to caption" in cutline("run", str(moved / "job.toml"), cwd=beside).err, (
         "the same run, from anywhere"
     )
     ran = cutline("run", str(moved / "chain.toml"), cwd=pictures)

@@ -29,7 +29,7 @@ MISTAKES = {
     "misspelt file": ("caption tabel.csv out.jsonl", "did you mean table.csv?"),
     "misspelt folder to see": ("studio photo", "did you mean photos?"),
     "misspelt folder to edit": ("edit photo --trim", "did you mean photos?"),
-    "a file to see": ("studio notes/a.xyz", "notes/a.xyz is no dataset"),
+    "a file to see": ("studio notes/a.xyz", "notes/a.xyz is not a dataset"),
     "no input": ("caption", "needs an input: a folder"),
     "empty folder": ("caption empty out.jsonl", "no pictures"),
     "folder without pictures": ("caption notes out.jsonl", "no pictures"),
@@ -96,7 +96,7 @@ MISTAKES = {
     # run
     "no requests": ("caption photos out.jsonl --max-concurrent-requests 0", "--max-concurrent-requests"),
     "no time": ("caption photos out.jsonl --timeout 0", "--timeout"),
-    "time that is no number": ("caption photos out.jsonl --timeout nan", "--timeout"),
+    "time that is not a number": ("caption photos out.jsonl --timeout nan", "--timeout"),
     "negative retries": ("caption photos out.jsonl --max-retries -1", "--max-retries"),
     "negative delay": ("caption photos out.jsonl --retry-delay -1", "--retry-delay"),
     "no budget": ("caption photos out.jsonl --budget-tokens 0", "--budget-tokens"),

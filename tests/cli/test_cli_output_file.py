@@ -95,7 +95,7 @@ def test_findings_replace_no_file_unless_that_is_wanted(place: Path) -> None:
 def test_there_is_something_to_replace_by_overwrite(place: Path, name: str) -> None:
     (command, *options), ending = COMMANDS[name]
     done = cutline_here(command, place / f"table{ending}", *options, "--overwrite")
-    assert (done.returncode, "--overwrite replaces an output" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "--overwrite needs an output" in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,10 @@ def test_there_is_something_to_replace_by_overwrite(place: Path, name: str) -> N
 )
 def test_what_filter_does_alone_takes_no_other_arguments(arguments: tuple[str, ...]) -> None:
     done = cutline_here("filter", *arguments)
-    assert (done.returncode, "does nothing else: leave out all other arguments" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot be combined with other arguments: remove them" in done.stderr) == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ MISTAKES = {
     "a place that refuses": (("/proc/out.jsonl",), 4, "cannot write beside the output|choose another"),
     "a state that refuses": (("out.jsonl", "--state", "/proc/state"), 4, "cannot write beside the output|choose another"),
     "a file as a folder": (("file/out.jsonl",), 4, "cannot write beside the output|choose another"),
-    "a file as state": (("out.jsonl", "--state", "file"), 4, "cannot write beside the output|choose another"),
+    "a file as state": (("out.jsonl", "--state", "file"), 2, "file is a file where a folder for the state belongs: move it away"),
 }  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_signatures_of_urls_are_not_shown(here, scripted):
     journal.write_text("".join(_with_whole_key(line, urls) for line in lines))
     assert "HIDDEN" in journal.read_text()
     done = cutline_here("caption", "urls.txt", "out.jsonl", "--allow-private-urls")
-    assert "every picture had its outcome from an earlier run" in done.stderr, done.stderr
+    assert "every picture has an outcome from an earlier run" in done.stderr, done.stderr
     journal.write_text("".join(lines))
 
     for ending in ("html", "csv", "json"):
@@ -171,6 +171,20 @@ def _with_whole_key(line: str, urls: list[str]) -> str:
     if "key" in data:
         data["key"] = next(url for url in urls if data["key"].startswith(url.partition("?")[0]))
     return json.dumps(data) + "\n"
+
+
+def test_urls_in_a_form_that_is_not_fetched_are_to_be_corrected(here):
+    urls = ["https://me:HIDDEN-PASSWORD@a.example/1.jpg", "ftp://a.example/2.jpg", "http://0x7f.1/3.jpg"]
+    (here / "urls.txt").write_text("\n".join(urls))
+    for more in ((), ("--allow-private-urls",), ("--verbose", "--retry-failed")):
+        done = cutline_here("caption", "urls.txt", "out.jsonl", *more)
+        assert done.returncode == 1
+        assert "3 failed (3 bad-url)" in done.stderr
+        assert "correct them in the input, and run the same command again" in done.stderr
+        assert "--retry-failed" not in done.stderr.replace("cutline: ", "")
+        assert "--allow-private-urls" not in done.stderr
+        assert "HIDDEN" not in done.stderr + (here / "out.jsonl.failures.jsonl").read_text()
+    assert "HIDDEN" not in "".join(path.read_text() for path in (here / "out.jsonl.cutline").iterdir())
 
 
 @pytest.mark.parametrize(

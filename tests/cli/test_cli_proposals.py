@@ -76,7 +76,7 @@ def test_a_caption_that_was_changed_since_is_replaced_only_on_demand(folder: Pat
     assert listed[2].startswith("  + by a person")
     refused = cutline_here("proposals", folder, "--accept")
     assert refused.returncode == 1
-    assert "1.png was changed since, and is left alone" in refused.stderr
+    assert "1.png was changed since, and stays unchanged" in refused.stderr
     assert "--accept --changed" in refused.stderr
     assert texts(folder) == {"1.txt": "changed meanwhile\n"}
     assert cutline_here("proposals", folder, "--accept", "--changed").returncode == 0
@@ -118,7 +118,7 @@ def test_what_was_stopped_is_continued_by_the_same_command(folder: Path, endpoin
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("propose", "photos"), "say which model"),
+        (("propose", "photos"), "name a model"),
         (("propose", "photos", "-m", "fake", "--chain", "c.toml"), "a chain names its models"),
         (("propose", "photos", "--chain", "c.toml"), "there is no such file"),
         (("propose", "photos", "-m", "fake", "-p", "p.txt"), '-p "$(cat p.txt)"'),

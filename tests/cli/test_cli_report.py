@@ -46,7 +46,7 @@ def test_a_report_has_its_times_latencies_and_retries(
     assert own["pictures_per_second"] == pytest.approx(5 / own["wall_seconds"], rel=0.01)
     assert own["wall_seconds"] >= own["seconds"]
     assert own["retries"] == {}
-    endpoint.post("/configure", {**DEFAULTS, "fault": {"500": 0.5}})
+    endpoint.post("/configure", {**DEFAULTS, "fault": {"500": 0.7}})
     injected = endpoint.get("/stats")["injected"].get("500", 0)
     failing = (*options, "--on-change", "redo-all", "--prompt", "short", "--max-retries", "50")
     assert cutline("caption", str(pictures), "o.jsonl", *failing).code == 0

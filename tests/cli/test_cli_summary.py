@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -39,6 +40,18 @@ def test_each_kind_of_failure_has_an_example(cutline: Run, pictures: Path, tmp_p
             assert rest == f"{first['key']}: {first['message']}"
 
 
+def test_a_missing_picture_is_found_in_other_letter_case(
+    cutline: Run, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(pictures, folder)
+    (folder / "t.csv").write_text("image\nGold.JPG\nnothing-like-it.jpg\n")
+    ran = cutline("caption", "set/t.csv", "out.jsonl", "--model", "fake")
+    assert (ran.code, "Gold.JPG is missing, did you mean set/gold.jpg?" in ran.err) == (1, True)
+    (folder / "t.csv").write_text("image\nnothing-like-it.jpg\n")
+    assert "did you mean" not in cutline("caption", "set/t.csv", "other.jsonl", "--model", "fake").err
+
+
 def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path) -> None:
     folder, work = tmp_path / "photos", tmp_path / "work"
     folder.mkdir()
@@ -61,7 +74,7 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
     assert [line.strip() for line in more.err.splitlines() if line.startswith("  ")] == told
     again = run(*command, cwd=work)
     assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"
-    assert "nothing to do for the model: every picture had its outcome from an earlier run" in again.err
+    assert "nothing to caption: every picture has an outcome from an earlier run" in again.err
     assert "run again with --retry-failed to retry the failed ones" in again.err
     retried = run(*command, "--retry-failed", cwd=work)
     assert "with --retry-failed" not in retried.err

@@ -71,7 +71,7 @@ def test_captions_of_replaced_pictures_are_not_paired(photos: Path, tmp_path: Pa
     cutline.caption(photos, tmp_path / "old.jsonl", model="pixels:no-ocr")
     first = compared(old, "pixels:no-ocr")
     assert first[0] == first[1]
-    (photos / "navy.png").replace(tmp_path / "other.png")  # two change places, one is made anew
+    (photos / "navy.png").replace(tmp_path / "other.png")  # two change places, one is made again
     (photos / "gold.png").replace(photos / "navy.png")
     (tmp_path / "other.png").replace(photos / "gold.png")
     Image.new("RGB", (32, 24), "white").save(photos / "crimson.png")

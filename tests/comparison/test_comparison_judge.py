@@ -71,12 +71,22 @@ def test_its_figures_are_in_the_table_and_in_every_form(folder: Path, judge: Ser
 
 def test_candidates_are_captioned_then_judged_and_nothing_is_paid_twice(folder: Path, judge: Server) -> None:
     options = ("fake", "fine.jsonl", "--judge", "judge-1", "--endpoint", judge.url, "--image-limit", "6")
-    for _ in range(2):
+    for earlier in ("", "12 games judged, all of these in earlier runs"):
         ran = compared(*options, "--input-path", "photos", "--output-path", "out.json")
         assert ran.returncode == 0, ran.stderr
+        assert ("earlier runs" in ran.stderr) == bool(earlier)
+        assert earlier in ran.stderr
         assert judge.get("/stats") == {"requests": 12, "games": 12, "repeated": 0}
     found = json.loads((folder / "out.json").read_text("utf-8"))
     assert found["contestants"][1]["preferred"] > 0.5
+
+
+@pytest.mark.parametrize("rules", [("--dedup", "exact"), ("--dedup", "near", "--keep", "side>=1")])
+def test_rules_of_pictures_leave_no_game_out(folder: Path, judge: Server, rules: tuple[str, ...]) -> None:
+    options = ("fake", "fine.jsonl", "--judge", "judge-1", "--endpoint", judge.url, "--image-limit", "6")
+    ran = compared(*options, *rules, "--input-path", "photos", "--output-path", "out.json")
+    assert ran.returncode == 0, ran.stderr
+    assert "12 games about 6 pictures, 0 without verdict" in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(

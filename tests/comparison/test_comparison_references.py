@@ -115,3 +115,14 @@ def test_outputs_whose_ids_differ_are_matched_by_file_names(folder, capsys):
     assert compared() == 0
     assert "bad.jsonl and the pictures matched by file names" in capsys.readouterr().err
     assert [one["captions"] for one in json.loads((folder / "c.json").read_text())["contestants"]] == [3, 3]
+
+
+def test_rows_that_cannot_be_read_end_nothing_but_themselves(folder, capsys):
+    lines = (folder / "good.jsonl").read_text().splitlines()
+    (folder / "good.jsonl").write_text("\n".join([lines[0], "{", *lines[1:]]))
+    (folder / "refs.json").write_text(json.dumps(REFERENCES | {"x.jpg": 7}))
+    assert compared("--references", "refs.json") == 1
+    noted = capsys.readouterr().err
+    assert "good.jsonl: 1 row that cannot be read (row 2)" in noted
+    assert "values that are not text in refs.json: 1 (x.jpg)" in noted
+    assert compared("--references", "refs.json", "--allow-missing") == 0

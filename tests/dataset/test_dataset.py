@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cutline.dataset.dataset import Dataset
-from cutline.dataset.edits import Replace
+from cutline.dataset.edits import Replace, Suffix
 from cutline.dataset.proposals import Proposal
 from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import StopEdit
@@ -246,3 +246,26 @@ def test_an_edit_of_more_than_a_block_is_conflict_checked_stopped_and_undone(tmp
         assert len(dataset.find("dog")) == 0
     (tmp_path / "photos/1500.txt").write_text("cat 1500")
     assert texts(tmp_path) == before
+
+
+def test_a_text_that_is_not_utf8_is_marked_and_keeps_its_encoding(tmp_path: Path) -> None:
+    texts = {
+        "a": "Ein Café für Männer\r\n".encode("cp1252"),
+        "b": "\ufeffein Café\r\n".encode("utf-16-le"),
+        "c": "ein Café\n".encode(),
+    }
+    for name, content in texts.items():
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(content)
+        os.utime(tmp_path / f"{name}.txt", (1.7e9, 1.7e9))
+    for _ in range(2):  # the second time from the cache
+        with Dataset(str(tmp_path), cache=tmp_path / "cache") as dataset:
+            dataset.read_texts()
+            notes = [dataset.note(row) for row in range(3)]
+            assert [("cp1252" in notes[0]), ("utf-16" in notes[1]), notes[2]] == [True, True, ""], notes
+    with Dataset(str(tmp_path)) as dataset:
+        dataset.apply(dataset.preview(Suffix(text="!")))
+        assert (tmp_path / "a.txt").read_bytes() == "Ein Café für Männer!\r\n".encode("cp1252")
+        dataset.set_captions({0: "日本"}, EditInfo(kind="save", summary="x"))
+        assert dataset.note(0) == ""
+        assert (tmp_path / "a.txt").read_bytes() == "日本\r\n".encode()

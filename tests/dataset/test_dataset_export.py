@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -96,7 +98,10 @@ def test_folders_and_tables_hold_the_same(dataset: Dataset) -> None:
     assert [entry["caption"] for entry in kohya.values()] == [text(name) for name in NAMES[:5]]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+ADDED = ("folder", "texts")  # formats that add files to a folder
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in ADDED])
 def test_an_export_is_whole_or_not_there_and_replaced_only_on_demand(dataset: Dataset, form: str) -> None:
     output = Path(dataset.folder).parent / f"out-{form}"
     before = files(output.parent)
@@ -122,14 +127,66 @@ def test_an_export_is_whole_or_not_there_and_replaced_only_on_demand(dataset: Da
             dataset.export(output, format=form, overwrite=True)
 
 
+@pytest.mark.parametrize("form", ADDED)
+def test_texts_are_added_beside_what_is_there_and_replace_nothing(dataset: Dataset, form: str) -> None:
+    output = Path(dataset.folder).parent / f"out-{form}"
+    (output / "sub").mkdir(parents=True)
+    (output / "mine.doc").write_text("keep")
+    export(dataset, form)
+    export(dataset, form)  # the same again
+    found = {file for file in files(output) if file.endswith(".txt")}
+    assert found >= {
+        "same.jpg.txt",
+        "same.png.txt",
+        "sub/x%41é.txt" if form == "texts" else "sub/x%2541é.txt",
+    }
+    assert (output / "same.jpg.txt").read_text() == text("same.jpg")
+    copies = {file.name: file.read_bytes() for file in output.rglob("*.*g")}
+    assert copies.get("same.jpg") == (pictures(dataset)["same.jpg"] if form == "folder" else None)
+    (output / "same.png.txt").write_text("mine")
+    (output / "same.jpg.txt").unlink()
+    with pytest.raises(OutputExists, match=r"same\.png\.txt is there with another content.*--overwrite"):
+        export(dataset, form)
+    assert not (output / "same.jpg.txt").exists()
+    assert (output / "same.png.txt").read_text() == "mine"
+    export(dataset, form, overwrite=True)
+    assert (output / "same.png.txt").read_text() == text("same.png")
+    assert (output / "mine.doc").read_text() == "keep"
+    (output / "same.jpg.txt").unlink()
+    (output / "same.jpg.txt").symlink_to(output / "mine.doc")
+    with pytest.raises(ConfigError, match="not a plain file"):
+        export(dataset, form, overwrite=True)
+    assert (output / "mine.doc").read_text() == "keep"
+
+
+def test_texts_are_put_beside_the_pictures_that_a_table_is_of(dataset: Dataset, tmp_path: Path) -> None:
+    photos = tmp_path / "copies"
+    dataset.export(tmp_path / "captions.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
+    rows.append({**rows[0], "image_id": "../outside.jpg"})
+    table = photos / "captions.jsonl"
+    photos.mkdir()
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with cutline.open_dataset(table) as opened:
+        opened.export(photos, format="texts")
+    for name in ("con.jpg", "sub/x%41é.png"):
+        assert (photos / name).with_suffix(".txt").read_text() == text(name)
+    assert not (tmp_path / "outside.txt").exists()
+    (photos / "sub" / "x%41é.txt").unlink()
+    (photos / "sub").rmdir()
+    (photos / "sub").symlink_to(tmp_path)
+    with cutline.open_dataset(table) as opened, pytest.raises(ConfigError, match="leads out of the folder"):
+        opened.export(photos, format="texts", overwrite=True)
+
+
 @pytest.mark.parametrize(
     "place", ["", "sub/out.zip", "z.jpg", "..", "../photos.cutline/history.sqlite", "../link"]
 )
 def test_the_dataset_and_links_are_no_place_for_an_export(dataset: Dataset, place: str) -> None:
     (Path(dataset.folder).parent / "link").symlink_to(Path(dataset.folder) / "z.jpg")
     before = files(Path(dataset.folder).parent)
-    for form in ("zip", "imagefolder"):
-        with pytest.raises(ConfigError, match=r"not apart from|is a link"):
+    for form in ("zip", "imagefolder", "texts"):
+        with pytest.raises(ConfigError, match=r"overlaps|is a link"):
             dataset.export(Path(dataset.folder) / place, format=form, overwrite=True)
     assert files(Path(dataset.folder).parent) == before
 
@@ -160,3 +217,25 @@ def test_a_dataset_is_opened_edited_and_exported_from_python(dataset: Dataset, t
     for folder, ending, message in ((tmp_path / "none", ".txt", "does not exist"), (tmp_path, "a/b", "a/b")):
         with pytest.raises(ConfigError, match=message):
             cutline.open_dataset(folder, sidecar_ext=ending)
+
+
+@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize("name", ["photos", "other"])
+def test_a_wrong_image_root_is_named_with_a_cure_that_works(tmp_path: Path, count: int, name: str) -> None:
+    photos = tmp_path / "set" / name
+    photos.mkdir(parents=True)
+    rows = [{"file_name": f"photos/{n}.jpg", "text": "a cat"} for n in range(count)]
+    for number in range(count):
+        Image.new("RGB", (8, 8)).save(photos / f"{number}.jpg")
+    table = tmp_path / "rows.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with cutline.open_dataset(table, image_root=photos) as opened, pytest.raises(ConfigError) as raised:
+        opened.export(tmp_path / "out.zip")
+    message = str(raised.value)
+    assert f"{photos}/0.jpg exists: " in message
+    assert message.endswith(f"add --image-root {photos.parent}")
+    if name == "other":
+        command = message.split("`")[1]
+        subprocess.run(shlex.split(command), check=True)
+    with cutline.open_dataset(table, image_root=photos.parent) as opened:
+        assert opened.export(tmp_path / "out.zip").written == count

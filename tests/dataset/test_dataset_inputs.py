@@ -151,6 +151,11 @@ def test_replaced_table_keeps_edits_by_key(folder: Path) -> None:
         assert "replaced" in dataset.note(0)
         assert not dataset.note(1)
         assert [version.caption for version in dataset.versions("2.jpg")] == ["mine of 2"]
+        assert [version.caption for version in dataset.versions("1.jpg")] == [
+            "mine of 1",
+            rows()[0]["caption"],
+        ]
+        assert [version.by for version in dataset.versions("1.jpg")] == ["edit", "as found"]
         dataset.set_captions({0: "mine again"}, EditInfo(kind="save", summary="edit"))
         assert dataset.caption(0) == "mine again"
     write_table(path, rows())
@@ -293,14 +298,14 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, text: str, re
 
 
 def test_other_places_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="copy it here"):
+    with pytest.raises(ConfigError, match="copy it to this machine"):
         open_dataset("s3://bucket/captions.parquet")
     with pytest.raises(ConfigError, match="does not exist"):
         open_dataset(tmp_path / "nothing.jsonl")
 
 
 def test_state_of_a_run_and_history_share_a_folder(folder: Path) -> None:
-    """A run that goes on leaves the history alone, and the history the run's state."""
+    """A run that continues leaves the history alone, and the history the run's state."""
     command = ["caption", str(folder / "photos"), str(folder / "out.jsonl"), "--model", "pixels"]
     assert main(command) == 0
     with open_dataset(folder / "out.jsonl") as dataset:

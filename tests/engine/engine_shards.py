@@ -37,7 +37,7 @@ class MemoryJournal:
     def earlier(self, key):
         return None
 
-    def alike(self, wanted):
+    async def alike(self, key, wanted):
         return None
 
     def append(self, outcome):

@@ -91,7 +91,7 @@ def test_a_whole_output_is_not_written_again(service, pictures, tmp_path):
     before = output.stat().st_mtime_ns
     done = service.caption(folder, output)
     assert done.returncode == 0
-    assert "nothing to do for the model: every picture had its outcome from an earlier run" in done.stderr
+    assert "nothing to caption: every picture has an outcome from an earlier run" in done.stderr
     assert output.stat().st_mtime_ns == before
 
 

@@ -40,7 +40,7 @@ def check_sums(output, total):
 def test_inputs_are_captions_and_skips_and_failures(endpoint, pictures, tmp_path):
     endpoint.configure(fault={"400": 0.1, "empty": 0.1, "length": 0.1, "refusal": 0.1})
     folder, output = pictures(80), tmp_path / "captions.jsonl"
-    (folder / "00007.png").write_bytes(b"this is no picture")
+    (folder / "00007.png").write_bytes(b"this is not a picture")
     (folder / "00008.png").write_bytes((folder / "00009.png").read_bytes()[:45])
     (folder / "00010.png").unlink()
     (folder / "00010.png").symlink_to("nowhere.png")
@@ -258,13 +258,13 @@ def test_refused_addresses_are_asked_for_once_they_are_allowed(pictures, tmp_pat
         refused = cutline_here(*arguments)
         assert refused.returncode == 1
         assert "run again with --allow-private-urls" in refused.stderr
-        assert {row["kind"] for row in failures(output)} == {"blocked-address"}
+        assert {row["kind"] for row in failures(output)} == {"bad-url", "blocked-address"}
         cutline_here(*arguments, "--allow-private-urls")
     assert len(captions("jsonl", output)) == 3
-    assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
+    assert [row["kind"] for row in failures(output)] == ["bad-url", "fetch"]
     again = cutline_here(*arguments, "--allow-private-urls")
-    assert "nothing to do" in again.stderr
-    assert [row["kind"] for row in failures(output)] == ["blocked-address", "fetch"]
+    assert "nothing to caption" in again.stderr
+    assert [row["kind"] for row in failures(output)] == ["bad-url", "fetch"]
 
 
 def test_two_rows_for_one_picture_are_both_written(pictures, tmp_path):

@@ -125,7 +125,7 @@ def test_a_changed_chain_is_noticed(change, experts, pictures, tmp_path, chain):
     assert "begun with other settings" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert ask(experts, folder, output, *chain(CHANGES[change]), "--on-change", "redo-all").returncode == 0
-    assert len(asked(experts)) == 8, "all is asked anew when that is asked for"
+    assert len(asked(experts)) == 8, "all is asked again when that is asked for"
 
 
 def test_answers_to_a_question_that_changed_are_not_used_again(experts, pictures, tmp_path, chain):

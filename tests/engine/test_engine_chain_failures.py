@@ -91,7 +91,7 @@ def test_an_optional_step_may_fail_and_is_missed_in_words(experts, pictures, tmp
         assert row["caption"].startswith("a sees picture"), "what it builds on, not the tags before it"
         assert (row["model"], row["prompt_id"].split("@")[0]) == ("a-2026", "describe")
     again = ask(experts, folder, output, *options)
-    assert "nothing to do" in again.stderr
+    assert "nothing to caption" in again.stderr
     assert "3 captions are without the optional step refine" in again.stderr
 
 

@@ -122,6 +122,22 @@ def test_what_a_sample_lacks_for_a_later_step_is_found_before_anything_is_paid(
     assert row["message"].startswith("step refine: this sample has no value")
 
 
+@pytest.mark.parametrize("prompt", ["From {lock}: what?", "{colour}", "{describe_text} And?"])
+def test_a_variable_that_nothing_has_is_found_before_a_step_that_needs_none_is_paid(
+    experts, pictures, tmp_path, chain, prompt
+):
+    pictures(2)
+    text = f"""
+    step = [
+      {{ name = "describe", model = "a", prompt = "What?" }},
+      {{ name = "write", model = "b", prompt = "{prompt}" }},
+    ]
+    """
+    done = ask(experts, tmp_path / "pictures", tmp_path / "o.jsonl", *chain(text))
+    assert done.returncode in {1, 2}
+    assert models(experts) == {}
+
+
 # When it is asked
 
 

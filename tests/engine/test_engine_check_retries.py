@@ -150,10 +150,13 @@ def test_a_repair_a_note_and_a_skip_need_no_request(run, experts, tmp_path):
             ("--model", "pixels", "--check", "words=3..:retry"),
             "pixels has no temperature, and would write the same again; give --retry-prompt, or choose another",
         ),
-        (("--model", "fake", "--check-retries", "2"), "--check-retries does nothing alone: add a check that"),
+        (
+            ("--model", "fake", "--check-retries", "2"),
+            "--check-retries has no effect alone: add a check that",
+        ),
         (
             ("--model", "fake", "--retry-prompt", "More"),
-            "--retry-prompt does nothing alone: add a check that",
+            "--retry-prompt has no effect alone: add a check that",
         ),
         (("--model", "fake", "--check-retries", "0"), "--check-retries must be greater than 0, not 0"),
         (

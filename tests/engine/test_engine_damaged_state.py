@@ -135,3 +135,20 @@ def test_damaged_batches_are_named_with_their_cure(damage, service, pictures, tm
         assert "Traceback" not in done.stderr
         assert "batches.json is damaged; restore it, or delete it" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda data: b"\xef\xbb\xbf" + data, lambda data: data.replace(b"\n", b"\r\n")]
+)
+def test_a_journal_that_an_editor_saved_keeps_its_settings_and_captions(edit, states):
+    place = states / "jsonl"
+    shutil.rmtree(place)
+    shutil.copytree(states / "jsonl-kept", place, symlinks=True)
+    journal = place / "o.cutline" / "journal.jsonl"
+    journal.write_bytes(edit(journal.read_bytes()))
+    (place / "o").unlink()
+    again = cutline_here(*command(place, "jsonl"))
+    assert "nothing to caption" in again.stderr
+    assert len(captions("jsonl", place / "o")) == 3
+    changed = cutline_here(*command(place, "jsonl"), "--prompt", "Another")
+    assert "begun with other settings" in changed.stderr

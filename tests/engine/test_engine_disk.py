@@ -58,7 +58,8 @@ def disk(tmp_path):
 def _refusal(folder, output, form):
     """Why the run ended early, if it did."""
     try:
-        package.caption(folder, output, model="fake", output_format=form, samples_per_shard=9)
+        shards = {"samples_per_shard": 9} if form == "webdataset" else {}
+        package.caption(folder, output, model="fake", output_format=form, **shards)
     except SinkError as error:
         return str(error)
     finally:

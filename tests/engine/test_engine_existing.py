@@ -73,7 +73,7 @@ def _wait_for_captions(process, folder, wanted):
 
 @pytest.mark.parametrize("policy", ["append", "prepend"])
 def test_kills_never_join_twice(policy, folder):
-    """Killed while sidecars are written, and again while they are written anew."""
+    """Killed while sidecars are written, and again while they are written again."""
     arguments = ("--output-format", "sidecar", "--existing", policy, "--model", "fake:latency=0.02,slots=1")
     for wanted in (4, 9, 14):
         process = start_cutline("caption", folder, *arguments)

@@ -34,7 +34,7 @@ def test_a_removed_output_is_written_again_from_the_journal(tmp_path, output, fo
     (tmp_path / gone).unlink()
     result = cutline(*arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "nothing to do" in result.stderr
+    assert "nothing to caption" in result.stderr
     assert (tmp_path / gone).read_bytes() == before
 
 

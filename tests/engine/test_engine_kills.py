@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on by the same command, and every picture ends once."""
+"""A run that is killed at any moment continues by the same command, and every picture ends once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def run_with_kills(endpoint, folder, output, form, *, kills, seed):
     """Run the same command until it ends, killing it ``kills`` times; returns the last run."""
     total = len(list(folder.iterdir()))
     arguments = [
-        *("caption", folder, output, "--output-format", form, "--quiet", "--samples-per-shard", total // 7),
+        *("caption", folder, output, "--output-format", form, "--quiet"),
+        *(("--samples-per-shard", total // 7) if form == "webdataset" else ()),
         *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
     ]
     chance = random.Random(seed)

@@ -54,7 +54,7 @@ def feather(path, colours):
 
 
 def named_by_position(path, colours):
-    """A table whose paths are given out anew each time."""
+    """A table whose paths are given out again each time."""
     for number, colour in enumerate(colours):
         (path.parent / f"{number}.bmp").write_bytes(bmp(colour))
     path.write_text("path\n" + "".join(f"{number}.bmp\n" for number in range(len(colours))))
@@ -214,7 +214,7 @@ def test_a_key_column_is_refused_where_there_are_no_columns(pictures, tmp_path):
         "caption", pictures(1), tmp_path / "out.jsonl", "--model", "fake", "--key-column", "n"
     )
     assert done.returncode == 2
-    assert "does not support --key-column; it needs --source-type table" in done.stderr
+    assert "does not support --key-column; remove it, or set --source-type table" in done.stderr
 
 
 def test_rows_of_one_url_get_the_names_of_their_column(tmp_path):

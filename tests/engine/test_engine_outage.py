@@ -70,6 +70,8 @@ FORMS = {
         "slowed by timeout",
     ),
     "half of the backends": ({"520-page": 0.5}, {"max_retries": 1}, "slowed by 520"),
+    "most of the backends": ({"502": 0.8}, {"max_retries": 1}, "slowed by 502"),
+    "a few of the backends": ({"504": 0.2}, {"max_retries": 1}, "slowed by 504"),
 }
 
 

@@ -69,6 +69,7 @@ OVER = {
     "a link to the table": ("photos/t.jsonl", "linked.jsonl", {}),
     "a table as a link to the output": ("linked.jsonl", "photos/t.jsonl", {}),
     "a hard link to the table": ("photos/t.jsonl", "hard.jsonl", {}),
+    "a hard link by its scheme": ("photos/t.jsonl", "file://{place}/hard.jsonl", {}),
     "a hard link to a table of a folder": ("tables", "hard.parquet", {}),
     "a tar as a file": ("shards", "shards/00000.tar", {"output_format": "jsonl"}),
     "shards": ("shards", "shards", {}),
@@ -223,6 +224,22 @@ def test_an_output_is_read_where_it_is_the_input_itself(place):
     assert cutline.caption("sets/one/*.tar", "more.jsonl").report.counts.captions == COUNT
     with pytest.raises(ConfigError, match=r"nothing but outputs of cutline.*sets/one/00000\.tar"):
         cutline.caption("sets", "other.jsonl", source_type="webdataset")
+
+
+def test_metadata_beside_pictures_is_read_and_not_replaced(place):
+    for name in ("metadata.csv", "metadata.jsonl"):
+        mine = place / "photos" / name
+        mine.write_text(
+            "file_name,year\n1.jpg,1990\n" if name.endswith("csv") else '{"file_name": "1.jpg"}\n'
+        )
+        with pytest.raises(ConfigError, match="belongs to the input"):
+            cutline.caption(
+                "photos", f"photos/{name}", output_format=name.rpartition(".")[2], existing="overwrite"
+            )
+        assert "1.jpg" in mine.read_text()
+        mine.unlink()
+    for _ in range(2):  # its own one is continued
+        assert cutline.caption("photos", "photos/metadata.csv", output_format="csv").report.outputs
 
 
 def test_an_output_beside_its_input_stays_usual(place):

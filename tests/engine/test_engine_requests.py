@@ -131,7 +131,7 @@ def test_an_allowed_rate_is_found_and_the_summary_names_the_refusals(endpoint, p
 
 
 def test_an_outage_is_one_wait_of_the_run(endpoint, pictures, tmp_path):
-    """More attempts than a picture has fail meanwhile, if each goes on by itself."""
+    """More attempts than a picture has fail meanwhile, if each continues by itself."""
     folder, output = pictures(200), tmp_path / "c.jsonl"
     endpoint.configure(latency=0.05)
     process = start_cutline(

@@ -201,6 +201,81 @@ def test_a_filter_that_breaks_costs_its_pictures_only(run, pictures):
     assert "broken: RuntimeError: it broke" in said
 
 
+RETURNING = """
+import cutline
+
+@cutline.register_stage
+class Returning{number}(cutline.{base}):
+    name = "returning-{number}"
+
+    async def {method}(self, *_):
+        return {result}
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "words"),
+    [
+        (
+            "Filter",
+            "cutline.Rejection(reason='red', value=0.7)",
+            "Rejection.value has the type float; it must be a dict",
+        ),
+        ("Filter", "cutline.Rejection(reason=3)", "Rejection.reason has the type int; it must be a text"),
+        ("Filter", "True", "a value of the type bool was returned; return None or a cutline.Rejection"),
+        ("Check", "cutline.Rejection(reason='red', value='dark')", "Rejection.value has the type str"),
+        (
+            "Check",
+            "cutline.CheckResult(text=None)",
+            "CheckResult.text has the type NoneType; it must be a text",
+        ),
+        (
+            "Check",
+            "cutline.CheckResult(text='a', note=['b'])",
+            "CheckResult.note has the type list; it must be a dict",
+        ),
+        ("Check", "cutline.Violation(reason='r', message='m', note='n')", "Violation.note has the type str"),
+        (
+            "Check",
+            "cutline.Violation(reason='r', message='m', repaired='n')",
+            "Violation.repaired has the type str",
+        ),
+        (
+            "Check",
+            "'a text'",
+            "a value of the type str was returned; return a cutline.CheckResult, Rejection or Violation",
+        ),
+    ],
+)
+def test_what_no_stage_may_return_fails_its_picture(base, result, words, pictures, tmp_path, request):
+    number, path, method = abs(hash(request.node.callspec.id)), tmp_path / "my.py", base.lower()
+    path.write_text(RETURNING.format(number=number, base=base, method=method, result=result))
+    options = ("--plugin", path, f"--{method}", f"returning-{number}", "--model", "fake")
+    done = cutline_here("caption", pictures(2), tmp_path / "out.jsonl", *options)
+    assert done.returncode == 1, done.stderr
+    assert f"2 failed (2 {method})" in done.stderr
+    assert words in done.stderr
+
+
+def test_a_skip_whose_value_is_no_dict_is_decided_again(run, pictures, tmp_path):
+    pictures(2)
+    rule = ("--filter", "later=1")
+    run(*rule)
+    output, state = tmp_path / "captions.jsonl", tmp_path / "captions.jsonl.cutline"
+    damaged = 0
+    for path in [one for one in state.rglob("*") if one.is_file()]:
+        content = path.read_bytes()
+        damaged += content.count(b'"value":{"number":1}')
+        path.write_bytes(content.replace(b'"value":{"number":1}', b'"value":0.7         '))
+    assert damaged == 1
+    output.unlink()
+    (state / "output.json").unlink()  # as a run that ended before its first mark
+    Later.seen.clear()
+    run(*rule)
+    assert Later.seen == ["00001.png"]
+    assert keys(tmp_path) == ["00000.png"]
+
+
 def test_filters_see_pictures_before_a_batch_and_checks_when_it_is_collected(service, pictures, tmp_path):
     folder, output = pictures(4), tmp_path / "captions.jsonl"
     service.configure(auto=True)
@@ -341,7 +416,7 @@ def test_stages_from_an_installed_package(pictures, tmp_path, monkeypatch):
 
 
 def test_only_stages_can_be_registered():
-    with pytest.raises(ConfigError, match=r"Numbers is neither a cutline\.Filter nor a cutline\.Check"):
+    with pytest.raises(ConfigError, match=r"Numbers is none of cutline\.Filter, .*cutline\.Measure"):
         cutline.register_stage(Numbers)
     with pytest.raises(ConfigError, match="is the name of one of cutline's own checks"):
         cutline.register_stage(type("Words", (Check,), {"name": "words"}))

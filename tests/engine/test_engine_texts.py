@@ -92,7 +92,7 @@ def test_what_cannot_be_written_is_requested_for_nothing_and_ends_nothing(captio
     (folder / "00001.txt").unlink()
     (folder / "00002.txt").chmod(0o644)
     (folder / "00003.txt").unlink()
-    done, requests = caption(folder, *SIDECAR, "--existing", "append")  # the same command goes on
+    done, requests = caption(folder, *SIDECAR, "--existing", "append")  # the same command continues
     assert (done.returncode, requests) == (0, 4), done.stderr
     assert texts(folder)["00002.txt"].startswith("locked, A test caption")
 

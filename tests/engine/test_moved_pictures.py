@@ -115,7 +115,7 @@ def test_a_folder_that_holds_the_other_is_refused(photos, tmp_path, out):
 
 
 def test_another_file_is_no_list(photos):
-    with pytest.raises(ConfigError, match="no list of"):
+    with pytest.raises(ConfigError, match="is not a list of"):
         move_back(photos / "a.txt")
     with pytest.raises(ConfigError, match="there is no list of moved pictures"):
         move_back(photos / "nothing.jsonl")

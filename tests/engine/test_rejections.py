@@ -86,15 +86,47 @@ def test_a_foreign_file_in_its_place_is_left_alone(photos, tmp_path):
     listed = tmp_path / "out.jsonl.rejected.jsonl"
     listed.write_text('{"mine": 1}\n')
     lines = caption(photos, tmp_path / "out.jsonl", "--model", "fake", *KEEP, expect=2)
-    assert "is in the place of the list of rejected pictures and is none: move it away" in lines
+    assert "is where the list of rejected pictures is written, and is not one: move it away" in lines
     assert listed.read_text() == '{"mine": 1}\n'
+
+
+def edit(path):
+    path.write_text(path.read_text().replace('{"image_id"', '{"note":"mine","image_id"'))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("rules", [KEEP, KEEP[:2], ()], ids=["the same rules", "other rules", "none"])
+def test_an_edited_list_of_rejected_pictures_is_left_alone(photos, tmp_path, rules):
+    output, listed = tmp_path / "out.jsonl", tmp_path / "out.jsonl.rejected.jsonl"
+    caption(photos, output, "--model", "fake", *KEEP)
+    captions, edited = output.read_bytes(), edit(listed)
+    lines = caption(photos, output, "--model", "fake", *rules, expect=2)
+    cures = "move it away, choose another output, or replace both with --existing overwrite"
+    assert f"{listed} was edited since it was written: {cures}" in lines
+    assert (output.read_bytes(), listed.read_bytes()) == (captions, edited)
+    listed.rename(tmp_path / "mine.jsonl")
+    caption(photos, output, "--model", "fake", *rules)
+    assert listed.exists() == bool(rules)
+
+
+@pytest.mark.parametrize("more", [(), ("--trigger", "mine")], ids=["the same", "another trigger"])
+def test_an_edited_list_of_failures_is_left_alone(photos, tmp_path, more):
+    output, listed = tmp_path / "out.jsonl", tmp_path / "out.jsonl.failures.jsonl"
+    check = ("--check", "words=100..:fail")
+    caption(photos, output, "--model", "fake", *check, expect=1)
+    captions, edited = output.read_bytes(), edit(listed)
+    lines = caption(photos, output, "--model", "fake", *check, *more, expect=2)
+    assert f"{listed} was edited since it was written: move it away" in lines
+    assert (output.read_bytes(), listed.read_bytes()) == (captions, edited)
+    caption(photos, output, "--model", "fake", *check, *more, "--existing", "overwrite", expect=1)
+    assert b"mine" not in listed.read_bytes()
 
 
 def test_a_list_is_no_input_and_no_output(photos, tmp_path):
     output = photos / "out.jsonl"
     caption(photos, output, "--model", "fake", *KEEP)
     lines = caption(photos, output, "--model", "fake", *KEEP)
-    assert "nothing to do for the model" in lines
+    assert "nothing to caption" in lines
     lines = caption(photos, f"{output}.rejected.jsonl", "--model", "fake", expect=2)
     assert "out.jsonl.rejected.jsonl" in lines
     assert len(rows(photos / "out.jsonl.rejected.jsonl")) == 3

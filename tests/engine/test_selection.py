@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import cutline
+from cutline import registry
 from cutline.engine.measure_store import MeasureStore, PictureMeasures, measure_id
 from cutline.filters.selection import PictureRules
 from cutline.interfaces import MeasureOptions
@@ -208,3 +209,38 @@ def test_a_plug_in_measures(photos, tmp_path):
         photos, tmp_path / "out.jsonl", keep="red<=0.9", plugin=str(tmp_path / "red.py")
     )
     assert captions.report.counts.reasons == {"red<=0.9": 1}
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"), [("1 / 0", "ZeroDivisionError"), ("'much'", "(TypeError|ValueError)")]
+)
+def test_a_measure_that_breaks_is_named_with_the_picture(photos, tmp_path, result, reason):
+    (tmp_path / "odd.py").write_text(
+        "import cutline\n\n\n"
+        "@cutline.register_stage\n"
+        "class Odd(cutline.Measure):\n"
+        "    name, meaning = 'odd', 'breaks for wide pictures'\n\n"
+        "    def measure(self, picture):\n"
+        f"        return {result} if picture.width == 300 else 0.5\n"
+    )
+    Image.new("RGB", (300, 200), "red").save(photos / "wide.png")
+    with (
+        registry.scope(),
+        pytest.raises(cutline.ConfigError, match=f"'odd' broke at wide.png: {reason}.*return None"),
+    ):
+        cutline.caption(photos, tmp_path / "out.jsonl", keep="odd<=0.9", plugin=str(tmp_path / "odd.py"))
+
+
+@pytest.mark.parametrize(
+    ("members", "cure"),
+    [
+        ({"name": "sharpness"}, "the name of one of cutline's own measures"),
+        ({"name": "my.red"}, "needs a name of a letter and letters"),
+        ({"name": "red2", "meaning": ""}, "needs a meaning"),
+        ({"name": "red3", "measure": cutline.Measure.measure}, r"needs a method measure\(self, picture\)"),
+    ],
+)
+def test_a_measure_that_no_rule_could_use_is_refused(members, cure):
+    whole = {"meaning": "how red it is", "measure": lambda self, picture: 0.0, **members}
+    with pytest.raises(cutline.ConfigError, match=cure):
+        cutline.register_stage(type("Red", (cutline.Measure,), whole))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import io
 import json
+import re
 import tarfile
 import threading
 from collections import Counter
@@ -12,7 +14,7 @@ from collections import Counter
 import pytest
 
 from measured_pictures import blurred, file_of, scene
-from processes import cutline_here
+from processes import PATIENCE, cutline_here, start_cutline, wait_until
 
 KEEP = ("--keep", "side>=100", "--keep", "sharpness>=0.75", "--dedup", "near")
 FILES = {
@@ -85,29 +87,95 @@ def test_pictures_on_s3(photos, tmp_path):
     assert len(rows(tmp_path / "out.jsonl")) == 2
 
 
+def measured_on(bucket, state="_out.jsonl.cutline"):
+    """The lines of measures beside a remote output."""
+    names = [name for name in bucket.names() if name.startswith(f"{state}/measures/")]
+    return [line for name in names for line in bucket.read(name).splitlines()]
+
+
+def test_measures_of_a_killed_run_come_to_another_machine(bucket, tmp_path, machine):
+    """A server that holds back the last pictures stands for a pass of hours."""
+    held = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.endswith("held.png"):
+                held.wait(PATIENCE)
+            self.send_response(200)
+            data = FILES["a.png" if self.path.endswith("held.png") else self.path[1:]]
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the run was killed
+                self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    output = f"{bucket.url}/out.jsonl"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "list.txt").write_text("".join(f"{address}/{name}\n" for name in [*FILES, "held.png"]))
+        arguments = (
+            "caption",
+            tmp_path / "list.txt",
+            output,
+            "--model",
+            "fake",
+            "--allow-private-urls",
+            *KEEP,
+        )
+        machine("one")
+        first = start_cutline(*arguments)
+        wait_until(lambda: len(measured_on(bucket)) == len(FILES))
+        first.kill()
+        first.communicate()
+        held.set()
+        for part in [name for name in bucket.names() if "/lock/" in name]:
+            bucket.remove(part)  # as if the lease had run out
+        machine("two")
+        done = run(*arguments)
+        server.shutdown()
+    keys = [json.loads(line)["key"].rpartition("/")[2] for line in measured_on(bucket)]
+    assert sorted(keys) == sorted([*FILES, "held.png"])
+    assert re.search(r"^2 captions ·", done.stderr, re.MULTILINE)
+
+
+def test_damaged_measures_on_the_storage_are_measured_again(bucket, photos, machine):
+    machine("one")
+    output = f"{bucket.url}/out.jsonl"
+    run("caption", photos, output, "--model", "fake", *KEEP)
+    (part,) = (name for name in bucket.names() if "/measures/" in name)
+    data = bucket.read(part)
+    bucket.write(part, data.replace(b'"digest":"', b'"digest":"0'))
+    machine("two")
+    run("caption", photos, output, "--model", "fake", *KEEP)
+    assert len(bucket.read("out.jsonl").splitlines()) == 2
+
+
 def test_measures_of_a_remote_output_come_to_another_machine(bucket, photos, machine):
     machine("one")
     output = f"{bucket.url}/out.jsonl"
     run("caption", photos, output, "--model", "fake", *KEEP)
     assert "_out.jsonl.cutline/rejected.jsonl" in bucket.names()
-    measured = bucket.read("_out.jsonl.cutline/measures.jsonl")
-    assert len(measured.splitlines()) == len(FILES)
+    measured = measured_on(bucket)
+    assert len(measured) == len(FILES)
     machine("two")
     done = run("caption", photos, output, "--model", "fake", "--keep", "side>=100")
     assert "measuring" not in done.stderr
-    assert bucket.read("_out.jsonl.cutline/measures.jsonl") == measured
+    assert measured_on(bucket) == measured
     assert len(bucket.read("out.jsonl").splitlines()) == 4
     listed = bucket.read("_out.jsonl.cutline/rejected.jsonl").splitlines()
     assert [json.loads(line)["rule"] for line in listed] == ["side>=100"]
 
 
-def test_urls_are_measured_once_and_fetched_again_for_their_captions(web, tmp_path):
+def test_pictures_that_were_fetched_to_be_measured_are_kept_for_their_captions(web, tmp_path):
     address, fetched = web
     (tmp_path / "list.txt").write_text("".join(f"{address}/{name}\n" for name in [*FILES, "gone.png"]))
     arguments = ("caption", tmp_path / "list.txt", tmp_path / "out.jsonl", "--model", "fake", *KEEP)
     done = run(*arguments, "--allow-private-urls", expect=1)
     assert rejected(tmp_path / "out.jsonl.rejected.jsonl") == RULES
-    assert {name: fetched[name] for name in FILES} == {name: 1 if name in RULES else 2 for name in FILES}
+    assert {name: fetched[name] for name in FILES} == dict.fromkeys(FILES, 1)
     assert "1 failed (1 fetch)" in done.stderr or "1 failed (1 missing)" in done.stderr
     fetched.clear()
     done = run(

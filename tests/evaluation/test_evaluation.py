@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -51,6 +52,25 @@ def evaluated(captions="out.jsonl", references="refs.json", **more):
 
 def values(evaluation):
     return {name: score.value for name, score in evaluation.scores.items()}
+
+
+def cells(text_of):
+    rows = ((key, str(text_of(texts)).replace(chr(34), chr(34) * 2)) for key, texts in REFERENCES.items())
+    return "image_id,references\n" + "".join(f'{key},"{cell}"\n' for key, cell in rows)
+
+
+@pytest.mark.parametrize("text_of", [list, lambda texts: np.array(texts, dtype=object)])
+def test_lists_in_a_csv_as_pandas_writes_them(folder, text_of):
+    (folder / "pandas.csv").write_text(cells(text_of))
+    assert values(evaluated(references="pandas.csv")) == values(evaluated())
+
+
+def test_references_numbered_as_in_flickr30k_are_of_one_picture(folder):
+    rows = [
+        f"{key}#{number}\t{text}" for key, texts in REFERENCES.items() for number, text in enumerate(texts)
+    ]
+    (folder / "results.tsv").write_text("\n".join(["image\tcaption", *rows]))
+    assert values(evaluated(references="results.tsv")) == values(evaluated())
 
 
 def printed(capsys, *arguments):
@@ -171,7 +191,7 @@ def test_what_does_not_fit_is_counted_named_and_exits_1(folder, capsys):
     code, out, err = printed(capsys, "odd.jsonl", "--references", "refs.json")
     assert code == 1
     assert "BLEU-4" in out
-    assert "values that are no text in odd.jsonl: 1 (b.jpg)" in err
+    assert "values that are not text in odd.jsonl: 1 (b.jpg)" in err
     assert "further captions of the same picture in odd.jsonl: 1 (a.jpg)" in err
     assert "rows without an id in odd.jsonl: 1" in err
     assert "captions without a reference: 1 (new.jpg)" in err
@@ -264,20 +284,20 @@ def test_the_scores_of_each_picture_are_written(folder, capsys, kind):
         (("none.jsonl",), "none.jsonl does not exist"),
         (("out.jsonl", "--references", "none.json"), "none.json does not exist"),
         (("out.jsonl", "--metrics", "bleu"), "bleu needs --references"),
-        (("out.jsonl", "--metrics", "blue"), "blue is no metric of cutline eval, did you mean bleu?"),
-        (("out.jsonl", "--output", "x.txt"), "change the ending"),
-        (("out.jsonl", "--metrics", " , "), "--metrics names none"),
-        (("out.jsonl", "--device", "cpu"), "--device is where the CLIP of --images runs"),
-        (("out.jsonl", "refs.json"), "captions to compare with go behind --against"),
+        (("out.jsonl", "--metrics", "blue"), "blue is not a metric of cutline eval, did you mean bleu?"),
+        (("out.jsonl", "--output", "x.txt"), "change the extension"),
+        (("out.jsonl", "--metrics", " , "), "--metrics is empty"),
+        (("out.jsonl", "--device", "cpu"), "--device is for the CLIP model of --images"),
+        (("out.jsonl", "refs.json"), "give the captions to compare with as --against"),
         (("out.jsonl", "--references", "broken.json"), "not valid JSON"),
         (("out.jsonl", "--references", "words.csv"), "no column of"),
-        (("out.jsonl", "--references", "broken.jsonl"), "line 1 of it is no JSON object"),
+        (("out.jsonl", "--references", "broken.jsonl"), "row 1 of it is not an object"),
         (("out.jsonl", "--references", "empty.jsonl"), "holds no references"),
         (("out.jsonl", "--references", "number.json"), "holds no texts"),
         (("out.jsonl", "--output", "out.jsonl", "--overwrite"), "is also an input"),
-        (("out.jsonl", "--metrics", "spice"), "only one Java program gives its numbers"),
+        (("out.jsonl", "--metrics", "spice"), "only a Java program computes its numbers"),
         (("out.jsonl", "--metrics", "similarity"), "choose among bleu"),
-        (("out.jsonl", "--metrics", "meteo"), "meteo is no metric of cutline eval, did you mean meteor?"),
+        (("out.jsonl", "--metrics", "meteo"), "meteo is not a metric of cutline eval, did you mean meteor?"),
         (("pictures",), "pictures is a folder without texts: give an output"),
     ],
 )
@@ -302,7 +322,7 @@ def test_a_damaged_line_ends_nothing_but_itself(folder, capsys, damage):
     path.write_text("\n".join([*lines[:1], damage, "", *lines[1:], damage]) + "\n")
     code, out, err = printed(capsys, "out.jsonl", "--references", "refs.json", "--json")
     assert (code, json.loads(out)["metrics"]) == (1, expected["metrics"])
-    assert f"rows that cannot be read in out.jsonl: 2 (line 2, line {len(lines) + 3})" in err
+    assert f"rows that cannot be read in out.jsonl: 2 (row 2, row {len(lines) + 3})" in err
     assert printed(capsys, "out.jsonl", "--references", "refs.json", "--allow-missing")[0] == 0
 
 
@@ -372,8 +392,8 @@ def test_damaged_object_lists_are_one_line(folder, capsys, content, message):
     [
         (("--model", "x"), "give --images"),
         (("--metrics", "clipscore"), "give it"),
-        (("--metrics", "similarity"), "no metric of cutline eval"),
-        (("--metrics", "length", "--objects", "x.json"), "--objects is of no use"),
+        (("--metrics", "similarity"), "not a metric of cutline eval"),
+        (("--metrics", "length", "--objects", "x.json"), "--objects has no effect"),
         (("--images", "nowhere"), "does not exist"),
     ],
 )
@@ -438,6 +458,7 @@ def test_from_python_the_result_is_frozen(folder):
     found = cutline.evaluate(folder / "out.jsonl", folder / "refs.json", metrics=["bleu"])
     assert found.scores["BLEU-1"].value == evaluated().scores["BLEU-1"].value
     assert found.is_complete
+    assert cutline.evaluate(folder / "out.jsonl", folder / "refs.json", metrics="bleu").scores == found.scores
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.captions = ""
 

@@ -88,7 +88,7 @@ async def test_size(options, reason, tmp_path):
         ("", "needs a limit, such as size=256"),
         ("=0", "side must be 1 or more, not 0"),
         (":aspect=nan", "aspect must be 1 or more, not nan"),
-        ("=big", "--filter size: side: input should be a valid integer"),
+        ("=big", "--filter size: side takes a whole number, not 'big'"),
     ],
 )
 def test_size_refuses_options_that_mean_nothing(options, message):

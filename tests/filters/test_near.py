@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from cutline.filters.near import MAX_DCT, MAX_GRADIENT, Sizes, are_near, nearest_kept
+from cutline.filters.pages import Pages
+from cutline.imaging import Picture
+from cutline.imaging.decoded import DecodedPicture
+from cutline.locations.stored import LocalFile
+from cutline.measures.hashes import hashes_of
+from cutline.measures.pages import page_of
+from flat_drawings import DRAWINGS
+from measured_pictures import decoded, lit
+from text_pages import PAGES, SCREENS
 
 
 def random_hashes(count, seed=0):
@@ -85,3 +97,91 @@ def test_any_number_of_the_same_picture_is_one(count):
 
 def test_random_hashes_are_all_kept():
     assert (check(random_hashes(20_000, 7)).kept == np.arange(20_000)).all()
+
+
+def decided(images):
+    """Which of the pictures the search for near duplicates keeps, the first ones first."""
+    pictures = [decoded(image, compress_level=1) for image in images]
+    hashes = np.stack([np.frombuffer(hashes_of(one) or bytes(64), dtype=np.uint8) for one in pictures])
+    pages = Pages.of([page_of(one) for one in pictures])
+    return nearest_kept(hashes, Sizes(few=4, many=2), pages=pages).kept.tolist(), pages
+
+
+def saved(image, kind, quality):
+    file = io.BytesIO()
+    image.save(file, kind, quality=quality)
+    return Image.open(file)
+
+
+PAGE_COPIES = {
+    "half": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "jpeg": lambda image: saved(image, "JPEG", 40),
+    "webp": lambda image: saved(image, "WEBP", 50),
+    "grey": lambda image: ImageOps.grayscale(image).convert("RGB"),
+    "dim": lambda image: lit(image, 0.75),
+    "pale": lambda image: lit(image, 0.8, 25),
+    "sharp": lambda image: image.filter(ImageFilter.UnsharpMask(2, 150, 3)),
+    "soft": lambda image: image.filter(ImageFilter.GaussianBlur(1)),
+}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_pages_in_one_layout_are_no_copies_but_copies_of_each_are(kind):
+    originals = [PAGES[kind](number) for number in range(5)]
+    kept, pages = decided(originals)
+    assert len(pages) == 5
+    assert kept == [0, 1, 2, 3, 4]
+    copies = [change(originals[2]) for change in PAGE_COPIES.values()]
+    kept, _ = decided([*originals, *copies])
+    assert dict(zip(PAGE_COPIES, kept[5:], strict=True)) == dict.fromkeys(PAGE_COPIES, 2)
+
+
+def cut(image, left=0.0, top=0.0, right=0.0, bottom=0.0):
+    w, h = image.size
+    return image.crop((round(w * left), round(h * top), round(w * (1 - right)), round(h * (1 - bottom))))
+
+
+CUTS_AND_SIZES = {
+    "all around": lambda image: cut(image, 0.01, 0.01, 0.01, 0.01),
+    "at the top": lambda image: cut(image, top=0.02),
+    "at the left": lambda image: cut(image, left=0.01),
+    "a quarter of the size": lambda image: image.resize((image.width // 4, image.height // 4)),
+}
+
+
+@pytest.mark.parametrize("kind", ["dashboard", "chat", "terminal", "editor", "dialog"])
+def test_screens_in_one_layout_are_no_copies(kind):
+    kept, pages = decided([SCREENS[kind](number) for number in range(4)])
+    assert len(pages) == 4
+    assert kept == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", [*PAGES, *SCREENS, *DRAWINGS])
+def test_copies_of_pages_screens_and_drawings_are_found(kind):
+    original = {**PAGES, **SCREENS, **DRAWINGS}[kind](3)
+    changes = {name: PAGE_COPIES[name] for name in ("half", "jpeg", "grey")} | CUTS_AND_SIZES
+    kept, _ = decided([original, *(change(original) for change in changes.values())])
+    assert dict(zip(changes, kept[1:], strict=True)) == dict.fromkeys(changes, 0)
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_different_drawings_are_all_kept(kind):
+    assert decided([DRAWINGS[kind](number) for number in range(4)])[0] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["chat", "dialog", "comic", "poster", "icon", "shapes"])
+def test_a_watermark_makes_no_other_picture_of_a_drawing_or_window(kind):
+    original = {**SCREENS, **DRAWINGS}[kind](3)
+    marked = original.copy()
+    draw = ImageDraw.Draw(marked)
+    place = (marked.width // 10, marked.height * 5 // 6)
+    draw.text(place, "example.com", "grey", font=ImageFont.load_default(max(12, marked.width // 18)))
+    assert decided([original, marked])[0] == [0, 0]
+
+
+def test_photos_are_no_pages(shared_data):
+    files = sorted((shared_data / "photos-coco/images").iterdir())[::4]
+    pictures = [DecodedPicture.of(Picture(LocalFile(str(file)))) for file in files]
+    assert [file.name for file, one in zip(files, pictures, strict=True) if page_of(one)] == []
+    framed = [ImageOps.expand(picture.image.convert("RGB"), 120, "white") for picture in pictures]
+    assert [file.name for file, one in zip(files, framed, strict=True) if page_of(decoded(one))] == []

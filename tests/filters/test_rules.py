@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutline.errors import ConfigError
-from cutline.filters.rules import Rule, parse_rules, shown
+from cutline.filters.rules import Rule, check_rule, parse_rules, shown
+from cutline.interfaces import MeasureOptions
+from cutline.measures.catalog import make_measure
 
 NUMBERS = st.floats(-1e6, 1e6)
 COMPARISONS = st.sampled_from([">=", "<=", ">", "<", "=="])
@@ -72,6 +74,19 @@ def test_a_range_is_no_contradiction():
 def test_rules_that_limit_the_same_or_exclude_each_other_are_refused(rules):
     with pytest.raises(ConfigError, match=r"limit the same|contradict"):
         parse_rules(rules)
+
+
+@pytest.mark.parametrize("rule", ["aspect>=", "aspect<", "side>==3", "side>=<3"])
+def test_a_rule_without_its_number_is_shown_as_it_is(rule):
+    with pytest.raises(ConfigError, match=f"takes NAME>=VALUE or NAME<=VALUE, .* not '{rule}'"):
+        Rule.parse(rule)
+
+
+@pytest.mark.parametrize("rule", ["nsfw<=50", "contrast>=-1", "text<1.5"])
+def test_a_limit_beyond_the_range_rejects_nothing_and_is_refused(rule):
+    parsed = Rule.parse(rule)
+    with pytest.raises(ConfigError, match=f"rejects no picture: {parsed.name} is 0 to 1"):
+        check_rule(parsed, make_measure(parsed.name, MeasureOptions()))
 
 
 def test_values_are_shown_short():

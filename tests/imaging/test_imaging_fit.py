@@ -145,7 +145,7 @@ def test_the_bytes_are_brought_within_the_limit(picture, encode, scenery, name):
 
 
 def test_a_limit_that_nothing_meets_is_an_error(picture, encode, scenery):
-    with pytest.raises(PictureError, match="no size of it fits into 300 bytes") as caught:
+    with pytest.raises(PictureError, match="cannot be encoded in 300 bytes") as caught:
         picture(encode(scenery(500, 400), "PNG")).fit(Limits(max_bytes=300))
     assert caught.value.kind == "too-large"
 

@@ -211,7 +211,7 @@ def test_metadata_warnings_stay_inside_in_every_thread(picture, encode, name, or
     ("data", "kind", "words"),
     [
         (b"", "decode", "empty"),
-        (b"\n", "unsupported", "no picture format"),
+        (b"\n", "unsupported", "unknown picture format"),
         (b"<!DOCTYPE html><html><body>404", "unsupported", "HTML"),
         (b'<?xml version="1.0"?><svg xmlns="x">', "unsupported", "SVG"),
         (b"%PDF-1.7", "unsupported", "PDF"),
@@ -224,7 +224,7 @@ def test_metadata_warnings_stay_inside_in_every_thread(picture, encode, name, or
         (b"GIF89a", "decode", "GIF"),
         (b"RIFF\x04\0\0\0WEBP", "decode", "WEBP"),
         (b"\0\0\1\0\1\0", "decode", "ICO"),
-        (b"\0\0\1\0\0\0", "unsupported", "no picture format"),
+        (b"\0\0\1\0\0\0", "unsupported", "unknown picture format"),
     ],
 )
 def test_what_is_no_picture_is_named(picture, data, kind, words):

@@ -1,4 +1,4 @@
-"""The state of a remote output: how a run goes on from another machine, and what locks it."""
+"""The state of a remote output: how a run continues from another machine, and what locks it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_from_another_machine(name, caption, bucket, endpoi
 
 
 def test_what_this_machine_had_not_copied_yet_counts_too(caption, bucket, endpoint, tmp_path):
-    """A run that was killed within a second of an answer goes on from its own folder."""
+    """A run that was killed within a second of an answer continues from its own folder."""
     output = f"{bucket.url}/own.jsonl"
     endpoint.configure(latency=0.1, slots=2)
     first = caption(output, start=True)

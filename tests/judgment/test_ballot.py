@@ -63,7 +63,7 @@ def ballot(material: Path) -> Path:
     outputs = (str(material / "hostile.jsonl"), str(material / "good.jsonl"))
     ran = processes.cutline("judge", *outputs, "--people", str(material / "people.html"))
     assert ran.returncode == 0, ran.stderr
-    assert "6 pairs of captions for people; open it in a browser" in ran.stderr
+    assert "6 pairs of captions to vote on; open it in a browser" in ran.stderr
     return material / "people.html"
 
 
@@ -121,6 +121,50 @@ def test_it_is_voted_on_by_keys_and_closing_it_loses_nothing(
     assert len(votes) == 6
     assert [vote["verdict"] for vote in votes].count("tie") == 1
     assert len({vote["voter"] for vote in votes}) == 1
+
+
+def test_the_last_vote_is_taken_back_by_keys_and_button_also_after_a_reload(
+    browser: Any, ballot: Path, folder: Path
+) -> None:
+    ways = [
+        lambda page: page.press("Control+z"),
+        lambda page: page.press("Meta+z"),
+        lambda page: page.press("u"),
+        lambda page: page.page.click("#undo"),
+    ]
+    with opened(browser, ballot) as page:
+        pairs = []
+        for _ in ways:
+            pairs.append(shown(page))
+            page.press("1")
+        for number, undo in enumerate(ways, 1):
+            page.page.reload()
+            undo(page)
+            assert shown(page) == pairs[-number]
+            assert count(page) == f"{len(ways) - number + 1} of 6"
+            page.page.reload()
+            assert shown(page) == pairs[-number], "what was taken back stays so"
+        page.press("Control+z", "Control+Shift+Z", "Control+1", "Control+s")
+        assert count(page) == "1 of 6"
+        assert page.page.is_disabled("#undo")
+        page.press("1", "2")
+        page.page.fill("#name", "Ana")
+        page.press("Control+z")
+        assert count(page) == "3 of 6", "in a field it is the field's"
+
+
+def test_votes_of_before_a_reload_are_saved_before_another_person_begins(
+    browser: Any, ballot: Path, folder: Path
+) -> None:
+    with opened(browser, ballot) as page:
+        page.press("1", "2")
+        page.page.reload()
+        file = page.save("#another", folder)
+        assert count(page) == "1 of 6"
+        assert len(file.read_text("utf-8").splitlines()) == 2
+        page.press("1")
+        page.page.reload()
+        assert count(page) == "2 of 6"
 
 
 def test_it_is_blind_and_its_only_script_is_allowed_by_its_hash(browser: Any, ballot: Path) -> None:

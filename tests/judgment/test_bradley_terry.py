@@ -72,6 +72,13 @@ def test_a_contestant_that_wins_every_game_has_a_finite_strength() -> None:
     assert found.differences[0, 1].excludes_zero
 
 
+def test_a_contestant_without_a_game_has_no_interval() -> None:
+    found = strengths([Points(picture=n, first=0, second=2, points=float(n % 5 == 0)) for n in range(40)], 3)
+    assert (found.strengths[1].low, found.differences[0, 1].low, found.differences[1, 2].high) == (None,) * 3
+    assert found.strengths[0].low is not None
+    assert found.differences[0, 2].excludes_zero
+
+
 def test_one_picture_has_no_interval_and_equal_captions_have_no_place() -> None:
     only = strengths([Points(picture=0, first=0, second=1, points=1.0)], 2)
     assert only.strengths[0].low is None

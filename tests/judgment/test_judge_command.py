@@ -97,7 +97,7 @@ def test_the_ranking_and_the_place_are_found(outputs: Path, judge: Server) -> No
     assert lines[0].split()[:2] == ["contestant", "strength"]
     assert lines[1].startswith("best ")
     assert "best is clearly better than poor.jsonl and plain.jsonl" in ran.stdout
-    assert "15 pairs of equal captions: ties without a question" in ran.stdout
+    assert "15 pairs of equal captions: ties without a request" in ran.stdout
 
 
 def test_a_judge_that_always_names_the_first_gives_ties_and_a_warning(outputs: Path, judge: Server) -> None:
@@ -223,9 +223,9 @@ def test_missing_captions_are_counted(outputs: Path, photos: Path, judge: Server
     ("arguments", "message"),
     [
         ((), "nothing to judge: name at least two outputs"),
-        (("poor.jsonl",), "nothing to judge: only poor.jsonl is there"),
+        (("poor.jsonl",), "nothing to judge: only poor.jsonl is given"),
         (("poor.jsonl", "poor.jsonl"), "two contestants are named 'poor.jsonl': name one of them, as other="),
-        (("poor.jsonl", "a=gone.jsonl"), "there is no output gone.jsonl to judge"),
+        (("poor.jsonl", "a=gone.jsonl"), "gone.jsonl does not exist"),
         (("poor.jsonl", "openai:gpt-4o"), "caption with it first, or use `cutline compare … --judge MODEL`"),
         (("poor.jsonl", "bad.jsonl"), "bad.jsonl holds no captions of cutline: row 1 lacks image_id"),
         (("poor.jsonl", "empty.jsonl"), "empty.jsonl has no captions"),
@@ -233,8 +233,8 @@ def test_missing_captions_are_counted(outputs: Path, photos: Path, judge: Server
             ("poor.jsonl", "other.jsonl"),
             "no picture in common: the first has '00.png' …, the other 'x00.png'",
         ),
-        (("moved.jsonl", "b=moved.jsonl"), "the pictures are not where the outputs say, such as /gone/"),
-        (("poor.jsonl", "b=poor.jsonl", "--estimate"), "all captions are equal: there is nothing to ask"),
+        (("moved.jsonl", "b=moved.jsonl"), "the pictures in the outputs do not exist, such as /gone/"),
+        (("poor.jsonl", "b=poor.jsonl", "--estimate"), "all captions are equal: no requests are needed"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_a_line(
@@ -285,6 +285,20 @@ def test_captions_of_pictures_that_are_not_given_are_counted(
     ran = judged(judge, "poor.jsonl", "fine.jsonl", "--images", "two", "--allow-missing")
     assert ran.returncode == 0, ran.stderr
     assert "--allow-missing" not in ran.stderr
+
+
+@pytest.mark.parametrize("damage", ['{"image_id": "00.p', "[]", '{"image_id": 4, "caption": "Four."}'])
+def test_rows_that_cannot_be_read_end_nothing_but_themselves(
+    outputs: Path, judge: Server, damage: str
+) -> None:
+    lines = (outputs / "poor.jsonl").read_text("utf-8").splitlines()
+    (outputs / "poor.jsonl").write_text("\n".join([*lines[:3], damage, *lines[3:]]))
+    judge.post("/configure", {})
+    ran = judged(judge, "poor.jsonl", "fine.jsonl", "--image-limit", "6")
+    assert ran.returncode == 1
+    assert "poor.jsonl: 1 row that cannot be read (row 4)" in ran.stderr
+    assert result(outputs)["pictures"] == 6
+    assert judged(judge, "poor.jsonl", "fine.jsonl", "--image-limit", "6", "--allow-missing").returncode == 0
 
 
 def test_ids_of_a_list_and_of_its_folder_are_matched_by_file_names(
@@ -343,7 +357,7 @@ def test_captions_of_other_versions_of_a_picture_are_left_out(
         assert processes.cutline_here("caption", folder, name, *options).returncode == 0
     judge.post("/configure", {})
     ran = judged(judge, "a.jsonl", "b.jsonl")
-    assert "1 caption is about another version of the picture, and left out" in ran.stderr
+    assert "1 caption is about another version of the picture, and excluded" in ran.stderr
     assert judge.get("/stats")["requests"] == 2 * 3
 
 
@@ -364,7 +378,14 @@ def test_a_budget_stops_and_the_same_command_continues(outputs: Path, judge: Ser
     assert ran.returncode == 3
     assert "run the same command again to continue" in ran.stderr
     assert not (outputs / "out.json").exists()
-    assert judged(judge, "poor.jsonl", "fine.jsonl").returncode == 0
+    paid = judge.get("/stats")["requests"]
+    assert 0 < paid < 150
+    assert f"\n{paid} games judged\n" in ran.stderr
+    ran = judged(judge, "poor.jsonl", "fine.jsonl")
+    assert ran.returncode == 0
+    assert f"150 games judged, {paid} of these in earlier runs\n" in ran.stderr
+    ran = judged(judge, "poor.jsonl", "fine.jsonl")
+    assert "150 games judged, all of these in earlier runs\n" in ran.stderr
     assert judge.get("/stats") == {"requests": 150, "games": 150, "repeated": 0}
 
 
@@ -373,7 +394,7 @@ def test_a_file_of_someone_else_is_not_replaced(outputs: Path, judge: Server) ->
     judge.post("/configure", {})
     ran = judged(judge, "poor.jsonl", "fine.jsonl")
     assert ran.returncode == 2
-    assert "out.json exists and is not as a judgment wrote it" in ran.stderr
+    assert "out.json exists and was not written by a judgment" in ran.stderr
     assert (outputs / "out.json").read_text() == "mine"
 
 
@@ -388,7 +409,6 @@ def test_a_file_of_someone_else_is_not_replaced(outputs: Path, judge: Server) ->
         (("--people", "p.html", "--estimate"), "--estimate is the cost of a judge: add --judge MODEL"),
         (("--people", "p.html", "--image-limit", "0"), "--image-limit must be -1 or greater than 0"),
         (("--judge", "fake", "--no-recursive"), "--recursive is for the pictures of --images: add it"),
-        (("--judge", "fake", "--allow-missing"), "--allow-missing is for the pictures of --images"),
         (
             (),
             "nobody judges: give a model, such as --judge openai:gpt-4o-mini, --people page.html for a page",

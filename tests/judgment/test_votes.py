@@ -59,15 +59,24 @@ def test_damaged_lines_and_votes_about_other_captions_are_named(folder: Path) ->
     (folder / "some.jsonl").write_text("\n".join(lines))
     ran = judged("poor.jsonl", "good.jsonl", "--votes", "some.jsonl")
     assert ran.returncode == 0, ran.stderr
-    assert "some.jsonl: left out what is no vote, in line 2, 3, 5" in ran.stderr
-    assert "some.jsonl: left out 1 vote about other captions" in ran.stderr
+    assert "some.jsonl: ignored what is not a vote, in line 2, 3, 5" in ran.stderr
+    assert "some.jsonl: ignored 1 vote about other captions" in ran.stderr
+    assert result(folder)["people"]["votes"] == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_votes_that_an_editor_has_saved_are_read(folder: Path, encoding: str) -> None:
+    (folder / "one.jsonl").write_bytes(f"{vote()}\r\n{vote(voter='w')}\r\n".encode(encoding))
+    ran = judged("poor.jsonl", "good.jsonl", "--votes", "one.jsonl")
+    assert ran.returncode == 0, ran.stderr
+    assert "left out" not in ran.stderr
     assert result(folder)["people"]["votes"] == 2
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "there is no file of votes votes-x.jsonl"),
+        (None, "votes-x.jsonl does not exist"),
         ("", "holds no votes, it is empty"),
         ("hello", "holds no votes, no line of it is a vote"),
         (
@@ -88,8 +97,8 @@ def test_files_without_votes_are_refused(folder: Path, text: str | None, message
 
 def test_the_page_replaces_only_a_page_of_its_kind(folder: Path) -> None:
     for name, message in (
-        ("good.jsonl", "the page for people is an .html file on this machine"),
-        ("mine.html", "mine.html exists and is no page of votes"),
+        ("good.jsonl", "the voting page is a local .html file"),
+        ("mine.html", "mine.html exists and is not a voting page"),
         ("gone/page.html", "there is no folder gone for --people"),
     ):
         (folder / "mine.html").write_text("mine")
@@ -101,4 +110,4 @@ def test_the_page_replaces_only_a_page_of_its_kind(folder: Path) -> None:
         ran = processes.cutline_here("judge", "poor.jsonl", "good.jsonl", "--people", "again.html")
         assert ran.returncode == 0, ran.stderr
     ran = processes.cutline_here("judge", "good.jsonl", "b=good.jsonl", "--people", "equal.html")
-    assert "all captions are equal: there is nothing to vote on" in ran.stderr
+    assert "all captions are equal: there are no pairs to vote on" in ran.stderr

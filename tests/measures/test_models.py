@@ -62,7 +62,7 @@ def test_aesthetic_is_linear_in_the_vectors_of_clip(tmp_path):
 
 def test_a_file_without_the_layers_is_named(tmp_path):
     (tmp_path / "head.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ConfigError, match=r"has not the layers.*--aesthetic-head"):
+    with pytest.raises(ConfigError, match=r"lacks the layers.*--aesthetic-head"):
         load_head(str(tmp_path / "head.safetensors"))
 
 

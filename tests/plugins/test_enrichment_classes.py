@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import cutline
+from cutline.errors import ConfigError
 from processes import cutline as program
 
 PRINTED = """
@@ -92,6 +93,65 @@ def test_the_class_as_printed_fails_each_picture_for_its_missing_return(photos, 
     assert list(result) == []
     assert [failure["kind"] for failure in result.failures] == ["captioner"] * 2
     assert "is a `return` missing?" in result.failures[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from models import register_model, EnrichImageModel, EnrichImageResult, PromptTemplate",
+        (
+            "from models import register_model\nfrom models.enrich_image_model import EnrichImageModel, EnrichImageResult\n"
+            "from models.prompt_template import PromptTemplate, CoTPrompt"
+        ),
+        "import models\nfrom models import *\nfrom enrich_image_model import *\nregister_model = models.register_model",
+    ],
+    ids=["one", "modules within", "all"],
+)
+def test_the_names_are_found_where_such_projects_have_them(imports, photos, tmp_path):
+    body = "return EnrichImageResult(image_name, 'A caption.', 'raw')"
+    path = write(tmp_path, body, f"where_{len(imports)}.py")
+    first, _, rest = path.read_text().partition("@register_model")
+    path.write_text(f"{imports}\nfrom PIL import Image\n\n@register_model{rest}")
+    assert "import" in first
+    (row,) = cutline.caption(photos(1), model="my_new_model", plugin=path)
+    assert row["caption"] == "A caption."
+
+
+@pytest.mark.parametrize(
+    ("parameters", "caption"),
+    [
+        ("self, prompt_template, img, name", "(prompt_template.prompt_prefix, img.size, bool(name))"),
+        (
+            "self, template, /, picture, name='', extra=None",
+            "(template.prompt_prefix, picture.size, bool(name))",
+        ),
+        ("self, *, prompt, image, image_name", "(prompt.prompt_prefix, image.size, bool(image_name))"),
+        ("self, **given", "(given['prompt'].prompt_prefix, given['image'].size, bool(given['image_name']))"),
+        ("self, *given", "(given[0].prompt_prefix, given[1].size, bool(given[2]))"),
+    ],
+)
+def test_parameters_of_other_names_and_kinds_get_the_same(parameters, caption, photos, tmp_path):
+    path = write(tmp_path, f"return str({caption})", f"parameters_{len(parameters)}.py")
+    printed = "self, prompt: PromptTemplate, image: Image.Image, image_name: str"
+    text = path.read_text()
+    assert printed in text
+    path.write_text(text.replace(printed, parameters))
+    (row,) = cutline.caption(photos(1), model="my_new_model", plugin=path, prompt="Look.")
+    assert row["caption"] == "('Look.', (60, 40), True)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("def infer", "async def infer"), "infer of MyNewModel must not be asynchronous"),
+        ((", image_name: str", ""), r"must take \(self, prompt, image, image_name\)"),
+    ],
+)
+def test_an_infer_that_cannot_be_called_is_refused_before_any_picture(changes, message, photos, tmp_path):
+    path = write(tmp_path, "return 'A caption.'", f"refused_{len(message)}.py")
+    path.write_text(path.read_text().replace(*changes))
+    with pytest.raises(ConfigError, match=message):
+        cutline.caption(photos(1), model="my_new_model", plugin=path)
 
 
 def test_a_module_of_the_users_own_comes_first(photos, tmp_path):

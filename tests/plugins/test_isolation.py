@@ -1,4 +1,4 @@
-"""Models that raise, block or give up: one picture pays, the run goes on and ends in its time."""
+"""Models that raise, block or give up: one picture pays, the run continues and ends in its time."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
@@ -89,8 +90,16 @@ def test_tokens_of_a_reply_are_counted(photos):
         (None, "captioner", "returned None, not a text or a Reply: is a `return` missing?"),
         (b"A dog.", "captioner", "returned a value of type bytes"),
         (3, "captioner", "returned a value of type int"),
-        (["A dog."], "captioner", "returned a value of type list"),
-        ({"text": "A dog."}, "captioner", "returned a value of type dict"),
+        (
+            ["A dog.", "A cat."],
+            "captioner",
+            "returned a value of type list, not a text or a Reply: return the",
+        ),
+        (("A dog.", 0.9), "captioner", "returned a value of type tuple, not a text or a Reply: return the"),
+        ([], "captioner", "returned a value of type list"),
+        ({"text": "A dog."}, "captioner", "it holds 'text'; name the caption 'caption'"),
+        ({}, "captioner", "it holds nothing; name the caption 'caption'"),
+        ({"caption": ["A dog.", "A cat."]}, "captioner", "returned a caption that is a value of type list"),
         (Result(None, "Full."), "captioner", "returned a caption that is None"),
         (Reply(text=None, model="m"), "captioner", ""),
         (Reply(text="A dog.", model="m", usage=None), "captioner", "values of wrong types"),
@@ -103,6 +112,22 @@ def test_nonsense_fails_the_picture_and_says_what_it_was(result, kind, words, ph
     (failure,) = cutline.caption(photos(1), model=answering(result)).failures
     assert failure["kind"] == kind
     assert words in failure["message"]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        ["A dog."],
+        ("A dog.",),
+        np.str_("A dog."),
+        np.array("A dog."),
+        np.array(["A dog."]),
+        {"caption": ["A dog."]},
+        Result(np.array(["A dog."]), "Full."),
+    ],
+)
+def test_a_text_alone_in_a_list_or_array_is_the_caption(result, photos, tmp_path):
+    assert row_of(result, photos(1), tmp_path)["caption"] == "A dog."
 
 
 def test_a_text_that_cannot_be_encoded_does_no_harm(photos, tmp_path):

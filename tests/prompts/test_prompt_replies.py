@@ -143,7 +143,7 @@ def test_replies_that_are_no_caption_are_named(reply, kind):
 def test_reasoning_without_an_answer_says_so():
     with pytest.raises(ReplyError, match="reasoning"):
         clean_reply("<think>A dog, I would say.</think>")
-    with pytest.raises(ReplyError, match="more tokens"):
+    with pytest.raises(ReplyError, match="raise --max-tokens"):
         clean_reply("<think>A dog, I would")
 
 

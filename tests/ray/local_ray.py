@@ -40,7 +40,9 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(lambda: b"nodes at" in log.read_bytes() or self.process.poll() is not None, seconds=300)
+        wait_until(
+            lambda: b"until Ctrl-C" in log.read_bytes() or self.process.poll() is not None, seconds=300
+        )
         assert self.process.poll() is None, log.read_text()
 
     def python(self, program, *arguments):
@@ -59,10 +61,11 @@ class Cluster:
     def arguments(self):
         return ["--engine", "ray", "--address", self.address]
 
-    def join(self):
+    def join(self, **environ):
         """Start one more node; returns what its machine would run, once it is a part of the cluster."""
         process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("ray_node.py"), self.address],
+            env={**os.environ, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.server
 import os
 import signal
+import socket
 import threading
 
 import pytest
 
 from cutline.errors import ConfigError
 from cutline.ray.cluster import LOCAL, connect, resolve
-from processes import free_port, start_cutline, stop, wait_until
+from processes import cutline_here, free_port, start_cutline, stop, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,24 @@ def test_what_listens_is_no_cluster(tmp_path):
         with pytest.raises(ConfigError, match=f"Ray cannot join what listens at {address}: if that requires"):
             connect(address, str(tmp_path))
         other.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (("--port", None), "port {port} is in use: choose another with --port"),
+        (("--port", 70000), "70000 is not a port"),
+        (("--port", 0, "--cpus-per-node", -1), "--cpus-per-node"),
+        (("--port", 0, "--nodes", 0), "--nodes"),
+    ],
+)
+def test_a_cluster_that_cannot_be_started_is_one_line(options, shown):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cutline_here("ray", "up", *(port if word is None else word for word in options))
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert shown.format(port=port) in line
 
 
 def test_a_run_on_a_full_cluster_says_what_it_waits_for(new_endpoint, pictures, tmp_path, cluster):

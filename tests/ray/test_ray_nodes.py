@@ -1,4 +1,4 @@
-"""Nodes that join, die or fall silent while a run goes on, and a head that dies: nothing is lost or doubled.
+"""Nodes that join, die or fall silent during a run, and a head that dies: nothing is lost or doubled.
 
 The tests follow one another on one cluster, which begins with its head alone.
 """
@@ -84,10 +84,21 @@ def test_a_head_that_dies_stops_the_run_with_one_line_and_the_same_command_goes_
     _, errors = run.communicate()
     assert run.returncode == 3, errors
     (line,) = [line for line in errors.splitlines() if line.startswith("stopped: ")]
-    assert f"the head of the Ray cluster, {own.address}, does not respond any more" in line
+    assert f"the head of the Ray cluster, {own.address}, does not respond" in line
     assert "nothing is lost" in line
     endpoint.configure(latency=0.05)
     limit = ("--image-limit", 220)
     assert cutline(*arguments(endpoint, folder, output), *limit, *on(cluster)).returncode == 0
     assert cutline(*arguments(endpoint, folder, output)).returncode == 0
     check_once_each(endpoint, folder, output, "jsonl", twice=IN_FLIGHT + 20)
+
+
+def test_a_cluster_that_is_terminated_ends_as_by_an_interrupt(tmp_path):
+    started = Cluster(tmp_path / "log", nodes=1)
+    nodes = started.head.processes()
+    started.process.terminate()
+    assert started.process.wait(60) == 0, started.log.read_text()
+    assert "1 node at" in started.log.read_text()
+    assert started.log.read_text().endswith("stopping\n")
+    assert nodes
+    wait_until(lambda: not any(one.is_running() for one in nodes))

@@ -27,11 +27,10 @@ def test_each_format_has_every_picture_once_and_in_order(form, endpoint, picture
             output,
             "--output-format",
             form,
-            "--samples-per-shard",
-            9,
             "--samples-per-task",
             7,
         ),
+        *(("--samples-per-shard", 9) if form == "webdataset" else ()),
         *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
         *cluster.arguments(),
     )
@@ -106,6 +105,56 @@ def test_a_picture_that_kills_its_workers_fails_alone(pictures, tmp_path, cluste
     ]
     (failed,) = failures(output)
     assert (failed["image_id"], failed["kind"]) == ("00017.png", "worker-died")
+    assert failed["message"].startswith(
+        "workers died over this picture, the last of them with it alone: its process was killed"
+    )
+
+
+def test_a_slow_picture_beside_those_that_kill_workers_is_not_blamed(pictures, tmp_path, cluster):
+    folder, output, plugin = pictures(60), tmp_path / "captions.jsonl", tmp_path / "fatal.py"
+    plugin.write_text(
+        "import os, signal, time\n"
+        "from cutline import register_model\n\n\n"
+        "SECONDS = {'00002': 0.8, '00003': 3, '00005': 0.4}\n\n\n"
+        "@register_model('fatal')\n"
+        "class Fatal:\n"
+        "    threads = 4\n\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        "        name = image_name.removesuffix('.png')[-5:]\n"
+        "        time.sleep(SECONDS.get(name, 0.1))\n"
+        "        if name in ('00005', '00025'):\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return 'a picture named ' + image_name\n"
+    )
+    done = cutline(
+        *("caption", folder, output, "--model", "fatal", "--plugin", plugin, "--samples-per-task", 60),
+        *("--actors", 1, *cluster.arguments()),
+    )
+    assert done.returncode == 1, done.stderr
+    assert [failed["image_id"] for failed in failures(output)] == ["00005.png", "00025.png"]
+
+
+def test_a_model_that_kills_all_its_workers_ends_the_run_soon(pictures, tmp_path, cluster):
+    folder, output = pictures(40), tmp_path / "captions.jsonl"
+    plugin = tmp_path / "fatal.py"
+    plugin.write_text(
+        "import os, pathlib, signal\n"
+        "from cutline import register_model\n\n\n"
+        "@register_model('fatal')\n"
+        "class Fatal:\n"
+        "    def infer(self, prompt, image, image_name):\n"
+        f"        if not pathlib.Path({str(tmp_path / 'repaired')!r}).exists():\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return 'a picture named ' + image_name\n"
+    )
+    arguments = ("caption", folder, output, "--model", "fatal", "--plugin", plugin, *cluster.arguments())
+    done = cutline(*arguments)
+    assert done.returncode == 3, done.stderr
+    assert "stopped: workers died over 5 pictures in a row" in done.stderr
+    (tmp_path / "repaired").touch()
+    done = cutline(*arguments, "--retry-failed")
+    assert done.returncode == 0, done.stderr
+    assert [key for key, _ in captions("jsonl", output)] == [f"{number:05}.png" for number in range(40)]
 
 
 def test_texts_that_are_there_are_kept_on_a_cluster_too(endpoint, pictures, tmp_path, cluster):
@@ -117,6 +166,37 @@ def test_texts_that_are_there_are_kept_on_a_cluster_too(endpoint, pictures, tmp_
     assert done.returncode == 0, done.stderr
     assert endpoint.stats()["requests"] == 11
     assert (folder / "00003.txt").read_text() == "a text of a person"
+
+
+def test_a_text_that_cannot_be_joined_is_one_failure_on_a_cluster_too(endpoint, pictures, tmp_path, cluster):
+    folder = pictures(12)
+    (folder / "00003.txt").write_bytes(b"a\x00 \xff\xfe bytes")
+    done = cutline(
+        *("caption", folder, "--output-format", "sidecar", "--existing", "append"),
+        *endpoint.arguments(),
+        *cluster.arguments(),
+    )
+    assert done.returncode == 1, done.stderr
+    (failed,) = failures(folder)
+    assert (failed["image_id"], failed["kind"]) == ("00003.png", "sidecar")
+    assert len(list(folder.glob("*.txt"))) == 12
+
+
+def test_what_workers_note_of_their_parts_is_one_line(pictures, tmp_path, cluster):
+    folder, output = pictures(12), tmp_path / "captions.jsonl"
+    for number in range(0, 12, 2):
+        (folder / f"{number:05}.txt").write_bytes("图片标题七图片标题".encode("gb18030"))
+    (tmp_path / "elsewhere.txt").write_text("a text of another folder")
+    for number in (1, 11):
+        (folder / f"{number:05}.txt").symlink_to(tmp_path / "elsewhere.txt")
+    done = cutline(
+        *("caption", folder, output, "--model", "fake", "--samples-per-task", 3, *cluster.arguments())
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "gb18030" in line]
+    assert line.startswith("6 text files not in UTF-8, read as gb18030")
+    (line,) = [line for line in done.stderr.splitlines() if "--follow-links" in line]
+    assert line.startswith("left out 2 texts beside pictures that lie out of the input, behind links")
 
 
 def test_a_budget_is_that_of_all_workers(endpoint, pictures, tmp_path, cluster):
@@ -207,3 +287,41 @@ def test_a_call_leaves_the_callers_ray_as_it_was(pictures, tmp_path, cluster):
         "print(len(captions), ray.is_initialized(), ray.get(ray.remote(lambda: 7).remote()))\n"
     )
     assert cluster.python(program, pictures(5), tmp_path / "out.jsonl").split() == ["5", "True", "7"]
+
+
+CLOSING = """
+import os, pathlib
+from cutline import register_model
+
+
+@register_model("closing")
+class Closing:
+    def __init__(self, **options):
+        self.calls = 0
+
+    def infer(self, prompt, image, image_name):
+        self.calls += 1
+        if image_name.endswith("00003.png"):
+            raise ValueError("it is the third")
+        return "a picture named " + image_name
+
+    def close(self):
+        pathlib.Path(f"closed-{os.getpid()}").write_text(str(self.calls))
+        raise OSError("the line is cut")
+"""
+
+
+def test_a_model_of_ones_own_is_closed_in_each_worker_and_its_log_is_the_drivers(pictures, tmp_path, cluster):
+    folder, plugin = pictures(40), tmp_path / "closing.py"
+    plugin.write_text(CLOSING)
+    done = cutline(
+        *("caption", folder, "out.jsonl", "--model", "closing", "--plugin", plugin, "--verbose"),
+        *("--samples-per-task", 10, *cluster.arguments()),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stderr
+    closed = list(tmp_path.glob("closed-*"))
+    assert sum(int(file.read_text()) for file in closed) == 40
+    assert done.stderr.count("close model=closing failed: OSError: the line is cut") == len(closed)
+    assert done.stderr.count("ValueError: it is the third\n") == 1, "the traceback"
+    assert done.stderr.count("captioned key=00005.png") == 1

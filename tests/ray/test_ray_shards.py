@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
 from cutline.ray.shards import Shards
-from cutline.sources import open_source
+from cutline.sources import SourceOptions, open_source
 from processes import environment
 
 
@@ -24,13 +26,14 @@ def listed(tmp_path):
     return make
 
 
-def split(source, tmp_path, *, per_task=None, workers=2, limit=None):
+def split(source, tmp_path, *, per_task=None, workers=2, limit=None, start=0):
     """The keys of each shard, in the order in which they are handed out."""
-    shards = Shards.of(source, per_task=per_task, workers=workers, limit=limit, folder=tmp_path)
+    shards = Shards.of(source, per_task=per_task, workers=workers, limit=limit, folder=tmp_path, start=start)
     made = []
     while (shard := shards.first) is not None:
         keys = [sample.key for sample in shard.source.samples()]
-        made.append(keys[: shard.stop])
+        work = shard.work(has_history=False, flush_every=1)
+        made.append(keys[work.start : work.stop])
         shards.step()
     return made
 
@@ -57,6 +60,47 @@ def test_a_limit_ends_within_a_part(listed, tmp_path):
     source = listed(5000)
     parts = split(source, tmp_path, limit=1234)
     assert [key for part in parts for key in part] == [sample.key for sample in source.samples()][:1234]
+
+
+def tars(folder, sizes):
+    """Tars with so many pictures each; they do not tell how many."""
+    folder.mkdir()
+    for number, size in enumerate(sizes):
+        with tarfile.open(folder / f"{number:03}.tar", "w") as tar:
+            for place in range(size):
+                tar.addfile(member := tarfile.TarInfo(f"{place:05}.png"), io.BytesIO(b"picture"))
+                assert member.size == 0
+    return open_source(folder)
+
+
+@pytest.mark.parametrize("limit", [None, 900, 5000])
+@pytest.mark.parametrize("start", [0, 1, 299, 300, 301, 899, 1199, 1200])
+@pytest.mark.parametrize("kind", ["urls", "tars"])
+def test_what_is_left_begins_at_any_sample(kind, start, limit, listed, tmp_path):
+    source = listed(1200) if kind == "urls" else tars(tmp_path / "tars", [300, 1, 299, 600])
+    keys = [sample.key for sample in source.samples()]
+    parts = split(source, tmp_path, per_task=300, limit=limit, start=start)
+    assert [key for part in parts for key in part] == keys[start:limit]
+    assert all(parts), "no shard without samples"
+
+
+@pytest.mark.parametrize("kind", ["tars", "tables"])
+def test_pictures_beside_what_is_split_are_reported_by_the_driver(kind, tmp_path):
+    """No part sees all that lies there."""
+    folder = tmp_path / "input"
+    if kind == "tars":
+        tars(folder, [3, 3])
+    else:
+        folder.mkdir()
+        for number in range(2):
+            (folder / f"{number}.csv").write_text(f"image\n{number}.png\n")
+            (folder / f"{number}.png").write_bytes(b"named by a row")
+    (folder / "stray.png").write_bytes(b"a picture")
+    source = open_source(folder, SourceOptions(source_type="webdataset" if kind == "tars" else "table"))
+    parts = split(source, tmp_path, workers=2)
+    assert len(parts) == 2
+    (left,) = source.left_over
+    assert (left.kind, left.count, list(left.examples)) == ("unread-picture", 1, ["stray.png"])
 
 
 @pytest.mark.soak

@@ -172,7 +172,7 @@ def test_it_is_about_the_dataset_where_that_is_wanted(folder: Path, tmp_path: Pa
     )
     assert (done.returncode, done.stderr) == (
         2,
-        "cutline: --where is for the report of a dataset: leave it out, or --about dataset\n",
+        "cutline: --where is for the report of a dataset: remove it, or add --about dataset\n",
     )
     shutil.rmtree(tmp_path / "out.jsonl.cutline")
     done = cutline_here("report", tmp_path / "out.jsonl", tmp_path / "b.html", "--about", "run")

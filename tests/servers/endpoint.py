@@ -191,7 +191,7 @@ class Endpoint:
     async def reconfigure(self, request: web.Request) -> web.Response:
         """Change settings while running: latency, slots, faults, max_in_flight.
 
-        ``most_in_flight`` starts again; requests of before do not count in it.
+        ``most_in_flight`` starts again, and with faults the attempts; requests of before do not count in them.
         """
         self.epoch += 1
         self.most_in_flight = 0
@@ -201,6 +201,7 @@ class Endpoint:
                 self.slots = asyncio.Semaphore(value)
             elif name == "fault":
                 self.faults = [(key, float(share)) for key, share in value.items()]
+                self.attempts.clear()
             setattr(self.options, name, value)
         return web.json_response({})
 

@@ -2,7 +2,7 @@
 
     python tests/servers/nvidia.py
 
-Prints ``ready PORT``. What the real ones refuse is refused here: another key, a content that is no text,
+Prints ``ready PORT``. What the real ones refuse is refused here: another key, a content that is not text,
 pictures of 180,000 characters and more, assets that are not there, unknown models and parameters.
 ``POST /configure`` takes ``key``, ``credit``, ``polls`` (202 so often before the answer), ``faults`` (a list
 of statuses, one for each next request), ``poll_faults``, ``upload_status`` and ``lose`` (so many assets are

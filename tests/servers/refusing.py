@@ -29,7 +29,7 @@ async def refusing(request: web.Request, handler: web.Handler) -> web.StreamResp
 
 
 def configuring(service: Configurable) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Takes ``POST /configure``: the service starts anew with these settings."""
+    """Takes ``POST /configure``: the service starts again with these settings."""
 
     async def configure(request: web.Request) -> web.Response:
         service.reset()

@@ -97,6 +97,7 @@ async def serve(options: argparse.Namespace) -> None:
     scripted = Scripted()
     app = web.Application(client_max_size=64 << 20, middlewares=[scripted.agents_of])
     app.router.add_post("/v1/chat/completions", scripted.answer)
+    app.router.add_post("/openai/deployments/{name}/chat/completions", scripted.answer)
     app.router.add_post("/script", scripted.script)
     app.router.add_get("/last", scripted.last_request)
     app.router.add_get("/agents", scripted.agents_seen)

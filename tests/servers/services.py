@@ -45,6 +45,12 @@ FIELDS = {
     | {"max_tokens", "response_format", "top_k", "min_p", "top_a", "repetition_penalty", "reasoning_effort"},
     "together": USUAL | {"max_tokens", "response_format", "top_k", "min_p", "repetition_penalty"},
     "ollama": USUAL | {"max_tokens", "response_format", "reasoning_effort"},
+    "anthropic": (USUAL - {"seed", "frequency_penalty", "presence_penalty"}) | {"max_tokens"},
+    "mistral": (USUAL - {"seed"}) | {"max_tokens", "random_seed", "response_format"},
+    "xai": USUAL | {"max_tokens", "response_format", "reasoning_effort"},
+    "groq": (USUAL - {"frequency_penalty", "presence_penalty"}) | {"max_tokens", "response_format"},
+    "fireworks": USUAL | {"max_tokens", "response_format", "top_k", "min_p", "repetition_penalty"},
+    "lmstudio": USUAL | {"max_tokens", "response_format", "top_k", "repeat_penalty"},
     "vllm": USUAL
     | {"max_tokens", "structured_outputs", "top_k", "min_p", "repetition_penalty"}
     | {"min_tokens", "skip_special_tokens"},
@@ -56,7 +62,7 @@ FIELDS = {
     "nim": USUAL | {"max_tokens", "guided_json"},
     "nvidia": USUAL | {"max_tokens", "guided_json"},
 }
-KEYLESS = {"ollama", "vllm", "nim", "sglang", "llamacpp", "transformers-serve"}
+KEYLESS = {"ollama", "lmstudio", "vllm", "nim", "sglang", "llamacpp", "transformers-serve"}
 WAITING = "Rate limit reached"
 
 

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 from PIL import Image
 
-TOLERANCE = 8  # of a colour's parts, after a picture was scaled and written anew as JPEG
+TOLERANCE = 8  # of a colour's parts, after a picture was scaled and written again as JPEG
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
@@ -144,7 +144,7 @@ class Crowd:
             self._check(one, number + place, f"{number + place}.png")
 
     async def broken(self) -> None:
-        """What is no picture."""
+        """What is not a picture."""
         data = aiohttp.FormData()
         data.add_field("image", picture_of(1)[:40], filename="broken.png")
         async with self._session.post("/caption", data=data) as answer:

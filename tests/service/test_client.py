@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -263,6 +265,14 @@ def test_ready_tells_whether_the_service_is_there(client):
         assert nobody.ready() is False
 
 
+def test_the_address_for_openais_clients_is_told_from_the_services_own(service):
+    with cutline.Client(f"{service.url}/v1") as client, pytest.raises(Rejected) as caught:
+        client.caption(png(1))
+    assert str(caught.value).endswith(
+        f"/v1 is the address for OpenAI's clients: the service itself is at {service.url}"
+    )
+
+
 def test_the_key_is_sent_and_never_shown(tmp_path, monkeypatch):
     monkeypatch.delenv("CUTLINE_SERVICE_KEY", raising=False)
     with Service(cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": "s3cret-right"}) as running:
@@ -338,3 +348,31 @@ def test_answers_are_values(client):
     assert pickle.loads(pickle.dumps(described)) == described
     progress = TaskProgress(task_id="a", status="queued", total=1, captioned=0, failed=0, remaining=1)
     assert not progress.has_ended
+
+
+@pytest.mark.parametrize("port", ["the service's", "nobody's"])
+def test_a_client_that_nobody_closes_is_silent(service, port):
+    url = service.url if port == "the service's" else f"http://127.0.0.1:{free_port()}"
+    program = f"""
+import asyncio, gc, cutline
+def plain():
+    client = cutline.Client({url!r}, retries=0)
+    try:
+        client.status("no-such-job")
+    except cutline.CutlineError:
+        print("failed")
+    return client
+async def asynchronous():
+    client = cutline.AsyncClient({url!r}, retries=0)
+    try:
+        await client.status("no-such-job")
+    except cutline.CutlineError:
+        print("failed")
+    return client
+kept = plain(), asyncio.run(asynchronous())  # until the end
+plain()
+asyncio.run(asynchronous())
+gc.collect()
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["failed"] * 4, "")

@@ -21,6 +21,10 @@ from cutline.service.routes.messages import Message, conversation
 from processes import cutline_here, wait_until
 
 USUAL = "Describe this image in detail."
+with_responses = pytest.mark.skipif(
+    not hasattr(openai.OpenAI, "responses"),
+    reason="needs a client with the responses API: openai 1.66 or newer",
+)
 
 
 def data_url(data=None):
@@ -430,6 +434,7 @@ def given(text=USUAL):
     return [{"role": "user", "content": parts}]
 
 
+@with_responses
 def test_a_response_is_what_the_client_expects(client):
     whole = client.responses.create(model="fake", input=given(), max_output_tokens=500, temperature=0.2)
     assert (whole.status, whole.model) == ("completed", "fake")
@@ -440,6 +445,7 @@ def test_a_response_is_what_the_client_expects(client):
     assert whole.usage.output_tokens == len(whole.output_text.split())
 
 
+@with_responses
 def test_the_events_of_a_response_bring_the_same_words(client):
     whole = client.responses.create(model="fake", input=given()).output_text
     with client.responses.stream(model="fake", input=given()) as stream:
@@ -694,3 +700,12 @@ def blip(tmp_path_factory):
     from captioners import tiny_families
 
     return tiny_families.blip(tmp_path_factory.mktemp("weights") / "tiny-blip")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/responses", "/models/pixels"])
+def test_a_base_url_without_its_version_is_corrected(service, path):
+    found = httpx.request("GET" if path.startswith("/models") else "POST", service.url + path, json={})
+    assert found.status_code == 404
+    assert found.json()["error"]["type"] == "invalid_request_error"
+    assert f"{service.url}/v1" in found.json()["error"]["message"]
+    assert "detail" in httpx.get(service.url + "/nothing").json()

@@ -336,3 +336,13 @@ def test_jobs_use_all_that_an_endpoint_turns_out_to_take(tmp_path):
             stats = endpoint.stats()
     assert stats["twice"] == 0
     assert stats["most_in_flight"] > 48, stats
+
+
+def test_jobs_and_callers_keep_to_the_number_of_requests_that_is_given(tmp_path):
+    with Endpoint(latency=0.1, slots=64) as endpoint:
+        options = ("--endpoint", endpoint.url, "--model", "test", "--max-concurrent-requests", "3")
+        with Service(*options, cwd=tmp_path) as running:
+            task = submit(running, range(40))
+            assert running.client.post("/caption", files={"image": png(77)}).status_code == 200
+            assert running.ended(task)["captioned"] == 40
+            assert endpoint.stats()["most_in_flight"] == 3

@@ -173,7 +173,7 @@ def in_use(service):
 
 
 def test_stopping_gives_back_what_is_under_way(tmp_path):
-    """Long leases, so that only giving back explains that the next one goes on at once."""
+    """Long leases, so that only giving back explains that the next one continues at once."""
     leases = {"CUTLINE_LEASE_SECONDS": "600"}
     arguments = ("--model", "fake:latency=0.3,slots=4")
     with Service(*arguments, cwd=tmp_path, env=leases) as service:

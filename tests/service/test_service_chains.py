@@ -114,7 +114,10 @@ def test_models_lists_what_can_be_chosen(service):
     ("options", "message"),
     [
         ({"chain": "../pair"}, "there is no chain '../pair': choose pair or maybe"),
-        ({"chain": "pair", "prompt": "x", "max_tokens": 5}, "max_tokens and prompt cannot be set beside it"),
+        (
+            {"chain": "pair", "prompt": "x", "max_tokens": 5},
+            "max_tokens and prompt cannot be set together with it",
+        ),
         ({"chain": ""}, "chain: must have 1 or more characters"),
     ],
 )
@@ -180,7 +183,7 @@ def test_a_variable_that_no_request_has_is_told_at_the_start(tmp_path):
     assert ran.returncode == 2
     assert ran.stderr == (
         "cutline: --chain pair.toml: step maybe: the prompt's variable {author} is not available to requests: they have "
-        "key, path, file_name, stem, folder (double braces that are meant as text: {{author}})\n"
+        "key, path, file_name, stem, folder (write literal braces twice: {{author}})\n"
     )
 
 

@@ -114,8 +114,8 @@ def test_the_python_client_has_the_caption(service, scripted):
         (("--check", "same=3"), "--check same compares the captions of a run: leave it out of the service"),
         (("--check", "word=3"), "words"),
         (("--model", "pixels", "--check", "words=5..:retry"), "cannot retry"),
-        (("--check-retries", "2"), "--check-retries does nothing alone"),
-        (("--similarity-model", "x"), "--similarity-model does nothing alone"),
+        (("--check-retries", "2"), "--check-retries has no effect alone"),
+        (("--similarity-model", "x"), "--similarity-model has no effect alone"),
         (("--check", "banned=nowhere.txt"), "nowhere.txt"),
     ],
 )

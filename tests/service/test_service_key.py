@@ -207,7 +207,7 @@ def test_an_empty_key_does_not_mean_none(tmp_path, option):
     """``--api-key "$KEY"`` where the variable is not set."""
     ran = cutline("serve", "--port", free_port(), option, "", cwd=tmp_path, env={"CUTLINE_SERVICE_KEY": KEY})
     assert ran.returncode == 2
-    assert ran.stderr == f"cutline: {option} is empty: give a key, or leave it out\n"
+    assert ran.stderr == f"cutline: {option} is empty: give a key, or remove it\n"
 
 
 def test_the_models_key_can_be_in_a_file(tmp_path):

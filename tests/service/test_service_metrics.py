@@ -38,7 +38,7 @@ def test_requests_pictures_and_tokens_are_counted(tmp_path):
         numbers = counted(service)
     assert numbers["cutline_requests_total", "POST", "/caption", "200"] == 3
     assert numbers["cutline_pictures_total", "captioned"] == 3
-    assert numbers["cutline_pictures_total", "blocked-address"] == 1
+    assert numbers["cutline_pictures_total", "bad-url"] == 1
     assert numbers["cutline_request_seconds_count", "/caption"] >= 4
     assert numbers["cutline_requests_total", "GET", "none", "404"] == 1
     assert numbers["cutline_requests_total", "other", "/caption", "405"] == 1

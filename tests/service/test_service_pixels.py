@@ -42,7 +42,7 @@ def test_a_prompt_that_it_can_only_ignore_is_refused(service):
             service.client.post("/async-batch-caption", files={"images": png(5)}, data={"prompt": prompt}),
         ):
             assert answer.status_code == 422, answer.text
-            assert "takes from a prompt only its form: use short, alt-text or tags" in answer.text
+            assert "uses only the form of a prompt: use short, alt-text or tags" in answer.text
             assert "--" not in answer.text
 
 

@@ -1,4 +1,4 @@
-"""`--reload`: what the service is made of changes, and it begins anew."""
+"""`--reload`: what the service is made of changes, and it begins again."""
 
 from __future__ import annotations
 

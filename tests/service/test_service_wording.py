@@ -31,7 +31,14 @@ def service(tmp_path_factory):
     [
         ({**PICTURE, "wish": {"promt": "short"}}, "there is no field wish.promt; did you mean wish.prompt?"),
         ({**PICTURE, "promt": "short"}, "there is no field promt; did you mean prompt?"),
-        ({"image_file": "a.png"}, "there is no field image_file; did you mean image_url?"),
+        (
+            {"image_file": "a.png"},
+            "there is no field image_file; did you mean image_path or image_url or image_base64?",
+        ),
+        ({"url": "http://h/a.png"}, "there is no field url; did you mean image_url?"),
+        ({"data": "iVBO"}, "there is no field data; did you mean image_base64?"),
+        ({**PICTURE, "max_new_tokens": 5}, "there is no field max_new_tokens; did you mean max_tokens?"),
+        ({**PICTURE, "instructions": "x"}, "there is no field instructions; did you mean system_prompt?"),
         (
             {"zzz": 1},
             NONE,

@@ -198,7 +198,7 @@ def test_stores_that_cannot_be_used_say_so_in_one_line(tmp_path, monkeypatch):
         "mysql://root@localhost/x": "sqlite:///FILE",
         "sqlite://": "needs a file",
         "sqlite:///:memory:": "needs a file",
-        f"sqlite:///{tmp_path}/none/jobs.db": "cannot be opened",
+        f"sqlite:///{tmp_path}/none/jobs.db": "make its folder",
         "postgresql://someone:s3cret@127.0.0.1:9/none": "cannot be opened",
     }.items():
         with pytest.raises(ConfigError, match=cure) as error, opened(url):
@@ -210,6 +210,31 @@ def test_stores_that_cannot_be_used_say_so_in_one_line(tmp_path, monkeypatch):
         Database("postgresql://localhost/x")
 
 
+@pytest.mark.parametrize("damage", ["text", "zeros", "cut", "half"])
+def test_a_damaged_store_is_named_with_a_cure_and_left_as_it_is(damage, tmp_path):
+    file = tmp_path / "jobs.db"
+    url = f"sqlite:///{file}"
+    with opened(url):
+        pass
+    whole = file.read_bytes()
+    file.write_bytes(
+        {"text": b"words\n" * 99, "zeros": bytes(5_000), "cut": whole[:5_000], "half": whole[:16]}[damage]
+    )
+    before = file.read_bytes()
+    with pytest.raises(ConfigError, match="move it away: a new one is made") as error, opened(url):
+        pass
+    assert "\n" not in str(error.value)
+    assert file.read_bytes() == before
+    file.rename(tmp_path / "away")
+    with opened(url):
+        pass
+
+
+def test_a_folder_as_a_store_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="is a folder: name a file in it"), opened(f"sqlite:///{tmp_path}"):
+        pass
+
+
 def test_a_store_of_another_version_is_left_alone(tmp_path):
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     with opened(url):
@@ -217,7 +242,7 @@ def test_a_store_of_another_version_is_left_alone(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "jobs.db")) as other:
         other.execute("UPDATE cutline_store SET version = 99")
         other.commit()
-    with pytest.raises(ConfigError, match="another version"), opened(url):
+    with pytest.raises(ConfigError, match="another cutline version"), opened(url):
         pass
 
 

@@ -1,4 +1,4 @@
-"""The queue's database cannot be reached for a while: captions go on, the rest is told to come again."""
+"""The queue's database cannot be reached for a while: captions continue, the rest is told to come again."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_named_encoding_is_read_and_written(dataset):
     assert run(folder).report.counts.kinds == {"sidecar": 1}
     done = run(folder, text_encoding="shift_jis", caption_prefix="犬")
     assert done.report.counts.failures == 0
-    assert done.report.fresh.captions == 1  # the same command with the option: the others are written anew
+    assert done.report.fresh.captions == 1  # the same command with the option: the others are written again
     assert (folder / "0.txt").read_bytes().decode("shift_jis").startswith("猫")
     assert (folder / "2.txt").read_bytes().decode("shift_jis").startswith("犬")
 

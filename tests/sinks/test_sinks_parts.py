@@ -95,7 +95,7 @@ def test_fewer_rows_leave_fewer_files(photos, tmp_path):
 def test_files_of_others_are_left_alone(photos, tmp_path):
     (tmp_path / "out-00001.parquet").write_bytes(b"mine")
     (tmp_path / "out-map.parquet").write_bytes(b"other")
-    with pytest.raises(OutputExists, match=r"out-00001\.parquet is there already"):
+    with pytest.raises(OutputExists, match=r"out-00001\.parquet already exists"):
         caption()
     assert (tmp_path / "out-00001.parquet").read_bytes() == b"mine"
     (tmp_path / "out-00001.parquet").unlink()
@@ -123,3 +123,14 @@ def test_the_files_are_one_input_and_are_not_written_over(photos, tmp_path):
 def test_other_formats_are_one_file(photos, output):
     with pytest.raises(ConfigError, match=r"--rows-per-file is for Parquet, not \w+: remove it"):
         cutline.caption("photos", output, rows_per_file=4)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "sidecar", "scienceqa"])
+@pytest.mark.parametrize("option", ["samples_per_shard", "max_shards"])
+def test_options_of_shards_are_refused_for_other_formats(form, option, photos, tmp_path):
+    options = {option: 2, "output_format": form, "model": "fake"}
+    with pytest.raises(
+        ConfigError, match=rf"--{option.replace('_', '-')} is for webdataset, not {form}: remove it"
+    ):
+        cutline.caption("photos", tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()

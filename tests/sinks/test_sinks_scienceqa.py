@@ -161,7 +161,7 @@ def test_an_edit_by_hand_stays_with_skip_and_stops_joining(there, tmp_path):
     edited = read(there)
     edited["captions"]["d/000.jpg"] = "Mended by hand."
     there.write_text(json.dumps(edited))
-    with pytest.raises(OutputExists, match="changed by someone else"):
+    with pytest.raises(OutputExists, match="changed by another program"):
         make(tmp_path, "scienceqa", existing="append").open(mark)
     run(tmp_path, "skip", count=0, mark=mark)
     assert read(there)["captions"]["d/000.jpg"] == "Mended by hand."

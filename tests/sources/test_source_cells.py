@@ -7,11 +7,14 @@ import bz2
 import datetime as dt
 import gzip
 import hashlib
+import io
 import json
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from PIL import Image
 from test_source_contents import captioned, put, put_parquet, rows
 
 from cutline.errors import ConfigError
@@ -161,6 +164,9 @@ def test_delimiters_are_found_or_given_and_a_header_may_be_missing(tmp_path):
         put(tmp_path, name, f'image{sign}note\na.jpg{sign}"x, y; z"\n')
         (sample,) = listed(tmp_path / name)[0]
         assert (sample.key, sample.metadata["note"]) == ("a.jpg", "x, y; z"), name
+    for ending in ("\n", "\r\n"):
+        put(tmp_path, "excel.csv", f"sep=;{ending}image;note{ending}a.jpg;x, y{ending}b.jpg;{ending}")
+        assert [sample.metadata["note"] for sample in listed(tmp_path / "excel.csv")[0]] == ["x, y", ""]
     put(tmp_path, "odd.csv", "image~note\na.jpg~1\n")
     assert keys(tmp_path / "odd.csv", delimiter="~") == ["a.jpg"]
     with pytest.raises(ConfigError, match="--delimiter"):
@@ -275,6 +281,16 @@ def test_base64_with_blanks_other_alphabets_and_data_urls(tmp_path, jpeg, column
     assert [(each.kind, each.count) for each in source.left_over] == [("other-cell", 2)]
 
 
+def test_base64_of_each_format_that_can_be_opened_is_a_picture(tmp_path):
+    image, texts = Image.effect_noise((32, 24), 90).convert("RGB"), []
+    for name in ("BMP", "JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "ICO"):
+        image.save(buffer := io.BytesIO(), name)
+        texts.append(base64.b64encode(buffer.getvalue()).decode())
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps({"image": text}) + "\n" for text in texts))
+    samples = list(open_source(tmp_path / "t.jsonl").samples())
+    assert [sample.location.read() for sample in samples] == [base64.b64decode(text) for text in texts]
+
+
 def test_a_list_of_paths_and_numbers_that_are_bytes(tmp_path, jpeg):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.jpg").write_bytes(jpeg())
@@ -285,7 +301,7 @@ def test_a_list_of_paths_and_numbers_that_are_bytes(tmp_path, jpeg):
         None,
         "blocked-path",
         None,
-        "fetch",
+        "bad-url",
     ]
     (tmp_path / "t.jsonl").write_text(
         json.dumps({"image": list(jpeg())}) + "\n" + json.dumps({"image": []}) + "\n"
@@ -347,3 +363,114 @@ def test_a_damaged_batch_of_an_arrow_file_costs_itself_alone(tmp_path, jpeg):
     lost = [sample.problem for sample in samples if sample.problem]
     assert [problem.kind for problem in lost] == ["bad-row"]
     assert "damaged" in lost[0].message
+
+
+@pytest.mark.parametrize(
+    ("before", "header", "first"),
+    [
+        ("# exported 2024-05-01\n# by a tool, of ours\n", "image,caption", "{},a"),
+        ("\n \n,,\n", "image,caption", "{},a"),
+        ("sep=;\n\n# a comment; of two cells\n", "image;caption", "{};a"),
+        ("# all pictures\n", "image", "{}"),
+        ("Our pictures\n", "image,caption", "{},a"),
+        ('"Pictures, 2024",\n\n"of the sea"\n', "caption,image", "a,{}"),
+        ("Report;;\n;;\n", "n;url;file_name", "1;;{}"),
+        ('"sep=;"\n', "image;caption", "{};a"),
+        ("", "#id,image", "1,{}"),
+        ("", "# id,image", "1,{}"),
+    ],
+)
+def test_empty_lines_and_comments_before_the_header_are_passed_over(before, header, first, tmp_path, jpeg):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+    rows = "".join(f"{first.format(name)}\n" for name in ("a.jpg", "b.jpg", "c.jpg"))
+    (tmp_path / "t.csv").write_text(f"{before}{header}\n{rows}")
+    source = open_source(tmp_path / "t.csv")
+    assert [sample.key for sample in source.samples()] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [sample.key for part in source.shards(3) for sample in part.samples()] == [
+        "a.jpg",
+        "b.jpg",
+        "c.jpg",
+    ]
+    if before.startswith(("#", " ", "sep")) or not before:
+        (tmp_path / "t.csv").write_text(before + rows)
+        source = open_source(tmp_path / "t.csv", SourceOptions(header_row=False))
+        assert [sample.key for sample in source.samples()] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("title", ["image", "path\n1", "Our pictures\nno names, at all\nimage,n"])
+def test_a_line_that_may_be_the_header_is_no_title(title, tmp_path, jpeg):
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    put(tmp_path, "t.csv", f"{title}\na.jpg\n")
+    if "at all" in title:
+        with pytest.raises(ConfigError, match="The columns are 'Our pictures'"):
+            open_source(tmp_path / "t.csv")
+    else:
+        assert "a.jpg" in keys(tmp_path / "t.csv")
+
+
+def test_comments_between_rows_are_passed_over_and_no_row_is_taken_for_one(tmp_path, jpeg):
+    for name in ("a.jpg", "#b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+    put(tmp_path, "t.csv", "image,n\na.jpg,1\n# half of them\n#b.jpg,2\n#b.jpg\n\n#\nc.jpg,3\n# the end")
+    assert keys(tmp_path / "t.csv") == ["a.jpg", "#b.jpg", "#b.jpg#2", "c.jpg"]
+    source = open_source(tmp_path / "t.csv")
+    assert source.count() == 4
+    assert [each.key for part in source.shards(4) for each in part.samples()] == keys(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+@pytest.mark.parametrize("between", ["\n", "", ",\n", "\r\n\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_objects_one_after_the_other_over_several_lines_are_rows(ending, between, encoding, tmp_path, jpeg):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+    objects = [json.dumps({"image": name, "deep": {"n": [1, 2]}}, indent=2) for name in ("a.jpg", "b.jpg")]
+    (tmp_path / f"t.{ending}").write_bytes((between.join(objects) + "\n").encode(encoding))
+    assert keys(tmp_path / f"t.{ending}") == ["a.jpg", "b.jpg"]
+    (tmp_path / f"t.{ending}").write_bytes((between.join(objects)[:-9] + "\n").encode(encoding))
+    with pytest.raises(ConfigError, match="JSON"):
+        open_source(tmp_path / f"t.{ending}")
+
+
+def test_json_is_read_whichever_of_its_two_endings_it_has(tmp_path, jpeg):
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "b.jpg").write_bytes(jpeg())
+    rows = [{"image": "a.jpg", "text": "one"}, {"image": "b.jpg", "text": "two"}]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    for name, content in (
+        ("lines.json", lines),
+        ("one.json", json.dumps(rows[0])[:-1] + ', "rows": [{"image": "a.jpg"}]}'),
+        ("array.jsonl", json.dumps(rows)),
+        ("indented.jsonl", "\ufeff\n" + json.dumps(rows, indent=2)),
+    ):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        keys = [sample.key for sample in open_source(tmp_path / name).samples()]
+        assert keys == (["a.jpg"] if name == "one.json" else ["a.jpg", "b.jpg"]), name
+
+
+def test_damaged_base64_is_a_failure_and_no_long_text_is_shown(tmp_path, jpeg):
+    whole = base64.b64encode(jpeg()).decode()
+    other = base64.b64encode(b"no picture" * 1000).decode()
+    (tmp_path / "t.csv").write_text(f"id,image_b64\n1,{whole}\n2,{whole[:-9]}!!\n3,{other}\n")
+    out = tmp_path / "o.jsonl"
+    code, text = captioned(tmp_path / "t.csv", out)
+    assert code == 1
+    assert "1 caption · 1 skipped (1 no-image) · 1 failed (1 decode)" in text
+    assert "a picture in base64 that is damaged" in text
+    assert max(map(len, text.splitlines())) < 300
+
+
+def test_a_table_that_is_one_line_is_not_read_whole_for_its_header(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"image," + b"x" * 60_000_000)
+    tracemalloc.start()
+    try:
+        open_source(tmp_path / "t.csv")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_cell_in_the_first_line_is_no_obstacle(tmp_path):
+    (tmp_path / "t.csv").write_text("image," + "x" * 200_000 + "\na.jpg,1\n")
+    assert keys(tmp_path / "t.csv") == ["a.jpg"]

@@ -237,7 +237,7 @@ def test_pictures_that_rows_of_a_folder_name_are_not_left_over(tmp_path, jpeg):
 
 def test_a_pattern_that_covers_nothing_is_one_line(tmp_path):
     for pattern in ("*", "*.jpg", "x/{a,b}.png", "*.txt"):
-        with pytest.raises(ConfigError, match=r"no pictures|no file is there|does not exist"):
+        with pytest.raises(ConfigError, match=r"no pictures|no file matches|does not exist"):
             list(open_source(f"{tmp_path}/{pattern}").samples())
 
 

@@ -341,6 +341,35 @@ def test_a_part_of_a_dataset_is_read_or_refused(made):
             opened(made, event=("hurricane_harvey",))
 
 
+COLUMNS = {"table", "imagefolder", "urls"}
+TABLES = {*COLUMNS, "zip"}
+PARTICULAR = [
+    ({"image_column": "nosuch"}, "--image-column", {*COLUMNS, "webdataset"}),
+    ({"url_column": "nosuch"}, "--url-column", COLUMNS),
+    ({"text_column": "nosuch"}, "--text-column", TABLES),
+    ({"delimiter": ";"}, "--delimiter", TABLES),
+    ({"header_row": False}, "--no-header", TABLES),
+    ({"sample_pictures": "each"}, "--sample-pictures", {"webdataset"}),
+    ({"image_root": "nosuch"}, "--image-root", {*COLUMNS, "crisismmd", "scienceqa"}),
+]
+
+
+def test_options_that_a_source_would_ignore_are_refused(made):
+    for options, flag, able in PARTICULAR:
+        if made[1] not in able:
+            with pytest.raises(ConfigError, match=f"{flag}(;|$)") as refused:
+                opened(made, **options)
+            assert "remove" in str(refused.value)
+
+
+def test_a_list_of_urls_refuses_what_is_for_tables(tmp_path):
+    path = tmp_path / "urls.txt"
+    path.write_text("https://example.com/1.jpg")
+    for options, flag, _ in PARTICULAR[:-1]:
+        with pytest.raises(ConfigError, match=f"remove {flag}$|does not support {flag}; remove it"):
+            open_source(str(path), SourceOptions(**options))
+
+
 def test_a_plug_in_says_which_parts_it_takes():
     class Album:
         takes = frozenset({"split"})

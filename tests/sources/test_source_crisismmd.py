@@ -145,6 +145,13 @@ def test_a_path_that_leads_out_is_blocked(name, dataset, tmp_path):
     assert kinds(dataset, split="humanitarian/train") == ["blocked-path", "picture"]
 
 
+def test_links_that_lead_out_are_followed_where_that_is_allowed(dataset, tmp_path):
+    (dataset / "data_image").rename(tmp_path / "disk")
+    (dataset / "data_image").symlink_to(tmp_path / "disk")
+    assert set(kinds(dataset, split="humanitarian/dev")) == {"blocked-path"}
+    assert set(kinds(dataset, split="humanitarian/dev", follow_links=True)) == {"picture"}
+
+
 def test_pictures_can_lie_in_another_folder(dataset, tmp_path):
     (tmp_path / "disk").mkdir()
     (dataset / "data_image").rename(tmp_path / "disk" / "data_image")
@@ -202,8 +209,8 @@ def test_what_is_no_dataset_is_told_in_one_line(name, dataset):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "first line has to name the columns"),
-        (b"not a table\nat all\n", "first line has to name the columns"),
+        (b"", "first line must name the columns"),
+        (b"not a table\nat all\n", "first line must name the columns"),
         (
             b"event_name\ttweet_id\tpicture\nx\t1\ta.jpg\n",
             "no column 'image'.* it has 'event_name', 'tweet_id'",

@@ -25,8 +25,8 @@ def test_files_with_unknown_endings_are_pictures_by_their_first_bytes(tmp_path, 
     for name in ("photo", "x.jpg_large", "y.JPG.bak", "a.jpg"):
         put(tmp_path, name, jpeg())
     put(tmp_path, "z.weird", jpeg(form="PNG"))
-    put(tmp_path, "LICENSE", "BM is no picture")
-    put(tmp_path, "P1 notes", "P1 is no picture")
+    put(tmp_path, "LICENSE", "BM is not a picture")
+    put(tmp_path, "P1 notes", "P1 is not a picture")
     assert found(tmp_path)[0] == ["a.jpg", "photo", "x.jpg_large", "y.JPG.bak", "z.weird"]
     assert found(tmp_path / "photo")[0] == ["photo"]
 
@@ -51,6 +51,28 @@ def test_pictures_that_cannot_be_opened_are_counted_and_named(tmp_path, jpeg):
     assert "left out 5 pictures in formats that cannot be opened (b.jxl, d.jp2, drawing, …)" in text
     report = json.loads((tmp_path / "out.jsonl.cutline" / "report.json").read_text())
     assert report["left_over"]["hidden"]["count"] == 2
+
+
+def test_lists_of_urls_and_tables_without_endings_are_counted_and_named(tmp_path, jpeg):
+    folder = tmp_path / "photos"
+    put(folder, "a.jpg", jpeg())
+    put(folder, "a.txt", "https://example.com/ is where it was taken")
+    put(folder, "b.jpg", jpeg())
+    put(folder, "b.txt", "https://example.com/b.jpg\n")  # the caption of b
+    put(folder, "notes.txt", "see https://example.com/1.jpg")
+    put(folder, "urls.txt", "https://example.com/1.jpg\nhttps://example.com/2.jpg\n")
+    put(folder, "sub/more.txt", "\ufeff\nhttp://example.com/3.jpg")
+    put(folder, "part-00000", '{"url": "https://example.com/1.jpg"}\n{"url": "https://example.com/2.jpg"}\n')
+    put(folder, "table.pq", b"PAR1" + bytes(8))
+    put(folder, "README", "Photos, by me")
+    put(folder, "run.log", '{"time": 1}\n')
+    assert found(folder) == (
+        ["a.jpg", "b.jpg"],
+        {
+            "unnamed-table": (2, ("part-00000", "table.pq")),
+            "unread-list": (2, ("sub/more.txt", "urls.txt")),
+        },
+    )
 
 
 def test_a_folder_of_nothing_else_names_them(tmp_path):
@@ -118,6 +140,68 @@ def test_texts_behind_links_out_of_the_folder_are_neither_read_nor_written(tmp_p
     )
     assert code == 0
     assert (home / "private.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_metadata_behind_links_out_of_the_folder_is_not_read(name, tmp_path, jpeg):
+    folder, home = tmp_path / "ds", tmp_path / "home"
+    put(folder, "a.jpg", jpeg())
+    put(home, "old.jpg", jpeg())
+    row = {
+        "metadata.jsonl": '{"file_name": "%s", "text": "private"}\n',
+        "metadata.csv": "file_name,text\n%s,private\n",
+    }
+    put(tmp_path, "rows", row[name] % "a.jpg")
+    put(home, name, row[name] % "old.jpg")
+    (folder / name).symlink_to("../rows")
+    (folder / "more").symlink_to("../home")
+    source = open_source(folder)
+    assert {sample.key: sample.text for sample in source.samples()} == {"a.jpg": None, "more/old.jpg": None}
+    assert [(each.kind, each.count) for each in source.left_over] == [("linked-text", 2)]
+    with pytest.raises(ConfigError, match="--follow-links reads it"):
+        open_source(folder, SourceOptions(source_type="imagefolder"))
+    source = open_source(folder, SourceOptions(follow_links=True))
+    assert {sample.key: sample.text for sample in source.samples()} == {
+        "a.jpg": "private",
+        "more/old.jpg": "private",
+    }
+
+
+def test_tars_and_tables_behind_linked_folders_are_read_once(tmp_path, jpeg):
+    put_tar(tmp_path, "big/0.tar", {"a.jpg": jpeg(), "b.jpg": jpeg()})
+    put(tmp_path / "rows", "t.jsonl", '{"image": "c.jpg"}\n')
+    put(tmp_path / "rows", "c.jpg", jpeg())
+    (tmp_path / "big" / "up").symlink_to("..")
+    (tmp_path / "big" / "self").symlink_to(".")
+    tars = tmp_path / "tars"
+    (tars / "run").mkdir(parents=True)
+    (tars / "run" / "1.tar").write_bytes((tmp_path / "big" / "0.tar").read_bytes())
+    (tars / "latest").symlink_to("run")
+    for name in ("one", "two"):
+        (tars / name).symlink_to("../big")
+    assert [sample.key for sample in open_source(tars).samples()] == [
+        "one/0/a",
+        "one/0/b",
+        "run/1/a",
+        "run/1/b",
+    ]
+    tables = tmp_path / "tables"
+    (tables / ".hidden").mkdir(parents=True)
+    put(tables / ".hidden", "t.csv", "url\nhttps://example.com/1.jpg\n")
+    (tables / "seen").symlink_to(".hidden")
+    assert [sample.key for sample in open_source(tables).samples()] == ["https://example.com/1.jpg"]
+
+
+def test_metadata_within_the_folder_is_read_and_that_behind_a_link_named(tmp_path, jpeg):
+    for name in ("a.jpg", "sub/b.jpg", "sub/c.jpg"):
+        put(tmp_path / "ds", name, jpeg())
+    put(tmp_path / "ds", "tables/rows.jsonl", '{"file_name": "a.jpg", "text": "ours"}\n')
+    (tmp_path / "ds" / "metadata.jsonl").symlink_to("tables/rows.jsonl")
+    put(tmp_path, "rows", '{"file_name": "b.jpg", "text": "private"}\n')
+    (tmp_path / "ds" / "sub" / "metadata.jsonl").symlink_to("../../rows")
+    source = open_source(tmp_path / "ds")
+    assert {sample.key: sample.text for sample in source.samples()} == {"a.jpg": "ours"}
+    assert {each.kind: each.count for each in source.left_over} == {"linked-text": 1, "not-in-metadata": 2}
 
 
 def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path):
@@ -197,10 +281,18 @@ def test_compressed_pictures_in_a_tar_are_unpacked(tmp_path, jpeg, ending, pack)
 
 def test_members_with_other_endings_are_sniffed_or_fail(tmp_path, jpeg):
     members = {"1": jpeg(), "2.jpg_large": jpeg(), "3.jxl": b"\xff\x0a" + bytes(50), "4.txt": b"no picture"}
+    members |= {"5.jpg.zst": b"(\xb5/\xfd" + bytes(50), "6.png.br": bytes(50)}
     put_tar(tmp_path, "0.tar", {**members, "..jpg": jpeg()})
     source = open_source(tmp_path / "0.tar")
     kinds = {sample.key: sample.problem and sample.problem.kind for sample in source.samples()}
-    assert kinds == {"1": None, "2": None, "3": "unsupported", "4": "no-image"}
+    assert kinds == {
+        "1": None,
+        "2": None,
+        "3": "unsupported",
+        "4": "no-image",
+        "5": "unsupported",
+        "6": "unsupported",
+    }
     assert [each.kind for each in source.left_over] == ["hidden"]
 
 

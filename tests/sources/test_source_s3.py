@@ -11,6 +11,7 @@ import pytest
 
 from cutline.errors import ConfigError, PictureError
 from cutline.sources import open_source
+from cutline.sources.listed import ListedSource
 from s3_server import KEYS, s3_server
 
 pytest.importorskip("s3fs")
@@ -130,3 +131,13 @@ def test_patterns_on_s3_cover_what_they_cover_on_a_disk(bucket):
     assert len(keys(f"{bucket}/tables/*.parquet")) == len(keys(f"{bucket}/tables/*")) == 2
     with pytest.raises(ConfigError, match="--source-type webdataset or --source-type local"):
         open_source(f"{bucket}/both/*")
+
+
+def test_objects_in_a_list_of_a_program_are_read(bucket, jpeg):
+    items = [f"{bucket}/pets/a.jpg", f"{bucket}/pets/gone.png", f"{bucket}/pets/sub/b.jpg"]
+    first, gone, last = ListedSource(items).samples()
+    assert [sample.key for sample in (first, gone, last)] == items
+    assert first.location.read() == last.location.read() == jpeg()
+    assert first.location.content_id(), "a replaced object is noticed by its version"
+    with pytest.raises(PictureError, match=r"pets/gone\.png: there is no such object"):
+        gone.location.read()

@@ -83,6 +83,16 @@ def test_pictures_are_found_without_the_folder_images_and_elsewhere(dataset, tmp
     assert outcome(samples(dataset, split="minival")[0]) == "picture"
 
 
+def test_links_that_lead_out_are_followed_where_that_is_allowed(dataset, tmp_path):
+    picture = next((dataset / "images").rglob("*.*"))
+    picture.parent.rename(tmp_path / "elsewhere")
+    picture.parent.symlink_to(tmp_path / "elsewhere")
+    pid = picture.parent.name
+    for allowed, expected in ((False, "blocked-path"), (True, "picture")):
+        found = {each.key: outcome(each) for each in samples(dataset, follow_links=allowed)}
+        assert found[pid] == expected
+
+
 @pytest.mark.parametrize(
     ("image", "wanted"), [("../../../../etc/passwd", "blocked-path"), ("/etc/passwd", "missing")]
 )

@@ -114,7 +114,7 @@ def test_a_column_of_paths_opens_nothing_outside_its_folder(tmp_path, jpeg, endi
         )
     samples = list(open_source(path).samples())
     assert [sample.key for sample in samples[:5]] == ["1.jpg", "a b/ü.jpg", "1.jpg#2", "1.jpg#3", "gone.jpg"]
-    assert kinds(samples) == [None] * 5 + ["blocked-path"] * 7 + [None, "fetch"]
+    assert kinds(samples) == [None] * 5 + ["blocked-path"] * 7 + [None, "bad-url"]
     assert [sample.location.read() for sample in samples[:4]] == [jpeg()] * 4
     assert samples[12].location == RemoteFile("http://h/1.jpg")
     assert samples[0].metadata["n"] == "01"
@@ -137,7 +137,7 @@ def test_rows_that_are_damaged_are_failures_and_the_rest_goes_on(tmp_path, jpeg)
         'image,caption\n1.jpg,"a, ""b""\nc"\n1.jpg,x,y,z\n\n1.jpg\nhttp://me:secret@h/1.jpg,\n'
     )
     samples = list(open_source(tmp_path / "t.csv").samples())
-    assert kinds(samples) == [None, "bad-row", None, "fetch"]
+    assert kinds(samples) == [None, "bad-row", None, "bad-url"]
     assert samples[1].problem.message.startswith(f"{tmp_path / 't.csv'}: line 4: 4 fields")
     assert samples[3].problem.message.startswith(f"{tmp_path / 't.csv'}: line 7: a URL with a user name")
     assert samples[0].text == 'a, "b"\nc'

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import unicodedata
 
 import pyarrow as pa
 import pyarrow.csv
@@ -28,7 +29,7 @@ def test_a_text_file_is_one_url_a_line(tmp_path):
     ]  # fmt: skip
     assert samples[1].location == RemoteFile("https://h/2.jpg?a=b#c")
     assert samples[2].location == samples[0].location
-    assert samples[3].problem.kind == "fetch"
+    assert samples[3].problem.kind == "bad-url"
     assert "line 6" in samples[3].problem.message
     assert not samples[3].problem.skip
     assert "hunter2" not in repr(samples)
@@ -87,7 +88,7 @@ def test_a_column_of_a_table_is_found(tmp_path, ending, column):
     assert [sample.key for sample in samples] == ["http://h/1.jpg", "row-00000001", "http://h/1.jpg#2"]
     assert samples[0].text == 'one, "1"\nline'
     assert samples[0].metadata["id"] == "007"
-    assert samples[1].problem.kind == "fetch"
+    assert samples[1].problem.kind == "bad-url"
     assert samples[2].problem is None
     assert source.count() == 3
 
@@ -173,3 +174,47 @@ def test_a_part_of_a_list_does_not_read_what_is_before_it(tmp_path):
     path.write_bytes(b"x" * first + written[first:])
     assert [*last.samples()] == before
     assert sum(part.count() for part in last.shards(4)) == last.count() == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("t.csv", "image,note"), ("u.csv", "url,note"), ("l.txt", "# a list,")]
+)
+def test_a_file_url_is_a_path_below_the_folder(tmp_path, jpeg, name, head):
+    (tmp_path / "été 1.jpg").write_bytes(jpeg())
+    (tmp_path / "100%25.jpg").write_bytes(jpeg())
+    base = tmp_path.as_uri()
+    urls = [f"{base}/%C3%A9t%C3%A9%201.jpg", f"file://localhost{tmp_path}/100%25.jpg", "file:///etc/passwd"]
+    note = "" if name == "l.txt" else ",x"
+    (tmp_path / name).write_text("\n".join([head, *(url + note for url in urls)]))
+    first, second, outside = open_source(tmp_path / name).samples()
+    assert (first.key, second.key) == ("été 1.jpg", "100%25.jpg")
+    assert first.location.read() == second.location.read() == jpeg()
+    assert outside.problem.kind == "blocked-path"
+    assert "'/etc/passwd' is not within" in outside.problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("sheet.xlsx", "save the sheet as CSV"),
+        ("photos.7Z", "unpack it, and give the folder"),
+        ("film.mp4", "save its pictures in a folder"),
+        ("rows.pkl", "convert it to Parquet"),
+        ("rows.yaml", "convert it to JSON or CSV"),
+        ("what.is", "--source-type says how to read it"),
+    ],
+)
+def test_a_file_in_another_format_is_refused_with_the_way_to_an_input(tmp_path, name, cure):
+    (tmp_path / name).write_bytes(b"\x80\x04 something else")
+    with pytest.raises(ConfigError, match=cure):
+        open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(("written", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_may_be_written_as_on_another_system(tmp_path, jpeg, written, named):
+    folder = tmp_path / unicodedata.normalize(written, "été")
+    folder.mkdir()
+    (folder / unicodedata.normalize(written, "à.jpg")).write_bytes(jpeg())
+    (tmp_path / "t.csv").write_text("image\n" + unicodedata.normalize(named, "été/à.jpg") + "\n")
+    (sample,) = open_source(tmp_path / "t.csv").samples()
+    assert sample.location.read() == jpeg()

@@ -147,7 +147,7 @@ def test_paths_out_of_a_zip_are_harmless(tmp_path, jpeg, name):
 
 def test_what_is_no_zip_or_holds_no_picture_is_one_line(tmp_path, jpeg):
     put(tmp_path, "no.zip", "PK no zip")
-    with pytest.raises(ConfigError, match="no zip file"):
+    with pytest.raises(ConfigError, match="not a zip file"):
         list(open_source(tmp_path / "no.zip").samples())
     put_zip(tmp_path / "empty.zip", {"a.txt": "x"})
     with pytest.raises(ConfigError, match="holds no pictures"):

@@ -55,10 +55,13 @@ def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None
     captions = panel.get_by_role("list", name="Captions")
     expect(captions).to_contain_text("a dog, run 0")
     expect(captions.locator("mark").first).to_be_visible()
+    cursor = page.locator(".cell.cursor")
+    expect(cursor).to_have_attribute("title", "0.jpg")
     for key, following in zip("22012", ("run 1", "run 2", "run 3", "run 4", ""), strict=True):
         page.keyboard.press(key)
         if following:
             expect(captions).to_contain_text(following)
+            expect(cursor).to_have_attribute("title", f"{following[-1]}.jpg")
     verdict = panel.get_by_role("status")
     expect(verdict).to_contain_text("run.jsonl leads 3 to 1 over captions")
     page.keyboard.press("Backspace")  # the last one again
@@ -74,6 +77,20 @@ def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None
     expect(undo).to_be_enabled()  # once the page knows of the edit
     page.keyboard.press("Control+z")
     wait_until(lambda: texts(studio.folder)[4] == "a cat, mine 4")
+
+
+def test_a_blind_comparison_cannot_be_read_from_the_grid(page: Any, studio: Studio) -> None:
+    page.keyboard.press("c")
+    panel = page.locator(".compare")
+    panel.get_by_role("checkbox", name="run.jsonl").check()
+    panel.get_by_role("checkbox", name="Blind").check()
+    page.keyboard.press("Control+Enter")
+    expect(panel.get_by_role("list", name="Captions")).to_be_visible()
+    expect(page.locator(".cell")).to_have_count(COUNT)
+    expect(page.locator(".cell p:visible")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator(".cell p:visible")).to_have_count(COUNT)
 
 
 def test_words_gained_and_lost_are_shown(page: Any, studio: Studio) -> None:

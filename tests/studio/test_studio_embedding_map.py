@@ -163,7 +163,7 @@ def test_points_are_coloured_by_what_another_set_of_captions_says(studio: Studio
     assert (names[18], counts["a caption only here"]) == ("a caption only there", 15)
     assert "choose the set" in studio.call("POST", "map/colors", {"by": "set"}, status=422)["detail"]
     elsewhere = {"by": "set", "set": "/etc/passwd.jsonl"}
-    assert "must lie beside" in studio.call("POST", "map/colors", elsewhere, status=403)["detail"]
+    assert "must be beside" in studio.call("POST", "map/colors", elsewhere, status=403)["detail"]
 
 
 def test_alike_rows_outliers_samples_and_near_duplicates(studio: Studio) -> None:
@@ -176,7 +176,12 @@ def test_alike_rows_outliers_samples_and_near_duplicates(studio: Studio) -> None
     assert found["scores"] == sorted(found["scores"], reverse=True)
     assert "not on the map" in studio.call("POST", "map/similar", {"row": 18}, status=422)["detail"]
     studio.call("POST", "map/similar", {"row": 19}, status=404)
-    assert len(studio.call("POST", "map/outliers", {"limit": 4})["rows"]) == 4
+    outliers = studio.call("POST", "map/outliers", {"limit": 4})
+    assert len(outliers["rows"]) == 4
+    assert outliers["scores"] == sorted(outliers["scores"], reverse=True)
+    every = studio.call("POST", "map/outliers", {"limit": 100})
+    assert 4 < len(every["rows"]) < 18, "those near the middle are none"
+    assert min(every["scores"]) > 1
     sample = studio.call("POST", "map/sample", {"count": 6})["rows"]
     assert [sum(1 for row in sample if row // 6 == group) for group in range(3)] == [2, 2, 2]
     job = run_job(studio, "map/duplicates", {"least": 0.9999})
@@ -203,7 +208,7 @@ def test_another_set_of_captions_is_compared_by_what_it_says(studio: Studio) -> 
     studio.call("POST", "map/difference", {"set": "/etc/passwd"}, status=403)
     run_job(studio, "map", {"of": "images"})
     images = run_job(studio, "map/difference", {"set": ".caption"})
-    assert images["problem"] == "sets of captions are compared by embeddings of captions, not of images"
+    assert images["problem"] == "comparing sets of captions needs embeddings of captions, not of images"
 
 
 def test_captions_are_searched_by_meaning_and_compared_with_their_pictures(
@@ -243,6 +248,14 @@ def test_the_page_shows_what_is_alike_and_makes_a_filter_of_it(studio: Studio, p
     opened = page.get_by_role("list", name="Like buses/1.jpg").get_by_role("button")
     expect(opened.first).to_have_attribute("aria-label", "Open buses/1.jpg")
     expect(opened.nth(5)).to_have_attribute("aria-label", re.compile("buses/"))
+    page.get_by_label("Pictures listed at most").fill("3")
+    page.get_by_role("button", name="Outliers").click()
+    title = "Farthest from the middle of their cluster, in usual distances"
+    expect(page.get_by_role("list", name=title).get_by_role("listitem")).to_have_count(3)
+    page.get_by_role("button", name="More like this").click()
+    expect(page.get_by_role("list", name="Like buses/1.jpg").get_by_role("listitem")).to_have_count(3)
+    page.get_by_role("button", name="Select 3").click()
+    expect(page.get_by_text("3 of 19", exact=True)).to_be_visible()
     page.get_by_label("Least cosine of near duplicates").fill("0.75")
     page.get_by_role("button", name="Near duplicates").click()
     expect(page.get_by_text("3 groups of near duplicates")).to_be_visible()

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from processes import wait_until
-from studio_process import PATIENCE, Studio, start_studio, stop_studio
+from studio_process import PATIENCE, Studio, start_studio, stop_studio, wait_until_open
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,34 @@ def test_an_empty_folder_says_what_to_do_and_sample_pictures_are_one_click(
         assert (image.format, image.size) == ("WEBP", (1024, 768))
     expect(page.get_by_role("complementary", name="Tour of five keys")).to_be_visible()
     assert bare.call("GET", "folders")["recent"] == [
-        {"folder": f"{folder}", "sidecar_ext": ".txt", "one_a_line": False}
+        {"folder": f"{folder}", "sidecar_ext": ".txt", "one_a_line": False, "problem": ""}
     ]
     refused = bare.call("POST", "samples", {"folder": f"{folder}"}, status=409)
     assert "not empty" in refused["detail"]
     for outside in ("/etc/x", f"{folder}/../x", f"{folder}/a/../../x"):
         bare.call("POST", "samples", {"folder": outside}, status=403)
+
+
+def test_who_has_seen_all_of_the_tour_has_seen_it_without_a_click(page: Any, studio: Studio) -> None:
+    studio.call("PUT", "preferences", {"tips": False})
+    tour = page.get_by_role("complementary", name="Tour of five keys")
+    for _ in range(5):
+        tour.get_by_role("button", name="Next key").click()
+    expect(tour).to_contain_text("That is all.")
+    wait_until(lambda: studio.call("GET", "preferences")["tips"])
+    expect(tour).to_contain_text("That is all.")
+    page.reload()
+    expect(page.locator(".cell")).to_have_count(12)
+    page.wait_for_load_state("networkidle")
+    expect(tour).to_have_count(0)
+
+
+def test_the_tour_that_was_closed_stays_so_where_that_cannot_be_kept(page: Any, studio: Studio) -> None:
+    studio.call("PUT", "preferences", {"tips": False})
+    tour = page.get_by_role("complementary", name="Tour of five keys")
+    page.route("**/studio/preferences", lambda route: route.abort())
+    tour.get_by_role("button", name="Skip the tour").click()
+    expect(tour).to_have_count(0)
 
 
 def test_the_tour_of_five_keys_follows_the_keys_and_is_shown_once(page: Any, studio: Studio) -> None:
@@ -121,7 +143,7 @@ def test_a_folder_is_chosen_by_keys(page: Any, studio: Studio, new_folder: Path)
     expect(page.locator(".cell")).to_have_count(3)
     assert studio.call("POST", "rows", {"rows": [0]})[0]["caption"] == "first\nsecond"
     recent = studio.call("GET", "folders")["recent"]
-    assert recent[0] == {"folder": f"{other}", "sidecar_ext": ".caption", "one_a_line": True}
+    assert recent[0] == {"folder": f"{other}", "sidecar_ext": ".caption", "one_a_line": True, "problem": ""}
     page.keyboard.press("o")
     dialog.get_by_role("button", name=f"{new_folder}/photos").click()
     expect(page.locator(".cell")).to_have_count(12)
@@ -191,3 +213,32 @@ def test_without_a_folder_the_studio_starts_in_the_working_folder(tmp_path: Path
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE)
+
+
+def test_folders_outside_the_roots_name_the_command_that_opens_them(
+    photos: Path, new_folder: Path, browser: Any
+) -> None:
+    other = new_folder / "other one"
+    other.mkdir()
+    Image.new("RGB", (8, 8)).save(other / "1.jpg")
+    stop_studio(wait_until_open(start_studio(other)))
+    studio = wait_until_open(start_studio(photos))
+    try:
+        command = f"cutline studio '{other}' --root {new_folder}"
+        refused = studio.call("POST", "open", {"folder": f"{other}"}, status=403)
+        assert command in refused["detail"]
+        recent = studio.call("GET", "folders")["recent"]
+        assert [command in one["problem"] for one in recent[:2]] == [False, True]
+        page = browser.new_context().new_page()
+        page.goto(studio.url)
+        expect(page.locator(".cell")).to_have_count(12)
+        page.keyboard.press("o")
+        dialog = page.get_by_role("dialog", name="Open a folder")
+        expect(dialog.get_by_role("button", name=f"{other}")).to_be_disabled()
+        dialog.get_by_role("combobox", name="Folder").fill(f"{other}")
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_role("alert")).to_contain_text(command)
+        expect(dialog.get_by_text("No folders, tables or tars")).to_have_count(0)
+        page.context.close()
+    finally:
+        stop_studio(studio)

@@ -25,6 +25,9 @@ def own_keys(shared_studio: Studio) -> Iterator[None]:
     shared_studio.call("PUT", "preferences", {"keys": {}, "tips": True})
 
 
+KEPT = "import('/page/store.js').then(({ preferences }) => preferences.value?.keys.flag?.[0] === 'J')"
+
+
 def at(page: Any, name: str) -> None:
     expect(page.locator(".cell.cursor")).to_have_attribute("title", name)
 
@@ -160,6 +163,7 @@ def test_keys_are_changed_kept_and_shown_everywhere(page: Any, studio: Studio) -
     wait_until(lambda: studio.call("GET", "preferences")["keys"] == kept)
     for opened in (page, other):
         opened.reload() if opened is page else None
+        opened.wait_for_function(KEPT)  # until then keys are as they were
         opened.locator(".cell").nth(2).click()
         opened.keyboard.press("j")
         expect(opened.get_by_role("img", name="flagged")).to_have_count(1)
@@ -273,7 +277,7 @@ def test_axe_finds_nothing_by_day_and_night(page: Any, scheme: str, size: tuple[
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.keyboard.press("Space")
     panels = page.evaluate(
-        "import('/page/panels.js').then(() => ['', 'bulk', 'history', 'export', 'generate', 'words'])"
+        "import('/page/panels.js').then(() => ['', 'bulk', 'history', 'export', 'generate', 'words', 'compare', 'lint', 'map'])"
     )
     for panel in panels:
         page.evaluate("name => import('/page/panels.js').then(panels => (panels.panel.value = name))", panel)

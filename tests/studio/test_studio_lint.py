@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from processes import cutline_here
-from studio_process import Studio, start_studio, stop_studio
+from studio_process import Studio, start_studio, stop_studio, wait_until_open
 
 ODD = [
     "a man rides a bicyle past a shop",  # 24
@@ -87,7 +87,7 @@ def test_what_is_ignored_stays_so_also_for_the_command(own_studio: Studio) -> No
     assert (done.returncode, done.stdout) == (0, "")
     assert "0 findings in 29 captions; 1 ignored in the studio, which --all shows" in done.stderr
     assert "bicyle" in cutline_here(*again, "--all").stdout
-    started = start_studio(studio.folder)
+    started = wait_until_open(start_studio(studio.folder))
     try:
         assert [found["is_ignored"] for found in findings(started, {"checks": ["spelling"]})[1:]] == [True]
         assert started.call("PUT", "lint/ignored", {**one, "on": False}) == []

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from processes import cutline, wait_until
-from studio_process import PATIENCE, start_studio
+from studio_process import PATIENCE, start_studio, stop_studio, wait_until_open
 
 
 def test_edits_of_other_processes_are_taken_over(studio: Any, page: Any) -> None:
@@ -191,3 +191,134 @@ def test_coming_back_restores_the_query_the_place_and_what_was_picked(
     expect(page.locator(".cell.cursor")).to_have_attribute("title", "03.jpg")
     assert studio.call("GET", "place") == {"query": "cat", "row": 4, "picked": [1, 4]}
     assert not (new_folder / "photos.cutline").exists()  # looking creates no file
+
+
+def test_what_is_typed_for_a_tag_is_not_lost_on_moving_on(studio: Any, page: Any) -> None:
+    page.keyboard.press("t")
+    for key, number in (("Control+ArrowDown", 0), ("Control+Enter", 1)):
+        expect(page.locator(".editor")).to_contain_text(f"0{number}.jpg")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("combobox", name="Add a tag")).to_be_focused()
+        page.keyboard.type("film grain")
+        page.keyboard.press(key)
+        file = studio.folder / f"0{number}.txt"
+        wait_until(
+            lambda file=file, number=number: (
+                file.read_text() == f"a cat on a mat, number {number}, film grain\n"
+            )
+        )
+    page.get_by_role("button", name="number 2", exact=True).click()
+    page.keyboard.type("number two")
+    page.keyboard.press("Control+ArrowDown")
+    wait_until(lambda: (studio.folder / "02.txt").read_text() == "a cat on a mat, number two\n")
+    texts = {number: (studio.folder / f"0{number}.txt").read_text() for number in range(3, 8)}
+    assert texts == {number: f"a cat on a mat, number {number}\n" for number in texts}
+
+
+def test_tab_takes_what_fits_what_is_typed_however_slow_the_list_is(studio: Any, page: Any) -> None:
+    caption = "a cat on a mat, number 0"
+    studio.call("PUT", "captions/0", {"caption": "chair, catfish", "before": caption})
+    held: list[Any] = []
+    page.route(re.compile("studio/(tags|complete)"), lambda route: held.append(route))  # noqa: PLW0108 - no builtin
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    page.keyboard.type("c")
+    wait_until(lambda: page.evaluate("1") and len(held) == 1)
+    held.pop().continue_()
+    expect(page.get_by_role("listbox", name="Tags of this dataset")).to_contain_text("chair")
+    page.keyboard.type("atf")
+    page.keyboard.press("Tab")
+    wait_until(lambda: page.evaluate("1") and held)
+    while held:
+        held.pop().continue_()
+    tags = page.get_by_role("list", name="Tags", exact=True)
+    expect(tags.get_by_role("button", name="catfish", exact=True)).to_be_visible()
+    expect(tags.get_by_role("button", name="chair", exact=True)).to_have_count(0)
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("sta")
+    page.keyboard.press("Tab")
+    wait_until(lambda: page.evaluate("1") and held)
+    while held:
+        held.pop().continue_()
+    search = page.get_by_role("combobox", name="Find")
+    expect(search).to_have_value("status:")
+    page.unroute(re.compile("studio/(tags|complete)"))
+    page.keyboard.type("do")
+    page.keyboard.press("Tab")
+    expect(search).to_have_value("status:done ")
+
+
+def test_nothing_is_applied_that_was_not_seen(studio: Any, page: Any) -> None:
+    page.keyboard.press("Control+h")
+    panel = page.get_by_role("region", name="Edit many captions")
+    page.keyboard.type("cat")
+    page.keyboard.press("Tab")
+    page.keyboard.type("dog")
+    expect(panel.locator("ins").first).to_have_text("dog")
+    held: list[Any] = []
+    page.route("**/studio/preview", lambda route: held.append(route))  # noqa: PLW0108 - no builtin
+    page.keyboard.type("s")
+    page.keyboard.press("Control+Enter")
+    expect(panel.get_by_role("button", name="Apply to 8")).to_be_disabled()
+    wait_until(lambda: page.evaluate("1") and held)
+    held.pop().continue_()
+    expect(panel.locator("ins").first).to_have_text("dogs")
+    assert studio.call("GET", "history") == []
+    page.unroute("**/studio/preview")
+    page.keyboard.press("Control+Enter")
+    expect(panel.locator(".outcome")).to_contain_text("8 pictures changed")
+    assert (studio.folder / "00.txt").read_text() == "a dogs on a mat, number 0\n"
+    assert studio.call("GET", "find?q=status:done") == b""  # the key does nothing else here
+
+
+def test_a_tab_that_is_closed_loses_no_word_and_needs_no_answer(photos: Path, browser: Any) -> None:
+    studio = wait_until_open(start_studio(photos))
+    context = browser.new_context()
+    blank = context.new_page()
+    dialogs: list[str] = []
+
+    def show(row: int) -> Any:
+        page = context.new_page()
+        page.on("dialog", lambda dialog: dialogs.append(dialog.type) or dialog.accept())
+        page.goto(studio.url)
+        page.locator(".cell").nth(row).click()
+        field = page.get_by_role("textbox", name="Caption", exact=True)
+        expect(field).to_be_editable()
+        field.press("Control+End")
+        return page
+
+    def close(page: Any) -> None:
+        page.close(run_before_unload=True)
+        wait_until(lambda: blank.evaluate("1") and page.is_closed())
+
+    page = show(0)
+    page.keyboard.type(" and more")
+    close(page)  # before any pause
+    wait_until(lambda: (photos / "00.txt").read_text() == "a cat on a mat, number 0 and more\n")
+    assert dialogs == []
+    page = show(1)
+    studio.process.kill()
+    studio.process.wait(PATIENCE)
+    page.keyboard.type(" while it is away")
+    close(page)
+    again = wait_until_open(start_studio(photos, port=int(studio.url.rpartition(":")[2])))
+    page = context.new_page()
+    page.goto(studio.url)
+    wait_until(
+        lambda: (
+            page.evaluate("1")
+            and (photos / "01.txt").read_text() == "a cat on a mat, number 1 while it is away\n"
+        )
+    )
+    (photos / "01.txt").write_text("changed later\n")
+    page.close()
+    page = context.new_page()
+    page.goto(studio.url)
+    page.locator(".cell").nth(1).click()
+    expect(page.get_by_role("textbox", name="Caption", exact=True)).to_have_value("changed later")
+    expect(page.get_by_role("region", name="Two texts")).to_have_count(0)
+    context.close()
+    stop_studio(again)

@@ -151,6 +151,12 @@ def test_an_edit_of_the_past_is_taken_back_and_a_version_restored(page: Any, stu
     expect(versions.get_by_role("listitem").first).to_contain_text("by hand")
     versions.get_by_role("button", name="Restore").first.click()
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0 at night\n")
+    found = versions.get_by_role("listitem").last
+    expect(found).to_contain_text("as found")
+    expect(found.locator("ins")).to_have_count(0)
+    expect(versions.get_by_role("listitem").nth(-2).locator("ins")).to_have_text(" at night")
+    found.get_by_role("button", name="Restore").click()
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0\n")
 
 
 def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
@@ -164,8 +170,30 @@ def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
     page.keyboard.press("t")
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "cat,  red mat , night.\n")
     expect(page.get_by_role("region", name="Caption")).to_contain_text("22 characters")
+    tags = page.get_by_role("list", name="Tags", exact=True)
+
+    def tag(name: str) -> Any:
+        return tags.get_by_role("button", name=name, exact=True)
+
     page.get_by_role("button", name="Move cat to the right").click()
     page.get_by_role("button", name="Remove night").click()
+    tag("cat").click()
+    changed = page.get_by_role("textbox", name="Change cat")
+    expect(changed).to_be_focused()
+    page.keyboard.type("dog")
+    page.keyboard.press("Escape")
+    expect(chips).to_have_count(2)
+    expect(tag("cat")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type("dog")
+    page.keyboard.press("Enter")
+    tag("dog").drag_to(tag("red mat"))
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "dog,  red mat.\n")
+    tag("red mat").press("Alt+ArrowLeft")
+    tag("dog").click()
+    page.keyboard.type("cat")
+    page.get_by_role("button", name="Remove red mat").focus()  # which keeps what was typed
+    expect(tag("cat")).to_be_visible()
     page.get_by_role("combobox", name="Add a tag").fill("snow")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("Saved")

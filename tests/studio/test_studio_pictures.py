@@ -16,7 +16,7 @@ from PIL import Image
 
 from cutline.locations.stored import LocalFile
 from cutline.studio.thumbnail_store import PictureVersion, ThumbnailStore
-from studio_process import start_studio, stop_studio
+from studio_process import start_studio, stop_studio, wait_until_open
 
 HERE = LocalFile("/p")
 
@@ -42,7 +42,7 @@ def fill(folder: Path) -> None:
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("pictures") / "photos"
     fill(folder)
-    started = start_studio(folder)
+    started = wait_until_open(start_studio(folder))
     yield started
     stop_studio(started)
 
@@ -106,7 +106,7 @@ def test_a_replaced_picture_shows_anew_and_the_cache_outlives_the_studio(tmp_pat
     cache = tmp_path / "cache" / "cutline" / "thumbnails.sqlite"
     cache.parent.mkdir(parents=True)
     cache.write_bytes(b"no database at all" * 100)
-    studio = start_studio(folder)
+    studio = wait_until_open(start_studio(folder))
     row = NAMES.index("cmyk.jpg")
     first, etag = fetch(studio, f"thumbnails/{row}")[1], fetch(studio, f"thumbnails/{row}")[2]["ETag"]
     Image.new("RGB", (90, 900), (0, 0, 0)).save(folder / "cmyk.jpg")

@@ -139,3 +139,19 @@ def test_one_picture_is_captioned_and_tried_again(page: Any, studio: Studio) -> 
     history = page.get_by_role("list", name="Edits")
     expect(history.get_by_text("propose captions by fake").first).to_be_visible()
     expect(history.locator(".figures").first).to_contain_text("fake · short@")
+
+
+def test_other_jobs_are_no_generation(page: Any, studio: Studio) -> None:
+    """Such as checks of captions, which have figures of their own."""
+    page.keyboard.press("g")
+    panel = page.get_by_role("region", name="Generate captions")
+    expect(panel.get_by_role("button", name="Propose captions for 4")).to_be_enabled()
+    page.evaluate(
+        "import('/page/store.js').then(({ jobs }) => { jobs.value = { 99: { job: 99, summary: 'check the captions', total: 3,"
+        " done: 1, is_over: false, figures: { lint: null }, result: null } }; })"
+    )
+    expect(panel.get_by_role("progressbar")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    expect(panel.get_by_role("button", name="Propose captions for 4")).to_be_enabled()

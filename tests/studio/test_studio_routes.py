@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,7 @@ def test_sets_of_rows_are_kept_and_found_by_every_command(studio: Any) -> None:
     assert changed.stderr.startswith("2 of 2 captions changed")
     assert studio.call("DELETE", "sets/my%20pick") == {"lasso-2": 6, "lasso-1": 2}
     for method, path, body, kind, status, message in (
-        ("PUT", "lasso-1", b"abc", "application/octet-stream", 422, "a part of one"),
+        ("PUT", "lasso-1", b"abc", "application/octet-stream", 422, "a multiple of 4 bytes"),
         ("PUT", "lasso-1", b"\xff\xff\xff\xff", "application/octet-stream", 404, "no such row"),
         ("PUT", "lasso-1", {"row": 1}, "application/json", 422, "row"),
         ("PUT", "lasso-1", {"rows": [99]}, "application/json", 404, "no such row"),
@@ -106,7 +108,7 @@ def test_mistakes_are_answered_with_their_place_or_cure(studio: Any) -> None:
         "no row" in studio.call("PUT", "captions/99", {"caption": "", "before": None}, status=404)["detail"]
     )
     assert "mark must be" in studio.call("POST", "marks", {"rows": [1], "mark": "x"}, status=422)["detail"]
-    assert "make it anew" in studio.call("POST", "apply", {"preview": 9}, status=404)["detail"]
+    assert "make it again" in studio.call("POST", "apply", {"preview": 9}, status=404)["detail"]
 
 
 def test_exports_are_made_beside_the_dataset_and_downloaded(own_studio: Any) -> None:
@@ -123,17 +125,40 @@ def test_exports_are_made_beside_the_dataset_and_downloaded(own_studio: Any) -> 
     assert (places / "train" / "09.jpg").exists()
     assert "is a folder" in studio.call("GET", f"export/{number + 1}", status=409)["detail"]
     assert studio.job("POST", "export", {**folder, "overwrite": True})["written"] == 2
+    texts = {"format": "texts", "output": "texts"}
+    assert studio.job("POST", "export", texts)["is_file"] is False
+    assert (places / "texts" / "01.txt").read_text() == (studio.folder / "01.txt").read_text().rstrip()
     (places / "mine.zip").write_bytes(b"mine")
     for output, overwrite, message in (
         ("../elsewhere.zip", False, "beside the dataset"),
         ("/tmp/elsewhere.zip", False, "beside the dataset"),
         (".profile", False, "full stop"),
-        ("mine.zip", True, "not of this studio"),
+        ("mine.zip", True, "was not made by this studio"),
     ):
         body = {"output": output, "overwrite": overwrite, "format": "zip"}
         status = 422 if output.startswith(".p") else 403
         assert message in studio.call("POST", "export", body, status=status)["detail"]
     assert (places / "mine.zip").read_bytes() == b"mine"
     assert studio.job("POST", "export", {"output": "mine.zip"}) is None
-    assert "there already" in studio.call("GET", "jobs")[-1]["problem"]
+    assert "already exists" in studio.call("GET", "jobs")[-1]["problem"]
     assert studio.call("POST", "export", {"scope": {"query": "(cat"}}, status=422)["start"] == 0
+
+
+def test_every_request_of_the_page_is_documented() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs/studio-http.md").read_text()
+    documented = [path.split("/") for path in re.findall(r"^## \w+ /(\S+)$", page, re.MULTILINE)]
+    sent = {
+        re.sub(r"\$\{[^}]*\}", "{}", path)
+        for module in (root / "src/cutline/studio/page").glob("*.js")
+        for path in re.findall(r"[\"`](studio/[^\"`?\n]*)", module.read_text())
+    }
+    assert len(sent) > 40
+
+    def fits(path: str, parts: list[str]) -> bool:
+        own = path.split("/")
+        return len(own) == len(parts) and all(
+            a == b or "{" in a or "{" in b for a, b in zip(own, parts, strict=True)
+        )
+
+    assert not [path for path in sent if not any(fits(path, parts) for parts in documented)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,8 @@ from cutline.cli.app import run
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo
-from studio_process import PATIENCE, start_studio, stop_studio
+from processes import wait_until
+from studio_process import PATIENCE, Studio, start_studio, stop_studio
 
 
 def damage(photos: Path, kind: str) -> None:
@@ -38,7 +43,7 @@ def damage(photos: Path, kind: str) -> None:
 
 
 def test_a_mistake_at_the_start_is_one_line_with_its_cure(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -96,11 +101,37 @@ def test_the_start_prints_the_address_and_ctrl_c_ends_it(photos: Path) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("command", [("studio",), ("serve", "-m", "fake")])
+def test_two_interrupts_end_quietly(photos: Path, command: tuple[str, ...]) -> None:
+    folder = [os.fspath(photos)] if command == ("studio",) else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cutline", *command, *folder, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "http://127.0.0.1" not in (line := process.stdout.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.02)  # two that are pending at once are one
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in rest
+
+
+def interrupted_edit(photos: Path) -> History:
+    """The history of a folder, with an edit that the next opening finishes."""
+    history = History(Path(f"{photos}.cutline"))
+    before = (photos / "00.txt").read_bytes()
+    change = Change(file="00.txt", before=before, after=b"finished")
+    history.begin(EditInfo(kind="save", summary="edit"), [change])
+    return history
+
+
 def test_the_page_responds_while_a_folder_is_listed(photos: Path, browser: Any) -> None:
     """Another process writes to the history, for which the opening waits before it lists anything."""
-    history = History(Path(f"{photos}.cutline"))
-    info = EditInfo(kind="save", summary="edit")
-    history.begin(info, [Change(file="00.txt", before=None, after=b"never written")])
+    history = interrupted_edit(photos)
     with history.writing():
         studio = start_studio(photos)
         try:
@@ -121,6 +152,47 @@ def test_the_page_responds_while_a_folder_is_listed(photos: Path, browser: Any) 
         page.context.close()
         stop_studio(studio)
         history.close()
+
+
+@contextlib.contextmanager
+def listing(photos: Path, *options: str) -> Iterator[Studio]:
+    """A studio that still lists its folder, which is gone at the end of the block."""
+    with contextlib.closing(interrupted_edit(photos)) as history, history.writing():
+        studio = start_studio(photos, *options)
+        yield studio
+        photos.rename(f"{photos} elsewhere")
+
+
+def test_a_folder_that_cannot_be_opened_after_a_while_ends_the_command_too(
+    photos: Path, browser: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with listing(photos) as studio:
+        page = browser.new_context().new_page()
+        page.goto(studio.url)
+        expect(page.get_by_role("status")).to_contain_text(f"Listing the pictures of {photos}")
+    assert studio.process.wait(PATIENCE) == 2
+    error = capfd.readouterr().err
+    assert error.splitlines()[1:] == [f"cutline: {photos} cannot be read: No such file or directory"]
+    expect(page.get_by_text("The studio has ended")).to_be_visible(timeout=PATIENCE * 1000)
+    expect(page.get_by_role("main")).to_contain_text(f"{photos} cannot be read")
+    page.context.close()
+
+
+def test_the_studio_stays_for_a_page_that_opens_another_folder_meanwhile(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = photos.parent / "other"
+    shutil.copytree(photos, other)
+    interrupted_edit(other).close()
+    with concurrent.futures.ThreadPoolExecutor(1) as pages:
+        with listing(photos, "--root", os.fspath(photos.parent)) as studio:
+            opening = pages.submit(studio.call, "POST", "open", {"folder": os.fspath(other)})
+            wait_until(lambda: (other / "00.txt").read_text() == "finished")  # by what opens it
+        try:
+            assert opening.result(PATIENCE)["folder"] == f"{other}"
+            wait_until(lambda: f"{photos} cannot be read" in capfd.readouterr().err)
+        finally:
+            stop_studio(studio)
 
 
 def test_a_listing_says_how_far_it_is(tmp_path: Path) -> None:
@@ -202,10 +274,11 @@ def test_foreign_pages_hosts_and_paths_get_nothing(own_studio: Any) -> None:
         studio.call("GET", f"thumbnails/{row}", status=404)
         studio.call("GET", f"history/{row}", status=404)
         body = {"rows": [int(row)]}
+        status = 422 if int(row) >= 2**31 else 404
         for route in ("rows", "accept", "reject"):
-            studio.call("POST", route, body, status=404)
-        studio.call("POST", "marks", {**body, "mark": "done"}, status=404)
-        studio.call("POST", "preview", {"edit": {"kind": "trim"}, "scope": body}, status=404)
+            studio.call("POST", route, body, status=status)
+        studio.call("POST", "marks", {**body, "mark": "done"}, status=status)
+        studio.call("POST", "preview", {"edit": {"kind": "trim"}, "scope": body}, status=status)
         assert studio.call("GET", f"history?limit={row}&before={row}") == []
     for path in ("find?q=" + "x" * 10_001, "preview/1?start=-1", "pictures/x"):
         studio.call("GET", path, status=422)

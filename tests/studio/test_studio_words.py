@@ -147,3 +147,20 @@ def test_the_panel_has_no_barriers(studio: Studio, page: Any) -> None:
     expect(page.get_by_role("row").nth(1)).to_be_visible()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_every_column_of_the_words_is_seen_at_1280(studio: Studio, page: Any) -> None:
+    """Beside the others' share and the score, which a selection has."""
+    page.get_by_role("combobox", name="Find").fill("horse")
+    expect(page.get_by_role("button", name="Take off horse")).to_be_visible()
+    page.locator(".grid").focus()
+    page.keyboard.press("w")
+    table = page.get_by_role("region", name="Terms")
+    expect(table.get_by_role("columnheader", name="Score")).to_be_visible()
+    remove = table.get_by_role("button", name="Remove horse", exact=True)
+    expect(remove).to_be_visible()
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+    right = remove.bounding_box()["x"] + remove.bounding_box()["width"]
+    assert right <= 1280
+    remove.click()
+    expect(page.get_by_role("textbox", name="Find", exact=True)).to_have_value("horse")

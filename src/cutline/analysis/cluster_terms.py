@@ -16,8 +16,10 @@ EACH: Final = 3
 _FEWEST: Final = 2  # occurrences
 
 
-def telling_terms(index: WordIndex, labels: Labels, stop_words: AbstractSet[str]) -> list[list[str]]:
-    """For each cluster up to ``EACH`` words that it has more often than the others, the surest first.
+def telling_terms(
+    index: WordIndex, labels: Labels, stop_words: AbstractSet[str], each: int = EACH
+) -> list[list[str]]:
+    """For each cluster up to ``each`` words that it has more often than the others, the surest first.
 
     ``labels``: of all rows of the index, 255 for none. By ``log_odds``; what is there once tells something
     only where nothing is there twice.
@@ -40,5 +42,5 @@ def telling_terms(index: WordIndex, labels: Labels, stop_words: AbstractSet[str]
         order = order[np.lexsort((-scores[order], here[order] < _FEWEST))]
         words = (found.terms[place] for place in terms[order].tolist())
         kept = (word for word in words if word not in stop_words and len(word) > 1)
-        names.append([word for word, _ in zip(kept, range(EACH), strict=False)])
+        names.append([word for word, _ in zip(kept, range(each), strict=False)])
     return names

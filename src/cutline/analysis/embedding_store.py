@@ -33,7 +33,7 @@ class EmbeddingStore:
 
     ``vectors.f16`` is a matrix of float16 by rows, ``keys.bin`` has the key of each. Both only grow; a row is
     there once both hold it, so that a crash loses at most what was added last. Several processes may add.
-    Any thread may call.
+    Thread-safe.
 
     Raises:
         ConfigError: the folder holds something else, or is damaged; names the cure.

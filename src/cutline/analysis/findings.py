@@ -28,7 +28,7 @@ class Finding:
 
     ``query`` finds the captions; where it finds others too, ``rows`` are exactly those, by their places among
     the captions that were checked. ``replace``: the old and new text of the edit that mends them, if there is
-    one that is right for most.
+    one that is right for most. ``pattern``: what the edit removes, where ``text`` alone would say too little.
     """
 
     check: Check
@@ -38,6 +38,7 @@ class Finding:
     query: str
     rows: tuple[int, ...] = ()
     replace: tuple[str, str] | None = None
+    pattern: str = ""
     is_ignored: bool = False
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from cutline.analysis.findings import CHECKS, Check, Finding, pattern_query, phrase_query
 from cutline.analysis.near_captions import near_captions
+from cutline.analysis.spelling_variants import spelling_variants
 from cutline.analysis.word_checks import FEWEST, WORD, frequent_words, misspelt_words, single_words
 from cutline.analysis.word_index import WordIndex
 from cutline.formatting import plural
@@ -26,6 +27,8 @@ from cutline.text.repetition import MOST_REPEATED, repetition
 
 _OPENING: Final = 0.1
 _OPENER_WORDS: Final = 3
+_NEARLY_ALL: Final = 0.9
+_FIRST: Final = re.compile(r"\W*([\w-]+(?: [\w-]+)?)\s*[,:;.|]")
 _AGAIN: Final = 5  # captions with the same sentence
 _SENTENCE_WORDS: Final = 4
 MOST: Final = 50
@@ -54,7 +57,7 @@ def lint(
 ) -> list[Finding]:
     """The findings of ``checks`` in their order, each with the most frequent first.
 
-    ``index`` is that of ``captions``, null for none. ``ignored``: findings that are not worth a look, by
+    ``index`` is that of ``captions``, null for none. ``ignored``: findings to hide, by
     check and text, which are marked so; of the others ``most`` of a check are returned. ``progress`` is
     called with the number of checks that are done. Pictures are not looked at: ``picture`` finds nothing.
     """
@@ -66,7 +69,7 @@ def lint(
         "sentence": lambda: _sentences(captions, len(texts)),
         "same": lambda: _same(captions),
         "near": lambda: near_captions(captions, index),
-        "spelling": lambda: misspelt_words(index),
+        "spelling": lambda: _spellings(index),
         "case": lambda: _cases(texts),
         "prompt": lambda: _prompts(texts),
         "once": lambda: single_words(index, len(texts)),
@@ -94,18 +97,31 @@ def kept_findings(
 
 
 def _openers(texts: Sequence[str]) -> Iterator[Finding]:
-    """Openers that speak of the picture, then other begins that many captions share."""
+    """Openers that speak of the picture, then other beginnings that many captions share.
+
+    Where all captions begin with a trigger word, the beginnings of what follows it.
+    """
+    trigger = _trigger(texts)
+    behind = f"(?:{re.escape(trigger)}\\W+)" if trigger else ""
+    rests = [re.sub(rf"^\W*{re.escape(trigger)}\W+", "", text) for text in texts] if trigger else texts
     known: collections.Counter[str] = collections.Counter(
-        " ".join(opener.lower().split()) for opener in map(opener_of, texts) if opener
+        " ".join(opener.lower().split()) for opener in map(opener_of, rests) if opener
     )
     for opener, count in known.most_common():
+        cure = f"behind {trigger!r}" if trigger else "`cutline edit --remove-openers`"
         yield Finding(
             check="opener",
             text=opener,
             count=count,
-            message="speaks of the picture, not of what it shows: `cutline edit --remove-openers`",
-            query="re:/^\\W*" + re.escape(opener).replace("/", "\\/").replace("\\ ", "\\s+") + "/i",
+            message=f"speaks of the picture, not of what it shows: {cure}",
+            query=f"re:/^\\W*{behind}" + re.escape(opener).replace("/", "\\/").replace("\\ ", "\\s+") + "/i",
+            pattern=_opener_pattern(opener, behind),
         )
+    yield from (finding for finding in _begins(rests, behind) if finding.text not in known)
+
+
+def _begins(texts: Sequence[str], behind: str) -> Iterator[Finding]:
+    """Beginnings that many captions share; ``behind``: a pattern of what stands before all."""
     begins: collections.Counter[str] = collections.Counter()
     for text in texts:
         words = WORD.findall(text[:200])[:_OPENER_WORDS]
@@ -114,19 +130,39 @@ def _openers(texts: Sequence[str]) -> Iterator[Finding]:
     for begin, count in begins.most_common():
         if count < max(FEWEST, _OPENING * len(texts)):
             return
-        if begin in known:
-            continue
         yield Finding(
             check="opener",
             text=begin,
             count=count,
             message=f"begins {count / len(texts):.0%} of the captions",
-            query="re:/^\\W*" + begin.replace(" ", "\\W+") + "/i",
+            query=f"re:/^\\W*{behind}" + begin.replace(" ", "\\W+") + "/i",
+            pattern=_opener_pattern(begin, behind),
         )
 
 
+def _opener_pattern(opener: str, behind: str) -> str:
+    """What an edit removes: the opener where the caption begins, or after what is before all."""
+    words = "\\W+".join(map(re.escape, opener.split()))
+    return f"(?<=^\\W*{behind}){words}\\W*" if behind else f"^\\W*{words}\\W*"
+
+
+def _trigger(texts: Sequence[str]) -> str:
+    """The word with which nearly all captions begin, before a comma or a colon; empty for none."""
+    found = collections.Counter(match[1] for text in texts if (match := _FIRST.match(text)))
+    word, count = next(iter(found.most_common(1)), ("", 0))
+    return word if count >= max(FEWEST, _NEARLY_ALL * len(texts)) else ""
+
+
+def _spellings(index: WordIndex) -> Iterator[Finding]:
+    """Misspelt words, and then words that are spelt in two ways."""
+    misspelt = list(misspelt_words(index))
+    known = {finding.text for finding in misspelt}
+    yield from misspelt
+    yield from (finding for finding in spelling_variants(index) if finding.text not in known)
+
+
 def _repetitions(texts: Sequence[str]) -> Iterator[Finding]:
-    """Captions that say again what they said before, as of a model in a loop."""
+    """Captions that repeat themselves, as from a model in a loop."""
     for text in texts:
         if (share := repetition(text)) > MOST_REPEATED:
             yield Finding(
@@ -148,7 +184,8 @@ def _sentences(captions: pa.ChunkedArray, texts: int) -> Iterator[Finding]:
         kept = pc.and_(
             pa.array(several[rows]), pc.greater(pc.count_substring(sentences, " "), _SENTENCE_WORDS - 2)
         )
-        for entry in pc.value_counts(sentences.filter(kept)).to_pylist():
+        own = pa.table({"row": rows, "text": sentences}).filter(kept).group_by(["row", "text"]).aggregate([])
+        for entry in pc.value_counts(own["text"]).to_pylist():
             counts[entry["values"]] += entry["counts"]
     for sentence, count in counts.most_common():
         if count < max(_AGAIN, 0.005 * texts):
@@ -177,7 +214,7 @@ def _same(captions: pa.ChunkedArray) -> Iterator[Finding]:
 
 
 def _cases(texts: Sequence[str]) -> Iterator[Finding]:
-    """Words in unusual upper or lower case, behind the begin of a sentence; and capitals in a row."""
+    """Words in unusual upper or lower case, behind the beginning of a sentence; and capitals in a row."""
     forms: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     loud = 0
     for text in _matching(texts, f"{_INNER_CAPITAL}|{_CAPITALS.pattern}"):

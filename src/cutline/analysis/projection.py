@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cutline.errors import MissingExtra
 
 DIMENSIONS: Final = 50
-"""Clusters and layouts are computed on so many: K-Means on all 384 of a caption takes eight times as long."""
+"""Components for clusters and layouts: K-Means on all 384 of a caption takes eight times as long."""
 _FITTED: Final = 20_000_000  # numbers: 80 MB, 52,000 rows of 384
 _BLOCK: Final = 16_384  # rows
 _DIGITS: Final = 6  # finer than float16
@@ -29,7 +29,7 @@ def load_sklearn() -> None:
 
 
 def principal_components(matrix: Matrix, rows: npt.NDArray[np.int64], seed: int = 0) -> Vectors:
-    """The first ``DIMENSIONS`` components of ``matrix[rows]``, or fewer where there are not so many.
+    """The first ``DIMENSIONS`` components of ``matrix[rows]``, or fewer if there are fewer.
 
     Returns float32 of shape ``(len(rows), components)``, centred, the largest variance first, the sign of
     each component fixed. Fitted on a random part of the rows where all would not fit into memory.

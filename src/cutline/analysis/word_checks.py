@@ -27,7 +27,7 @@ _SHORT: Final = 3  # letters of a word that is looked at where it occurs once
 
 
 def frequent_words(index: WordIndex, texts: int) -> Iterator[Finding]:
-    """Words that nearly all of so many captions have."""
+    """Words that occur in nearly all of ``texts`` captions."""
     if texts < FEWEST:
         return
     options = TermOptions(
@@ -90,7 +90,7 @@ def _is_misspelt(rare: str, right: str, times: int, right_times: int) -> bool:
 
 
 def single_words(index: WordIndex, texts: int) -> Iterator[Finding]:
-    """Words that occur once in so many captions, by the alphabet, without those that are misspelt."""
+    """Words that occur once in ``texts`` captions, sorted, without misspelt ones."""
     if texts < FEWEST:
         return
     found = index.occurrences(1)

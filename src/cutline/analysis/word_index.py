@@ -89,6 +89,21 @@ class WordIndex:
             self._occurrences[words] = self._words() if words == 1 else self._phrases(words)
         return self._occurrences[words]
 
+    def count_pairs(self, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
+        """How often a word follows another one, and in how many rows, for those pairs that occur."""
+        numbers, rows = self._tokens_with_rows()
+        size = len(self._vocabulary)
+        wanted = np.unique(np.array([first * size + second for first, second in pairs], np.int64))
+        keys = numbers[:-1].astype(np.int64) * size + numbers[1:]
+        found = np.flatnonzero((rows[:-1] == rows[1:]) & np.isin(keys, wanted))
+        places = np.searchsorted(wanted, keys[found])
+        times = np.bincount(places, minlength=len(wanted))
+        captions = np.bincount(np.unique(np.stack([places, rows[found]]), axis=1)[0], minlength=len(wanted))
+        return {
+            divmod(int(wanted[place]), size): (int(times[place]), int(captions[place]))
+            for place in np.flatnonzero(times)
+        }
+
     def _tokens_with_rows(self) -> tuple[Numbers, Numbers]:
         numbers = np.concatenate([numbers for numbers, _ in self._tokens] or [np.empty(0, np.int32)])
         lengths = np.concatenate([lengths for _, lengths in self._tokens] or [np.empty(0, np.int32)])

@@ -76,7 +76,7 @@ class Tuner:
         return self._limit
 
     def lowered_to(self, limit: int, now: float) -> None:
-        """The endpoint complained: go on from a lower limit."""
+        """The endpoint complained: continue from a lower limit."""
         self._doubling = self._halving = False
         self._complaint = self._limit
         self._limit = limit

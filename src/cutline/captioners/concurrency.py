@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 
 from cutline.captioners.adaptive_limit import Tuner
+from cutline.captioners.outage import OutageDetector, Verdict
 from cutline.captioners.pace_search import Window
 from cutline.captioners.server_queue import ServerQueue
 from cutline.captioners.throttle import Throttle
@@ -28,8 +29,6 @@ _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
 _AWAY_STATUSES = frozenset({502, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
 _HANGING = 256
-_LATEST = 0.1  # the weight of a request in a share: known before a picture's second attempt has failed
-_MANY_AWAY = 0.15  # of the latest requests; then a failure says nothing of its picture either
 _LATE_STATUSES = frozenset({408, 499, 503, 504, 524})
 """What proxies and servers send for a request that waited too long."""
 _OVERTAKEN = 4  # times the limit; after so many later replies a time-out says nothing of the number at once
@@ -74,8 +73,7 @@ class Concurrency:
         self._waiting = 0
         self._queue = ServerQueue(demand.timeout)
         self._lowered_at = 0.0
-        self._away_share = 0.0  # of the latest requests
-        self._last_away: collections.deque[int] = collections.deque(maxlen=8)  # subjects
+        self._outage = OutageDetector()
         # Pictures that hung while others were answered: when they hang again, no endpoint is away.
         self._hanging: collections.deque[int] = collections.deque(maxlen=_HANGING)
         self._too_many = math.inf  # requests at once, when one timed out
@@ -165,7 +163,7 @@ class Concurrency:
         request.is_answered = True
         self.throttle.admitted(now, seconds)
         self._queue.note(now, request.start)
-        self._away_share *= 1 - _LATEST
+        self._outage.answered(request.subject)
         if self._tuner is None:
             if self._exact < self.ceiling:  # recover from time-outs
                 growth = 1.0 if self._exact < 0.7 * self._too_many else 0.2
@@ -217,7 +215,7 @@ class Concurrency:
             throttle.admitted(now)
             if error.status and not is_late:
                 self._queue.note(now, request.start)
-        error.is_outage = self._is_outage(request, is_away=is_away or (is_refusal and error.status == 503))
+        self._judge(request, error, is_away=is_away or (is_refusal and error.status == 503))
         if throttle.is_closed and not was_closed:
             _log.info("all requests wait cause=%s", error)
         elif throttle.pace != pace:
@@ -226,14 +224,16 @@ class Concurrency:
             seconds = throttle.latency or _DEFAULT_LATENCY
             await pause(seconds if retry_after is None else min(seconds, retry_after), halted)
 
-    def _is_outage(self, request: Request, *, is_away: bool) -> bool:
-        """Note a failed request; whether the endpoint, or a part of it, is away for all pictures."""
-        self._away_share += _LATEST * (is_away - self._away_share)
-        if is_away:
-            self._last_away.append(request.subject)
-        # A picture that breaks the endpoint each time, among the last ones of a run, is no outage.
-        several = len(set(self._last_away)) > 1
-        return several and (self.throttle.is_silent or (is_away and self._away_share > _MANY_AWAY))
+    def _judge(self, request: Request, error: RequestError, *, is_away: bool) -> None:
+        """Mark the error of a request that says nothing of its picture, or may not."""
+        verdict = self._outage.failed(
+            request.subject,
+            is_away=is_away,
+            is_silent=self.throttle.is_silent,
+            others=self.in_flight - 1,
+        )
+        error.is_outage = verdict is Verdict.OUTAGE
+        error.may_be_outage = verdict is Verdict.UNDECIDED
 
     def _lower(self, now: float, served: int) -> None:
         """Note that a request timed out while ``served`` others got a reply."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cutline import parameters
-from cutline.captioners.hosted.presets import Parameters, Preset
+from cutline.captioners.hosted.preset import Parameters, Preset
 from cutline.captioners.spec import (
     HEADER_OPTIONS,
     PICTURE_OPTIONS,
@@ -23,7 +23,7 @@ from cutline.credentials import Secret
 from cutline.endpoint_headers import EndpointHeaders, endpoint_headers
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
-from cutline.parameters import Parameter
+from cutline.parameters import COMMON, Parameter
 
 if TYPE_CHECKING:
     from cutline.captioners.hosted.nvidia import NvidiaHosted
@@ -56,7 +56,10 @@ def options_of_service(spec: Spec, preset: Preset) -> frozenset[str]:
         "pull": preset.name == "ollama",
     }
     supported = (name for name, is_supported in of_server.items() if is_supported)
-    return frozenset((*SENT_OPTIONS, "parameters", *HEADER_OPTIONS, *PICTURE_OPTIONS, own, *supported))
+    taken = {parameter.name for parameter in parameters_of_service(spec, preset)}
+    ignored = {parameter.name for parameter in COMMON} - taken
+    sent = (name for name in SENT_OPTIONS if name not in ignored)
+    return frozenset((*sent, "parameters", *HEADER_OPTIONS, *PICTURE_OPTIONS, own, *supported))
 
 
 def parameters_of_service(spec: Spec, preset: Preset) -> tuple[Parameter, ...]:
@@ -195,6 +198,6 @@ def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         has_host = bool(parts.hostname) and " " not in parts.netloc and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # a port that is not a number, half an IPv6 address
         return False
     return has_host and parts.scheme in {"http", "https"}

@@ -48,7 +48,9 @@ def build_inner(spec: Spec, options: CaptionerOptions, build: BuildCaptioner) ->
 def adjustable(spec: Spec, options: CaptionerOptions) -> dict[str, Any]:
     """The options that ``adjusted`` can set on a captioner which was built without them."""
     known = frozenset(parameters.USUAL)
-    if spec.preset is None:
+    if spec.preset is not None:
+        known &= {parameter.name for parameter in parameters_of_service(spec, spec.preset)}
+    else:
         made = registry.load("captioners", spec.provider)
         is_own = isinstance(made, type) and Captioner in made.__mro__ and "adjusted" in vars(made)
         known = known & _keywords(made) if is_own or is_family(made) else frozenset()
@@ -129,7 +131,7 @@ def _build_registered(spec: Spec, options: CaptionerOptions, build: BuildCaption
     """A captioner of the registry, whose keyword parameters are the options that it supports."""
     made = registry.load("captioners", spec.provider)
     if options.key is not None:
-        raise ConfigError(f"{spec.provider} needs no key: leave --api-key out")
+        raise ConfigError(f"{spec.provider} needs no key: remove --api-key")
     known = _keywords(made)
     given: dict[str, Any] = {name: value for name, value in options.options.items() if name in known}
     given |= {name: getattr(options, name) for name in ("timeout", "concurrency") if name in known}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cutline.captioners.endpoint_factory import build_endpoint, find_key, options_of_service
-from cutline.captioners.hosted.presets import Preset
+from cutline.captioners.hosted.preset import Preset
 from cutline.captioners.servers.ollama_pull import pull
 from cutline.captioners.servers.programs import PROGRAMS
 from cutline.captioners.servers.server import Server, server_for
@@ -62,8 +62,8 @@ def _server(spec: Spec, preset: Preset, options: CaptionerOptions) -> Server:
     key = options.key or find_key(preset)
     if options.key is not None and not program.key_env:
         raise ConfigError(
-            f"{program.name} takes no key but as an argument, which others can see: leave --api-key out "
-            "with --start"
+            f"{program.name} takes no key but as an argument, which others can see: "
+            "remove --api-key or --start"
         )
     return server_for(
         program,
@@ -86,8 +86,8 @@ def _port(endpoint: str | None, preset: Preset, *, shared: bool) -> int | None:
         host = port = None
     if host not in _HERE or not port:
         raise ConfigError(
-            f"--start starts a server on this machine, and {endpoint} is none with a port here: leave "
-            "--endpoint or --start out"
+            f"--start starts a server on this machine, and {endpoint} is not a local address "
+            "with a port: remove --endpoint or --start"
         )
     return port
 

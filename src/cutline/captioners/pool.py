@@ -49,7 +49,7 @@ class CaptionerPool:
         self._share: Demand | None = None
 
     def limit_to(self, requests: int) -> None:
-        """Send at most so many requests at once to each endpoint, whatever its captioners allow.
+        """Send at most this many concurrent requests to each endpoint, whatever its captioners allow.
 
         It is a part of a limit that other processes share; a later call replaces it.
         """
@@ -165,7 +165,7 @@ def _key(spec: Spec, options: CaptionerOptions) -> Hashable:
         made = None
         secret = secret or find_key(spec.preset)
     else:
-        made = registry.load("captioners", spec.provider)  # a class that is defined anew is another one
+        made = registry.load("captioners", spec.provider)  # a class that is defined again is another one
     return (
         (spec.provider, spec.name, made, options.endpoint),
         secret and hashlib.blake2b(secret.reveal().encode()).digest(),

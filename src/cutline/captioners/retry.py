@@ -22,7 +22,8 @@ from cutline.records import Reply
 from cutline.slots import pause
 
 _log = logging.getLogger(__name__)
-_UNUSABLE = frozenset({401, 403, 404, 410})
+_UNUSABLE = frozenset({401, 403, 404, 405, 407, 410, 501, 505, 511})
+_OF_ALL = frozenset({"parameter", "text-only"})
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
 _OUTAGE_ATTEMPTS = 3  # after which the delays grow no longer
 _VERDICT = 3.0  # seconds in which others may be refused too
@@ -33,8 +34,8 @@ _HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
 
 
 def _concerns_all(error: RequestError) -> bool:
-    """Whether a refusal may be one of every picture: of the key, the model's name or a parameter."""
-    return error.status in _UNUSABLE or error.kind == "parameter"
+    """Whether a refusal may be one of every picture: of the key, the model, its name or a parameter."""
+    return error.status in _UNUSABLE or error.kind in _OF_ALL
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -56,7 +57,8 @@ class Retry(Wrapper):
 
     A request to slow down (429, or 503 with Retry-After) is no failure of the picture: it does not count
     among the retries, but ends after ``options.patience``. Nor does a failure while the endpoint answers
-    nobody: the run waits for it as long, and then stops. A wait that is longer stops it at once.
+    nobody: the run waits for it as long, and then stops. A wait that is longer stops it at once. While a
+    part of the requests fails, a picture is given up only once that is not chance.
 
     A refused key stops the run instead of failing every picture, and so do, while no request has ever
     succeeded, an unknown model or an unreachable endpoint. Pictures that were refused before that was
@@ -97,19 +99,17 @@ class Retry(Wrapper):
                 trouble_since = time.monotonic() if trouble_since is None else trouble_since
                 proven = self._state.proven.is_set()
                 throttled = error.status == 429 or (error.status == 503 and error.retry_after is not None)
+                excused = proven and (error.is_outage or error.may_be_outage)
                 failures += not (throttled or (error.is_outage and proven))
-                unreachable = error.kind == "unreachable" and not proven
-                most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if unreachable else retries
+                hopeless = (error.kind == "unreachable" or _concerns_all(error)) and not proven
+                most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if hopeless else retries
                 waited = time.monotonic() - trouble_since
                 over = waited > self._options.patience or self._is_too_long(error)
-                if failures > most or over:
-                    raise self._final(error, attempts) from None
+                if over or (failures > most and not (throttled or excused)):
+                    raise await self._judged(error, attempts) from None
                 await self._wait(error, attempts)
             except Rejected as error:
-                final = self._final(error, attempts)
-                if isinstance(final, Rejected) and _concerns_all(error):
-                    await self._verdict()
-                raise final from None
+                raise await self._judged(error, attempts) from None
             else:
                 self._state.proven.set()
                 self._state.unusable_in_a_row = 0
@@ -120,7 +120,8 @@ class Retry(Wrapper):
             seconds = retry_policy.spread(min(error.retry_after, self._options.patience))
         else:
             # While the endpoint is away, the requests wait for it together; no need to wait longer here.
-            number = min(attempts, _OUTAGE_ATTEMPTS) if error.is_outage else attempts
+            are_together = error.is_outage or error.may_be_outage
+            number = min(attempts, _OUTAGE_ATTEMPTS) if are_together else attempts
             seconds = retry_policy.delay(number, first=self._options.retry_delay)
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self._state.retries[str(error.status or error.kind)] += 1
@@ -129,6 +130,13 @@ class Retry(Wrapper):
             await pause(seconds, self._halted)
         finally:
             self._state.waiting -= 1
+
+    async def _judged(self, error: RequestError, attempts: int) -> Exception:
+        """What a call ends with, once it is clear whether it is the picture's."""
+        final = self._final(error, attempts)
+        if isinstance(final, RequestError) and _concerns_all(error):
+            await self._verdict()
+        return final
 
     async def _verdict(self) -> None:
         """Wait until it is clear whether the picture is refused, or every one.

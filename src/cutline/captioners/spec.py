@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cutline import registry
-from cutline.captioners.hosted.presets import PRESETS, Preset
+from cutline.captioners.hosted.preset import Preset
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
+from cutline.storage import is_http
 
 SENT_OPTIONS = ("max_tokens", "temperature", "top_p", "seed", "extra")
 HEADER_OPTIONS = ("header", "query")
@@ -20,6 +22,17 @@ PICTURE_OPTIONS = ("max_side", "max_bytes", "jpeg_quality")
 LOCAL_OPTIONS = ("device", "dtype", "batch_size", "quantize", "tensor_parallel", "parallel_engine")
 
 SERVER_OPTIONS = ("start", "port", "server_args", "start_timeout", "pull")
+
+
+# The services that have the models whose names begin so.
+_BEGINNINGS = {
+    **dict.fromkeys(("gpt-", "chatgpt-", "o1", "o3", "o4"), "openai"),
+    **dict.fromkeys(("mistral", "ministral", "pixtral"), "mistral"),
+    **dict.fromkeys(("bakllava", "llama3.2-vision", "minicpm-v", "moondream"), "ollama"),
+    "claude": "anthropic",
+    "gemini": "gemini",
+    "grok": "xai",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +85,8 @@ class Spec:
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
         if text and (Path(text) / "config.json").is_file():
             raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
-        if text in (models := _models()):
-            raise ConfigError(f"{text!r} names no provider, did you mean --model {models[text]}?")
+        if known := _known_model(text):
+            raise ConfigError(f"{what}, did you mean --model {known}?")
         own = "or for a model of your own install its package or pass --plugin FILE"
         raise ConfigError(f"{what}{_instead(text, providers())}, pass --endpoint URL, {own}")
 
@@ -107,6 +120,19 @@ def _instead(text: str, known: list[str]) -> str:
     if not colon and text.count("/") == 1 and text[:1].isalnum():  # as the hub names its models
         such = f"hf:{text} to run it here, huggingface:{text} or vllm:{text}"
     return f"; use PROVIDER:NAME, such as {' or '.join((such, *here))} (`cutline models` lists all)"
+
+
+def _known_model(text: str) -> str:
+    """``PROVIDER:NAME`` of a model that is called otherwise elsewhere; empty for one that is not known."""
+    if is_http(text):
+        return f"MODEL --endpoint {text}"
+    if found := _models().get(text.lower()):
+        return found
+    provider, slash, name = text.partition("/")
+    if slash:
+        return f"{provider.lower()}:{name}" if provider.lower() in PRESETS else ""
+    service = next((service for start, service in _BEGINNINGS.items() if text.lower().startswith(start)), "")
+    return f"{service}:{text.lower()}" if service else ""
 
 
 def _models() -> dict[str, str]:

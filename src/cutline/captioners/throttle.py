@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 
-from cutline.captioners.pace_search import SHORT_WINDOW, START, PaceSearch, Row, Window
+from cutline.captioners.pace_search import SHORT_WINDOW, START, PaceSearch, Refill, Row, Window
 
 TOLERATED = 0.05  # of the requests may be refused before they are paced
+_LATELY = 1.0  # seconds; in a longer time without refusals, requests may have been few
+_CLEAR = 0.1  # of the requests, refused: the pace is above the rate
 _WINDOW = 0.5  # seconds
 _FEWEST = 16  # requests that tell a share
 _LATE = 0.005  # seconds by which timers may be late
@@ -46,6 +48,7 @@ class Throttle:
         self._outstanding = 0
         self._in_a_row = 0
         self._row = Row()
+        self._refill = Refill()
         self._refusal_seconds = 0.0
         self._next = 0.0
         self._window: Window | None = None
@@ -102,6 +105,7 @@ class Throttle:
         self._cycle_admitted += 1
         self._outstanding += 1
         self._row.sent()
+        self._refill.sent(now)
         if self.pace < math.inf:
             self._next = max(self._next, now - _LATE) + 1 / self.pace
         if self._window is None:
@@ -114,7 +118,7 @@ class Throttle:
         return window
 
     def admitted(self, now: float, seconds: float | None = None) -> None:
-        """Note a reply after ``seconds``; None for an answer that is no measure, such as a rejection."""
+        """Note a reply after ``seconds``; None for an answer that is not a measure, such as a rejection."""
         self._outstanding -= 1
         if seconds is not None:
             self._row.admitted(now - seconds)
@@ -141,6 +145,7 @@ class Throttle:
         self._refusal_seconds += (seconds - self._refusal_seconds) * (0.2 if self._refusal_seconds else 1.0)
         if window is not None:
             window.refused += 1
+        measured = self._refill.refused(now - seconds)
         looks_limited = self._early_refusal(now, window)
         if self._window is None:
             self._window = Window(now)  # what came before may be a burst that the endpoint allows
@@ -163,14 +168,34 @@ class Throttle:
         ):
             # Little's law: those under way were admitted, within the time that one takes.
             self._start(self._outstanding / (self.latency or SHORT_WINDOW), now, searching=True)
+        elif measured is not None and window is not None and self._is_clear(window, measured):
+            self._adopt(window, measured.admitted, now)
         elif self._in_a_row % _IN_A_ROW == 0 and window is not None and window is self._window:
-            self._search.searching = True
-            # What was attempted in a window that has just begun is not known yet, and looks like little.
-            is_known = now - window.start >= SHORT_WINDOW
-            attempted = window.attempted_until(now) if is_known else math.inf
-            self._set_pace(min(self.pace, attempted) / 2, now)
+            self._halve(window, now)
         else:
             self._judge(now)
+
+    def _adopt(self, window: Window, rate: float, now: float) -> None:
+        """End the window, and take the pace from the rate that was measured."""
+        window.end = now
+        self._window, self._settled = Window(now), None
+        self._seconds += window.seconds
+        self._set_pace(self._search.next(self.pace, window, rate), now)
+
+    def _halve(self, window: Window, now: float) -> None:
+        """Take half the pace, or half of what was attempted, and search from there."""
+        self._search.searching = True
+        # What was attempted in a window that has just begun is not known yet, and looks like little.
+        is_known = now - window.start >= SHORT_WINDOW
+        attempted = window.attempted_until(now) if is_known else math.inf
+        self._set_pace(min(self.pace, attempted) / 2, now)
+
+    def _is_clear(self, window: Window, measured: Window) -> bool:
+        """Whether the pace is above the rate that was measured just now, before this window has ended."""
+        if window is not self._window or self.pace == math.inf or measured.seconds > _LATELY:
+            return False
+        may_be_random = self._search.strikes > 0 or self._noise > 0
+        return not may_be_random and window.refused >= _SUSPICIOUS and window.is_above(_CLEAR)
 
     def _early_refusal(self, now: float, window: Window | None) -> bool:
         """Note a refusal if it is one of the first requests; whether they show a limit."""
@@ -217,6 +242,7 @@ class Throttle:
         self._closed_until = now + seconds
         self._probe_at = 0.0
         self._window = self._settled = None
+        self._refill = Refill()  # while nothing is sent, a bucket fills unseen
 
     def _open(self, now: float) -> None:
         closed = now - self._closed_at

@@ -35,7 +35,7 @@ class ChainExecution:
     async def run(self, steps: Sequence[ChainStep]) -> dict[str, Result]:
         """The result of each step by name, in the order of ``steps``."""
         self._pending = len(steps)
-        if any(self.dependencies.values()):
+        if len(steps) > 1:
             self._check_variables(steps)
         try:
             async with asyncio.TaskGroup() as group:

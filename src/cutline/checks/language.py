@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from cutline.checks.texts import Judgement, judge_texts
 from cutline.errors import ConfigError, MissingExtra
-from cutline.formatting import did_you_mean
 from cutline.interfaces import Action, Check, CheckResult, Draft, Violation
 from cutline.worker_threads import in_thread
 
@@ -43,7 +43,7 @@ class Language(Check):
         self._wanted = [code.strip().lower() for code in options.of.split(",") if code.strip()]
         if not self._wanted:
             raise ConfigError(
-                "--check language takes codes of languages, such as language=de or language=de,en"
+                "--check language takes codes of languages: give some, such as language=de or language=de,en"
             )
         try:
             import py3langid  # noqa: F401 - loaded in ``open``
@@ -57,9 +57,10 @@ class Language(Check):
         known = self._model.labels
         for code in self._wanted:
             if code not in known:
-                hint = did_you_mean(code, known) if len(code) <= len("zh-hant") else ""
+                name = re.split("[-_]", code)[0]  # of de-AT or en_US
+                hint = f", did you mean {name}?" if name in known else ""
                 raise ConfigError(
-                    f"--check language knows no {code!r}{hint}: write codes of ISO 639, such as en, de, zh"
+                    f"--check language takes codes of ISO 639, such as en, de or zh, not {code!r}{hint}"
                 )
 
     async def check(self, draft: Draft) -> CheckResult | Violation:

@@ -15,7 +15,7 @@ class RepetitionOptions:
     """How much of a caption may be a repetition."""
 
     most: float = MOST_REPEATED
-    """The share of words, from 0 to 1, that may lie in a five-word phrase which the text had before."""
+    """The share of words, from 0 to 1, that may be in a five-word phrase which the text had before."""
     action: Action = "fail"
     """What becomes of a caption with more; ``repair`` cuts off the end that repeats."""
 
@@ -33,7 +33,7 @@ class Repetition(Check):
     def __init__(self, options: RepetitionOptions) -> None:
         super().__init__(options)
         if not 0 <= options.most <= 1:  # so that nan is refused too
-            raise ConfigError(f"--check repetition takes a share from 0 to 1, not {options.most}")
+            raise ConfigError(f"--check repetition takes a share from 0 to 1, not {options.most:g}")
 
     async def check(self, draft: Draft) -> CheckResult | Violation:
         most = self.options.most

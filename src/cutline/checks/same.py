@@ -37,7 +37,7 @@ class Same(Check):
         super().__init__(options)
         if options.most < 1:
             raise ConfigError(
-                f"--check same takes the number of pictures that may have one text, not {options.most}"
+                f"--check same takes how many pictures may have one text, 1 or more, not {options.most}"
             )
         # Most texts have one picture: a number takes a sixth of the memory of a counter.
         self._pictures: dict[int, int | collections.Counter[int]] = {}

@@ -41,7 +41,7 @@ class Similarity(Check):
     def __init__(self, options: SimilarityOptions) -> None:
         super().__init__(options)
         if not -1 <= options.minimum <= 1:  # so that nan is refused too
-            raise ConfigError(f"--min-similarity must be between -1 and 1, not {options.minimum}")
+            raise ConfigError(f"--check similarity takes a cosine from -1 to 1, not {options.minimum:g}")
         self._scorer = SentenceScorer(options.model, device=options.device)
 
     @property

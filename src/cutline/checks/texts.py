@@ -50,7 +50,7 @@ def judge_texts(draft: Draft, judge: Callable[[str], Judgement], *, reason: str)
 
 
 def _removed(text: str, rest: str) -> str:
-    """What a repair took from the begin or the end of a text."""
+    """What a repair took from the beginning or the end of a text."""
     if text.startswith(rest):
         return text[len(rest) :].strip()
     behind = rest[1:]

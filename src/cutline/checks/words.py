@@ -32,13 +32,17 @@ class Words(Check):
 
     def __init__(self, options: WordsOptions) -> None:
         super().__init__(options)
+        if options.range == "..":
+            raise ConfigError("--check words needs a range, such as words=5..120")
         found = _RANGE.fullmatch(options.range.replace(" ", ""))
         if found is None or not any(found.groups()):
             raise ConfigError(f"--check words takes a range such as words=5..120, not {options.range!r}")
         self._minimum = int(found[1] or 0)
         self._maximum = int(found[2]) if found[2] else None
         if self._maximum is not None and self._minimum > self._maximum:
-            raise ConfigError(f"--check words={options.range}: no number of words is in this range")
+            raise ConfigError(
+                f"--check words takes a range from the smaller number to the larger, not {options.range!r}"
+            )
 
     async def check(self, draft: Draft) -> CheckResult | Violation:
         count, reason = len(words(draft.text)), ""

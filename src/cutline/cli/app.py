@@ -15,7 +15,6 @@ import cutline
 from cutline.cli import streams
 from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
-from cutline.files import name_to_text
 from cutline.formatting import one_line, printable
 from cutline.installation import exact
 from cutline.terminal import Console, print_error, print_line
@@ -30,7 +29,7 @@ cutline caption photos/ captions.jsonl -m openai:gpt-4o-mini -p "Describe the pr
 
 Run the same command again to continue, however the last run ended.
 """
-FILTER_HELP = """List the pictures that are worth a caption, and why the others are not.
+FILTER_HELP = """List the pictures that meet rules on size, quality and duplicates, and why the others do not.
 
 cutline filter photos/ kept.txt --keep 'side>=256' --keep 'sharpness>=0.75' --dedup near
 """
@@ -38,7 +37,7 @@ COMPARE_HELP = """Compare models, prompts or earlier outputs side by side, in on
 
 cutline compare pixels ollama:llava:7b --input-path photos/
 """
-JUDGE_HELP = """Let a model, or people, judge which of several captions of the same pictures is better.
+JUDGE_HELP = """Rank several captions of the same pictures by a judge: a model, or people.
 
 cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini
 """
@@ -55,17 +54,17 @@ BATCH_HELP = """Caption pictures through a service's batch API: within a day, at
 
 cutline batch submit photos/ captions.jsonl -m openai:gpt-4o-mini
 """
-STUDIO_HELP = """See and edit the captions of a folder in the browser.
+STUDIO_HELP = """View and edit the captions of a folder in the browser.
 
 cutline studio photos/
 """
 DATASET_HELP = {
-    "edit": """Change many captions of a folder at once; every change can be taken back.
+    "edit": """Change many captions of a folder at once; every change can be undone.
 
 cutline edit photos/ --replace "a cat" "a tiger" --where "path:zoo/" --dry-run
 """,
     "find": "List the pictures whose captions match a query.",
-    "propose": """Have captions proposed by a model, beside those that are there.
+    "propose": """Propose captions by a model, without replacing the current ones.
 
 cutline propose photos/ -m openai:gpt-4o-mini --where "missing:"
 """,
@@ -74,8 +73,8 @@ cutline propose photos/ -m openai:gpt-4o-mini --where "missing:"
 cutline proposals photos/ --where "path:zoo/" --accept
 """,
     "history": "List the edits of a folder's captions.",
-    "undo": "Take back the latest edit of a folder's captions.",
-    "redo": "Apply again what `cutline undo` took back.",
+    "undo": "Undo the latest edit of a folder's captions.",
+    "redo": "Redo what `cutline undo` undid.",
     "export": """Write the pictures and captions of a folder to an archive, a table or another folder.
 
 cutline export photos/ webdata.zip --where "status:done"
@@ -84,19 +83,19 @@ cutline export photos/ webdata.zip --where "status:done"
 
 cutline words photos/ --where "path:zoo/" --output words.svg
 """,
-    "embed": """Compute vectors of a folder's captions or pictures, by which these are compared and clustered.
+    "embed": """Compute embeddings of a folder's captions or pictures, to compare and cluster them.
 
 cutline embed photos/ --of images
 """,
-    "cluster": """Find groups of captions or pictures that are alike, and name them.
+    "cluster": """Find groups of similar captions or pictures, and name them.
 
 cutline cluster photos/ --of images --clusters 20 --plot clusters.svg
 """,
-    "report": """Write what a run did, or what a dataset says, to one HTML file.
+    "report": """Write a report of a run or a dataset to one HTML file.
 
 cutline report captions.jsonl run.html
 """,
-    "lint": "List what is odd in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
+    "lint": "List problems in a folder's captions: misspelt words, repeated sentences, leaked prompts.",
 }
 _MODULES = {"find": "edit", "undo": "history", "redo": "history", "propose": "proposals"}
 RAY_HELP = """Start a Ray cluster on this machine, for trying out `--engine ray`.
@@ -212,6 +211,7 @@ _TOO_LONG = re.compile(rf"\S{{{2 * _MAX_PATH},}}")  # words of an error
 def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
     """A line and the exit code: for a file that the system refuses, such as a path too long, or for a bug."""
     from cutline.engine.report import EXIT_BUG
+    from cutline.files import name_to_text
 
     if isinstance(error, FileNotFoundError) and (gone := _without_folder()):
         return gone, 2
@@ -229,7 +229,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> tuple[str, int]:
 
 
 def _not_unicode(arguments: list[str]) -> str:
-    """Names the first argument that is no text, as its bytes are not UTF-8; empty where all are."""
+    """Names the first argument that is not text, as its bytes are not UTF-8; empty where all are."""
     for before, word in itertools.pairwise(["", *arguments]):
         if any("\ud800" <= sign <= "\udfff" for sign in word):
             option = f"{before}: " if before.startswith("--") else ""

@@ -1,6 +1,6 @@
 """``cutline caption``: build a job from options and run it.
 
-Annotations are no strings here: those of `JobGroups` are looked up in the modules of its subclasses.
+Annotations are not strings here: those of `JobGroups` are looked up in the modules of its subclasses.
 """
 
 import dataclasses

@@ -34,20 +34,19 @@ def cluster(
     folder: Input,
     /,
     *,
-    of: Annotated[
-        Of, Parameter(help="What is alike: the captions, or the pictures themselves.")
-    ] = "captions",
+    of: Annotated[Of, Parameter(help="What to cluster: the captions, or the pictures.")] = "captions",
     clusters: Annotated[
         int | None,
         Parameter(
-            validator=validators.Number(gte=1, lte=MOST), help="How many; by default what is suggested."
+            validator=validators.Number(gte=1, lte=MOST),
+            help="Number of clusters; by default the suggested one.",
         ),
     ] = None,
     model: Model = None,
     weights: Weights = None,
     device: Device = "auto",
     layout: Annotated[
-        Literal["pca", "t-sne"], Parameter(help="How x and y are found; t-sne takes longer and shows more.")
+        Literal["pca", "t-sne"], Parameter(help="Layout of x and y; t-sne takes longer and shows more.")
     ] = "pca",
     output: Annotated[
         Path | None,
@@ -56,12 +55,12 @@ def cluster(
         ),
     ] = None,
     plot: Annotated[Path | None, Parameter(help="Write the map of the clusters to an .svg file.")] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace outputs that are there.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace existing outputs.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Find groups of captions or pictures that are alike, and name them by the words they have in common.
+    """Find groups of similar captions or pictures, and name them by the words they have in common.
 
-    `cutline find` and all other commands take them as `cluster:3`, or by name.
+    Queries find them as `cluster:3`, or by name.
     """
     check_overwrite(output, plot, overwrite=overwrite)
     check_output(output, (".csv",), "clusters are written", overwrite=overwrite, inputs=[folder])
@@ -70,7 +69,7 @@ def cluster(
     embeddings = opened.embeddings(of, model=model, weights=weights, device=device)
     result = compute(embeddings)
     if result.stopped:
-        print_line("stopped; what is computed is kept: run the same command again to go on")
+        print_line("stopped; finished work is kept: run the same command again to continue")
         return 130
     found = EmbeddingMap.of_embeddings(embeddings, embeddings.places())
     if not len(found.rows):
@@ -93,6 +92,12 @@ def cluster(
         names = {number: made.name(number) for number in made.numbers}
         _write(plot, map_plot(found.points(), made.labels, names))
     _show(made, np.asarray(pc.is_valid(opened.texts())))
+    if clusters is not None and len(made.numbers) < clusters:
+        points = len(found.rows)
+        reason = f"{found.model} cannot distinguish more {of}"
+        if len(made.numbers) == points:
+            reason = f"only {plural(points, of[:-1])} to compare"
+        print_line(f"{plural(len(made.numbers), 'cluster')} in place of {clusters}: {reason}")
     print_line(_counts(of, made, result, output, plot))
     return 1 if result.failed else 0
 

@@ -1,4 +1,4 @@
-"""What was meant by a word that is no command."""
+"""Suggest a command for an unknown one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,38 @@ from cutline.formatting import nearest
 
 # Words of other programs, and of what people want to do.
 _MEANT = {
-    "caption": "annotate captioning describe generate img2txt interrogate label predict start tag tagger",
-    "caption … --preview 3": "dry-run preview sample",
-    "caption … --estimate": "cost estimate price prices",
-    "caption … --retry-failed": "retry",
     "batch status": "status",
-    "compare": "bench benchmark diff versus",
-    "embed": "clip embedding embeddings encode features sbert vectorize vectors",
-    "edit": "modify rename replace sed substitute",
+    "batch submit": "submit",
+    "batch collect": "collect",
+    "caption": (
+        "annotate captioner captioning create describe generate img2txt infer inference interrogate label "
+        "predict process start tag tagger"
+    ),
+    "caption … --estimate": "cost estimate price prices tokens",
+    "caption … --preview 3": "dry-run dryrun preview sample try",
+    "caption … --retry-failed": "retry",
+    "cluster": "group kmeans map pca plot tsne umap visualize",
+    "compare": "bench benchmark diff versus vs",
+    "edit": "append modify prefix prepend remove rename replace sed substitute suffix trigger",
+    "embed": "clip embedding embeddings encode features index sbert vectorize vectors",
     "eval": "bleu cider evaluate evaluation meteor metrics rouge score scores",
-    "filter": "blur dedup deduplicate duplicates quality select",
-    "find": "grep list ls query search",
-    "history": "changes log",
+    "export": "archive convert dump kohya pack save to-csv to-json webdataset write zip",
+    "filter": "blur clean dedup dedupe deduplicate duplicates nsfw quality select",
+    "find": "grep inspect list ls query search",
+    "history": "changes log versions",
     "judge": "arena battle elo prefer preference rank ranking vote votes",
-    "models": "check model providers",
+    "lint": "spell spellcheck spelling typos validate verify",
+    "models": "list-models model providers",
+    "models check": "check ping probe",
     "proposals": "accept reject",
-    "prompts": "prompt templates",
+    "prompts": "prompt template templates",
+    "ray": "distributed",
+    "report": "html stats statistics summarize summary",
     "run": "continue resume",
-    "serve": "api daemon http rest server service",
-    "studio": "app browse browser editor gui review show ui view viewer web webui",
+    "serve": "api api-server daemon http rest server service",
+    "studio": "app browse browser editor gui open review show ui view viewer web webui",
     "undo": "restore revert rollback",
+    "words": "count frequencies frequency keywords vocabulary wordcloud",
     "--help": "commands help man usage",
     "--version": "about version",
 }
@@ -41,7 +53,7 @@ def unknown_command(word: str, commands: Sequence[str], program: str) -> str:
     if top and (os.path.exists(word) or "/" in word):  # noqa: PTH110 - a name may be too long for pathlib
         return f"{word!r} is not a command; for an input write `cutline caption {word}`"
     near = nearest(word.lower(), commands, cutoff=0.65)
-    meant = near[0] if near else _WORDS.get(word.lower(), "") if top else ""
+    meant = (_WORDS.get(word.lower(), "") if top else "") or (near[0] if near else "")
     if meant:
         return f"there is no command {word!r}, did you mean `{program} {meant}`?"
     return f"there is no command {word!r}; the commands are {', '.join(commands)}"

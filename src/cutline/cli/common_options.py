@@ -14,7 +14,7 @@ from cutline.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verbosity:
-    """How much is printed while a command runs."""
+    """Verbosity."""
 
     verbose: Annotated[bool, Parameter(alias="-v")] = False
     """Log every picture and request."""
@@ -29,7 +29,7 @@ class Verbosity:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceKey:
-    """The key of the model's service, where it does not come from the environment."""
+    """The key of the model's service, if it is not in the environment."""
 
     api_key: str | None = None
     """Key of the service; better set in its environment variable."""

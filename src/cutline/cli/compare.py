@@ -24,7 +24,7 @@ from cutline.comparison.statistics import EXPORTED_ONLY, Figures
 from cutline.display import Display
 from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
-from cutline.judgment.summary import judgment_lines, limits
+from cutline.judgment.summary import answered, judgment_lines, limits
 from cutline.options import (
     CheckOptions,
     ModelOptions,
@@ -88,9 +88,11 @@ class ReportOptions(Verbosity):
     """What the report shows, and how much is printed."""
 
     blind: bool = False
-    """Call the models A, B … in the report, and show their names at a click."""
+    """Name the models A, B … in the report, and show their names on a click."""
     references: str | None = None
-    """What people wrote of the pictures, as for `cutline eval`: adds BLEU, ROUGE-L, METEOR and CIDEr-D."""
+    """Reference captions by people, as for `cutline eval`: adds BLEU, ROUGE-L, METEOR and CIDEr-D."""
+    allow_missing: bool = False
+    """Exit with 0 even if rows of outputs or references cannot be read."""
 
 
 def compare(
@@ -121,7 +123,7 @@ def compare(
     """
     report.check()
     if report.blind and Path(output_path).suffix.lower() in {".json", ".csv"}:
-        raise ConfigError(f"--blind is for a page: change {output_path} to .html, or leave it out")
+        raise ConfigError(f"--blind is for a page: change {output_path} to .html, or remove it")
     job = groups.job(input_path or "", output_path)
     plan = Plan(
         candidates=candidates,
@@ -130,6 +132,7 @@ def compare(
         blind=report.blind,
         references=report.references,
         judge=judge or "",
+        allow_missing=report.allow_missing,
     )
     return _execute(plan, report)
 
@@ -174,13 +177,15 @@ def _print_result(ended: ComparisonRun) -> None:
             out.print()
             for line in judgment_lines(comparison.judgment):
                 out.print(printable(line), markup=False)
+    if comparison.judgment is not None and comparison.judgment.earlier:
+        console.print(answered(comparison.judgment), markup=False)
     shown, total = len(comparison.pictures), comparison.total
     if total is not None and total > shown:
         console.print(f"the first {shown:,} of {total:,} pictures; change this with --image-limit")
     lost = [picture for picture in comparison.pictures if picture.thumbnail is None]
     if lost and not comparison.input:
         example = printable(f"{lost[0].key}: {lost[0].problem}")
-        cure = "; if pictures have moved, give their place with --input-path"
+        cure = "; if pictures have moved, give their folder with --input-path"
         console.print(
             f"{plural(len(lost), 'picture')} cannot be shown, such as {example}{cure}", markup=False
         )
@@ -213,14 +218,14 @@ def _table(comparison: Comparison) -> Table:
 
 
 def _score(figures: Figures, name: str) -> str:
-    """A score, with a sign where the line below the table says something of it."""
+    """A score, with an asterisk if there is a footnote."""
     if name not in figures.scores:
         return ""
     return f"{figures.scores[name]:.3f}{'*' * (name in figures.marks)}"
 
 
 def _marks(comparison: Comparison) -> str:
-    """What is to know of the scores with a sign; empty for none."""
+    """The footnote of scores with an asterisk; empty for none."""
     marks = {mark for candidate in comparison.candidates for mark in candidate.figures.marks.values()}
     return f"* {', '.join(sorted(marks))}" if marks else ""
 

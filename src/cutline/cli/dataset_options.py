@@ -1,4 +1,4 @@
-"""What the commands that edit a dataset share: its options, progress, and what an edit did."""
+"""Shared by the commands that edit a dataset: its options, progress, and results of edits."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class DatasetOptions:
     sidecar_ext: str = ".txt"
     """Ending of the captions' files, such as .caption."""
     one_a_line: bool = False
-    """Each line of a file is a caption of its own, and edited by itself."""
+    """Each line of a file is a separate caption."""
     text_encoding: str | None = None
-    """Encoding of texts that are not UTF-8, where it is not found by itself."""
+    """Encoding of texts that are not UTF-8, if it is not detected."""
 
     image_root: str | None = None
-    """Folder of a table's pictures, outside of which none is read. By default the folder of the table."""
+    """Folder of a table's pictures; no others are read. By default the folder of the table."""
     image_column: str | None = None
-    """Column of a table with the paths of its pictures, where it is not found by its name."""
+    """Column of a table with the paths of its pictures, if it is not found by its name."""
     text_column: str | None = None
-    """Column of a table with its captions, where it is not found by its name."""
+    """Column of a table with its captions, if it is not found by its name."""
 
     def open(self, folder: str) -> Dataset:
         """Raises ConfigError: it cannot be opened."""
@@ -66,6 +66,7 @@ class DatasetOptions:
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {outcome(result)}")
         print_superseded(dataset)
+        print_several(dataset)
         return dataset
 
     @property
@@ -76,13 +77,21 @@ class DatasetOptions:
 
 
 def print_superseded(dataset: Dataset) -> None:
-    """Names the edited captions that are not shown, as the input was replaced."""
+    """Print the edited captions that are not shown, as the input was replaced."""
     keys = dataset.superseded
     if keys:
         names = ", ".join(map(printable, keys[:_SHOWN])) + (", …" if len(keys) > _SHOWN else "")
         print_line(
             f"{plural(len(keys), 'caption')} edited before the input was replaced by other texts, which are "
             f"shown instead: {names}; `cutline history --picture` prints what was edited"
+        )
+
+
+def print_several(dataset: Dataset) -> None:
+    """Print how many rows have more captions than the one that is shown."""
+    if dataset.with_several:
+        print_line(
+            f"{plural(dataset.with_several, 'row')} with several captions in a list: the first one is used"
         )
 
 
@@ -101,9 +110,9 @@ def outcome(result: EditResult) -> str:
 
 
 def exit_code(result: EditResult) -> int:
-    """Names what was left alone; 1 where there is any."""
+    """Print what was not changed, and why; returns 1 if there is any."""
     for file in result.conflicts[:_SHOWN]:
-        print_error(f"{file} was changed since, and is left alone")
+        print_error(f"{file} was changed since, and stays unchanged")
     for _, problem in result.failed[:_SHOWN]:
         print_error(problem)
     if result.stopped:
@@ -113,7 +122,7 @@ def exit_code(result: EditResult) -> int:
 
 @contextlib.contextmanager
 def edit_progress(total: int) -> Iterator[Progress]:
-    """Progress, with the time left where that is seconds; Ctrl-C ends the edit between two files."""
+    """Show progress, with the time left if it takes seconds; Ctrl-C stops the edit between two files."""
     interrupted = False
 
     def interrupt(_number: int, _frame: object) -> None:

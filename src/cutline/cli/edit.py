@@ -25,7 +25,7 @@ _SHOWN: Final = 5  # changes
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditOptions:
-    """What is changed; several are carried out in this order, as one edit."""
+    """The changes; several are applied in this order, as one edit."""
 
     replace: tuple[str, str] | None = None
     """Replace the first text by the second."""
@@ -34,11 +34,11 @@ class EditOptions:
     regex: bool = False
     r"""With --replace: the first text is a regular expression, the second may have groups such as \1."""
     ignore_case: bool = False
-    """With --replace: upper and lower case are the same."""
+    """With --replace: ignore case."""
     remove_openers: bool = False
     """Remove phrases such as "The image shows"."""
     trim: bool = False
-    """Remove blanks at the ends of lines, and leave one where there are several."""
+    """Remove blanks at the ends of lines, and repeated ones."""
     sentence_case: bool = False
     """Begin every sentence with a capital letter."""
     rename_tag: tuple[str, str] | None = None
@@ -46,27 +46,27 @@ class EditOptions:
     remove_tag: tuple[str, ...] = ()
     """Remove a tag; several by repetition."""
     add_tag: tuple[str, ...] = ()
-    """Add a tag at the end, unless it is there; several by repetition."""
+    """Add a tag at the end, unless it exists; several by repetition."""
     dedupe_tags: bool = False
-    """Leave every tag once."""
+    """Remove repeated tags."""
     sort_tags: bool = False
-    """Sort tags by the alphabet."""
+    """Sort tags alphabetically."""
     prefix: str | None = None
     """Put a text before every caption."""
     suffix: str | None = None
-    """Put a text behind every caption."""
+    """Put a text after every caption."""
     trigger: str | None = None
     """Put a trigger word and a comma before every caption that does not begin with it."""
 
     def edit(self) -> edits.Edit:
-        """Raises ConfigError: nothing is to be changed, or options do not go together."""
+        """Raises ConfigError: there is no change, or options contradict each other."""
         chosen = list(self._edits())
         if self.replace is None and (self.word or self.regex or self.ignore_case):
-            raise ConfigError(
-                "--word, --regex and --ignore-case say how --replace OLD NEW works: give it too"
-            )
+            raise ConfigError("--word, --regex and --ignore-case need --replace OLD NEW: add it")
         if not chosen:
-            raise ConfigError("say what to change, such as --replace OLD NEW or --prefix TEXT; see --help")
+            raise ConfigError(
+                "no change given: add one, such as --replace OLD NEW or --prefix TEXT; see --help"
+            )
         return chosen[0] if len(chosen) == 1 else edits.Several(edits=tuple(chosen))
 
     def _edits(self) -> Iterator[edits.Edit]:
@@ -100,7 +100,7 @@ def edit(
     dry_run: Annotated[bool, Parameter(help="Show what would change, and change nothing.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Change many captions at once. `cutline undo FOLDER` takes it back."""
+    """Change many captions at once. `cutline undo FOLDER` undoes it."""
     chosen = options.edit()
     opened = dataset.open(folder)
     found = find_rows(opened, where) if where else None
@@ -129,15 +129,18 @@ def edit(
 def find(
     folder: Input,
     query: Annotated[
-        str, Parameter(help='Such as `cat -dog`, `"red car"`, `tag:night words>40`, `missing:`.')
-    ],
+        str,
+        Parameter(help='Such as `cat -dog`, `"red car"`, `tag:night words>40`, `missing:`; by default all.'),
+    ] = "",
     /,
     *,
-    count: Annotated[bool, Parameter(help="Print only how many there are.")] = False,
+    count: Annotated[bool, Parameter(help="Print only their number.")] = False,
     save: Annotated[
-        str | None, Parameter(help="Keep the query by this name: `saved:NAME` stands for it from then on.")
+        str | None, Parameter(help="Save the query under this name, for `saved:NAME` in other queries.")
     ] = None,
-    captions: Annotated[bool, Parameter(help="Print the captions behind the paths, after a tab.")] = False,
+    captions: Annotated[
+        bool, Parameter(help="Print the captions after the paths, separated by a tab.")
+    ] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """List the pictures whose captions match a query."""
@@ -159,7 +162,7 @@ def find(
 
 
 def find_rows(dataset: Dataset, query: str) -> RowNumbers:
-    """The rows that match; ConfigError that points at what is wrong with the query."""
+    """The rows that match; a ConfigError points at the error in the query."""
     try:
         return dataset.find(query)
     except QueryError as error:
@@ -168,7 +171,7 @@ def find_rows(dataset: Dataset, query: str) -> RowNumbers:
 
 
 def nothing_found(dataset: Dataset, rows: RowNumbers | None) -> str:
-    """Why there is nothing to do, with ``rows`` those that a query finds."""
+    """Why there is nothing to do; ``rows`` are those that a query finds."""
     if dataset.texts().null_count == len(dataset):
         return (
             f"none of {plural(len(dataset), 'picture')} has a caption yet: "
@@ -191,9 +194,10 @@ def _print_other_cases(dataset: Dataset, edit: edits.Edit, preview: Preview, row
 
 def _show(console: Console, dataset: Dataset, preview: Preview) -> None:
     """The first changes, with the words that differ."""
-    for place in range(min(_SHOWN, len(preview.rows))):
-        before, after = preview.before[place].as_py(), preview.after[place].as_py()
-        console.print(Text(dataset.entries[int(preview.rows[place])].key, style="bold"))
+    first = preview.part(0, _SHOWN)
+    changes = zip(first.rows.tolist(), first.before.to_pylist(), first.after.to_pylist(), strict=True)
+    for row, before, after in changes:
+        console.print(Text(dataset.entries[row].key, style="bold"))
         for line in difference_lines(before, after):
             console.print(line)
     if len(preview.rows) > _SHOWN:

@@ -1,4 +1,4 @@
-"""``cutline embed``: vectors of the captions or pictures of a folder, computed once and kept."""
+"""``cutline embed``: embeddings of the captions or pictures of a folder, computed once and cached."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Model = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    Parameter(help="Other weights: a folder, OWNER/NAME on the hub, or for networks a safetensors file."),
+    Parameter(help="Weights: a folder, OWNER/NAME on the hub, or for image networks a safetensors file."),
 ]
 Device = Annotated[str, Parameter(help="Such as cpu or cuda:0; by default a GPU, if any.")]
 
@@ -38,17 +38,17 @@ def embed(
     folder: Input,
     /,
     *,
-    of: Annotated[Literal["captions", "images"], Parameter(help="What is embedded.")] = "captions",
+    of: Annotated[Literal["captions", "images"], Parameter(help="What to embed.")] = "captions",
     model: Model = None,
     weights: Weights = None,
     device: Device = "auto",
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Compute vectors of a folder's captions or pictures, by which these are compared and clustered.
+    """Compute embeddings of a folder's captions or pictures, to compare and cluster them.
 
-    They are kept by content in the user's cache: only what is new or has changed is computed. Ctrl-C keeps
-    what is done; the same command continues.
+    They are cached by content: only new or changed ones are computed. Ctrl-C keeps finished ones; the same
+    command continues.
     """
     opened = dataset.open(folder)
     embeddings = opened.embeddings(of, model=model, weights=weights, device=device)
@@ -63,7 +63,7 @@ def embed(
 
 
 def compute(embeddings: Embeddings, rows: RowNumbers | None = None) -> EmbedResult:
-    """Compute what is missing, with progress at a terminal; names the pictures that cannot be embedded."""
+    """Compute missing embeddings, with progress at a terminal; prints the pictures that failed."""
     if notice := embeddings.notice():
         print_line(notice)
     missing = embeddings.missing(rows)

@@ -39,23 +39,23 @@ def evaluate(
     *,
     references: Annotated[
         str | None,
-        Parameter(help="What people wrote: the same kinds of file, COCO annotations, or {id: [text, …]}."),
+        Parameter(help="Captions by people: the same kinds of file, COCO annotations, or {id: [text, …]}."),
     ] = None,
     against: Annotated[
         str | None, Parameter(help="Other captions of the same pictures: adds a paired test.")
     ] = None,
     metrics: Annotated[
         str | None,
-        Parameter(help="Only these, such as bleu,cider-d. By default all that can be computed."),
+        Parameter(help="Metrics such as bleu,cider-d. By default all that can be computed."),
     ] = None,
     images: Annotated[
         str | None, Parameter(help="Folder of the pictures: adds CLIPScore, which needs the extra `local`.")
     ] = None,
     model: Annotated[
         str | None,
-        Parameter(help="The CLIP of CLIPScore, name or folder. [default: openai/clip-vit-base-patch32]"),
+        Parameter(help="CLIP model of CLIPScore, name or folder. [default: openai/clip-vit-base-patch32]"),
     ] = None,
-    device: Annotated[str, Parameter(help="Where the CLIP runs: cpu, cuda, cuda:1 …")] = "auto",
+    device: Annotated[str, Parameter(help="Device of the CLIP model: cpu, cuda, cuda:1 …")] = "auto",
     objects: Annotated[
         str | None,
         Parameter(help="A .json or .toml file of objects and what each picture shows: adds CHAIR."),
@@ -67,9 +67,9 @@ def evaluate(
             help="Write each picture's scores to a .parquet, .csv or .jsonl file.",
         ),
     ] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     allow_missing: Annotated[
-        bool, Parameter(help="Exit with 0 although pictures lack a caption or a reference.")
+        bool, Parameter(help="Exit with 0 even if pictures lack a caption or a reference.")
     ] = False,
     json: Annotated[bool, Parameter(help="Print the numbers as JSON.")] = False,
 ) -> int:
@@ -84,9 +84,9 @@ def evaluate(
     )
     names = None if metrics is None else tuple(filter(None, (name.strip() for name in metrics.split(","))))
     if names == ():
-        raise ConfigError("--metrics names none: give some, such as bleu,cider-d, or leave it out")
+        raise ConfigError("--metrics is empty: give names such as bleu,cider-d, or remove it")
     if device != "auto" and images is None:
-        raise ConfigError("--device is where the CLIP of --images runs: give --images too, or leave it out")
+        raise ConfigError("--device is for the CLIP model of --images: add --images, or remove it")
     plan = EvaluationPlan(
         captions=captions,
         references=references,
@@ -156,7 +156,7 @@ def _narrow_table(evaluation: Evaluation) -> Table:
 
 
 def _short_names(evaluation: Evaluation) -> dict[str, str]:
-    """How both captions are named in the table: the file's name, or the path where both have one name."""
+    """The names of both captions in the table: file names, or paths if these are equal."""
     paths = {"captions": evaluation.captions, "against": evaluation.against or ""}
     short = {side: Path(path).name or path for side, path in paths.items()}
     if short["captions"] == short["against"]:
@@ -165,7 +165,7 @@ def _short_names(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _mark(score: MetricScore, names: Mapping[str, str]) -> str:
-    """What to know about the values, with the side where it concerns the other captions alone."""
+    """The marks of the values, with the captions that they concern."""
     if score.other_mark and score.mark:
         return f"{score.mark}, of both"
     return f"{score.other_mark}, of {names['against']}" if score.other_mark else score.mark
@@ -199,7 +199,7 @@ def _number(value: float | None) -> str:
 
 
 def _print_remarks(evaluation: Evaluation, *, allowed: bool) -> None:
-    """What to know about the figures, on the error stream."""
+    """Print notes about the figures on the error stream."""
     for note in evaluation.notes:
         print_line(note)
     by_reason: dict[str, list[str]] = {}
@@ -210,5 +210,5 @@ def _print_remarks(evaluation: Evaluation, *, allowed: bool) -> None:
     for problem in evaluation.problems:
         print_line(str(problem))
     if not evaluation.is_complete:
-        more = "" if allowed else "; --allow-missing if that is as it should be"
+        more = "" if allowed else "; --allow-missing if that is intended"
         print_line(f"the figures are those of the other pictures{more}")

@@ -26,13 +26,14 @@ def export(
         Parameter(
             name="--format",
             help="webdata-zip (pictures and one JSON of pairs; what .zip means), zip (pictures and texts), "
-            "webdataset (a folder of tars), imagefolder (a folder of copies), kohya (JSON for sd-scripts), "
-            "jsonl, json, csv, tsv or parquet. By default that of the output's ending.",
+            "webdataset (a folder of tars), imagefolder (a folder of copies), folder (copies, each with its "
+            ".txt), texts (the .txt files alone, also beside pictures that are there), kohya (JSON for "
+            "sd-scripts), jsonl, json, csv, tsv or parquet. By default that of the output's extension.",
         ),
     ] = None,
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
-    empty: Annotated[bool, Parameter(help="Also pictures without a caption, with an empty one.")] = False,
-    overwrite: Annotated[bool, Parameter(help="Replace an output that is there.")] = False,
+    empty: Annotated[bool, Parameter(help="Include pictures without a caption, with an empty one.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Write the pictures and captions of a folder to an archive, a table or another folder."""
@@ -50,8 +51,9 @@ def export(
 
 def _outcome(result: ExportResult) -> str:
     name = name_to_text(str(result.output))
-    done = f"{plural(result.written, 'picture')} exported to {name}"
-    parts = [done if result.is_complete else f"nothing is written to {name}"]
+    unit = "text" if result.format == "texts" else "picture"
+    done = f"{plural(result.written, unit)} exported to {name}"
+    parts = [done if result.is_complete else f"nothing was written to {name}"]
     if result.missing:
         parts.append(f"{result.missing:,} without a caption left out")
     if result.failed:

@@ -1,6 +1,6 @@
-"""``cutline filter``: which pictures are worth a caption, before anything is paid.
+"""``cutline filter``: select pictures by rules and measures, before anything is paid.
 
-Annotations are no strings here: those of the groups are looked up in the modules of their classes.
+Annotations are not strings here: those of the groups are looked up in the modules of their classes.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from cutline.cli.common_options import Verbosity
 from cutline.errors import ConfigError
 from cutline.formatting import number, plural, printable
 from cutline.job import Job
-from cutline.options import FilterOptions, LocalOptions, PictureOptions, RunOptions
+from cutline.options import FilterOptions, LocalOptions, ModelOptions, PictureOptions, RunOptions
 from cutline.terminal import Console, print_error, print_line
 
 if TYPE_CHECKING:
@@ -37,17 +37,19 @@ class Actions(Verbosity):
     move_to: str | None = None
     """Move the rejected pictures of a folder, and the texts beside them, to another folder."""
     move_failed: bool = False
-    """Move those that cannot be opened too."""
+    """Also move those that cannot be opened."""
     move_back: Path | None = None
-    """Move them all back: the folder they were moved to, or its list. Nothing else is done."""
+    """Move pictures back: the folder they were moved to, or its list. Without other options."""
     list: bool = False
     """List the measures with their range, and values of a usual and a bad picture."""
     max_pixels: int = PictureOptions().max_pixels
     """Pictures that need more pixels than this to decode are refused."""
     device: str = LocalOptions().device
-    """Where models compute: auto, cpu, cuda, cuda:N or mps."""
+    """Device of models: auto, cpu, cuda, cuda:N or mps."""
+    plugin: tuple[str, ...] = ()
+    """Python file with measures of your own, which is run; several by repetition."""
     state: str | None = None
-    """Folder for what was measured. [default: beside the list]"""
+    """Folder for the measures. [default: beside the list]"""
 
 
 def filter(  # noqa: A001 - the command's name
@@ -57,9 +59,9 @@ def filter(  # noqa: A001 - the command's name
     groups: Annotated[FilterGroups, Parameter(name="*")] = FilterGroups(),
     actions: Annotated[Actions, option_group("Before and during")] = Actions(),
 ) -> int:
-    """List the pictures that are worth a caption, and why the others are not.
+    """List the pictures that meet rules on size, quality and duplicates, and why the others do not.
 
-    Run it again with other limits: what was measured is kept, and no picture is opened again.
+    The measures are kept: with other limits no picture is opened again.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def filter(  # noqa: A001 - the command's name
     is_given = input_path is not None or output_path is not None or groups != FilterGroups()
     _check_alone(actions, is_given=is_given)
     if actions.list:
-        return _list_measures()
+        return _list_measures(actions.plugin)
     if actions.move_back is not None:
         return _move_back(actions.move_back)
     if input_path is None or output_path is None:
@@ -86,6 +88,7 @@ def filter(  # noqa: A001 - the command's name
         input=groups.input,
         pictures=PictureOptions(max_pixels=actions.max_pixels),
         local=LocalOptions(device=actions.device),
+        model=ModelOptions(plugin=actions.plugin),
         run=RunOptions(state=actions.state),
     )
     return _filter(job, actions)
@@ -98,8 +101,10 @@ def _check_alone(actions: Actions, *, is_given: bool) -> None:
         value = getattr(actions, field_name)
         if value == getattr(usual, field_name):
             continue
+        if name == "--list":
+            usual = dataclasses.replace(usual, plugin=actions.plugin)
         if is_given or actions != dataclasses.replace(usual, **{field_name: value}):
-            raise ConfigError(f"{name} does nothing else: leave out all other arguments")
+            raise ConfigError(f"{name} cannot be combined with other arguments: remove them")
 
 
 def _filter(job: Job, actions: Actions) -> int:
@@ -113,7 +118,7 @@ def _filter(job: Job, actions: Actions) -> int:
         lambda progress, stop: filter_job(job, more, progress=progress, stop=stop), actions
     )
     if result is None:
-        print_error("interrupted · what was measured is kept: run the same command again to continue")
+        print_error("interrupted · the measures are kept: run the same command again to continue")
         return 130
     if not actions.quiet:
         _print_result(job, result, move_failed=actions.move_failed)
@@ -148,7 +153,7 @@ def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> Non
         )
     if result.staying:
         failed = plural(result.staying, "picture")
-        more = "" if move_failed else "; --move-failed moves what is damaged too"
+        more = "" if move_failed else "; --move-failed moves these too"
         print_line(f"{failed} that cannot be opened left in {printable(job.input_path)}{more}")
 
 
@@ -162,7 +167,9 @@ def _move_back(listed: Path) -> int:
         f"{printable(os.path.relpath(new))}; rename one and run it again"
         for old, new in result.taken
     ]
-    lines += [f"{printable(os.path.relpath(path))} is gone, it cannot be moved back" for path in result.gone]
+    lines += [
+        f"{printable(os.path.relpath(path))} does not exist: cannot move it back" for path in result.gone
+    ]
     for line in lines[:5]:
         print_error(line)
     if len(lines) > 5:
@@ -174,13 +181,15 @@ def _files(pictures: int, texts: int) -> str:
     return plural(pictures, "picture") + (f" and {plural(texts, 'text')}" if texts else "")
 
 
-def _list_measures() -> int:
-    """Print the measures as a table on the output stream."""
+def _list_measures(plugin: tuple[str, ...]) -> int:
+    """Print the measures as a table on the output stream, with those of plug-in files."""
     from rich.table import Table
     from rich.text import Text
 
+    from cutline.captioners.plugins import load_plugins
     from cutline.measures.catalog import all_measures
 
+    load_plugins(plugin)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("measure", "range", "usual", "bad", "meaning"):
         table.add_column(title, no_wrap=title != "meaning")

@@ -42,7 +42,7 @@ class JobSettings:
     output_path: str | None = None
     """Folder or `.parquet` file, local or on `s3://…`. Environment: OUTPUT_PATH"""
     num_of_threads: int | None = None
-    """Requests at once. Environment: NUM_OF_THREADS [default: measured]"""
+    """Maximum number of concurrent requests. Environment: NUM_OF_THREADS [default: measured]"""
     image_target_size: int | None = None
     """Longest side of the pictures in pixels. Environment: IMAGE_TARGET_SIZE [default: 1024]"""
 

@@ -22,7 +22,15 @@ from cutline.judgment.judgment import Judgment
 from cutline.judgment.results import Ranking
 from cutline.judgment.rubric import CRITERIA, Rubric
 from cutline.judgment.runner import Hooks, JudgmentRunner, Plan
-from cutline.judgment.summary import limits, lines, people_lines, rubric_lines, wins
+from cutline.judgment.summary import (
+    answered,
+    left_out,
+    limits,
+    lines,
+    people_lines,
+    rubric_lines,
+    wins,
+)
 from cutline.options import (
     ModelOptions,
     OnChange,  # noqa: F401 - the type of an inherited field
@@ -71,7 +79,7 @@ class JudgeGroups(JobGroups):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeActions(Verbosity):
-    """What is done."""
+    """Actions."""
 
     batch: bool = False
     """Judge through the service's batch API, at half the price; run it again within a day to collect."""
@@ -90,11 +98,12 @@ def judge(
     output_path: Annotated[str | None, Parameter(alias="-o")] = None,
     actions: Annotated[JudgeActions, option_group("Before and during")] = JudgeActions(),
     groups: Annotated[
-        JudgeGroups, Parameter(name="*", parse=without("output", "step", "chain", "prompts", "checks"))
+        JudgeGroups,
+        Parameter(name="*", parse=without("output", "step", "chain", "prompts", "checks", "filters")),
     ] = JudgeGroups(),
     service: Annotated[ServiceKey, option_group("Model")] = ServiceKey(),  # noqa: B008 - frozen
 ) -> int:
-    """Let a model, or people, judge which of several captions of the same pictures is better.
+    """Rank several captions of the same pictures by a judge: a model, or people.
 
     Run the same command again to continue; no game is paid for twice.
 
@@ -105,15 +114,15 @@ def judge(
     model
         The model that judges, `provider:name`; not one that wrote the captions.
     allow_missing
-        Exit with 0 although there are captions of pictures that are not among `--images`.
+        Exit with 0 even if rows cannot be read, or captions are of pictures that are not among `--images`.
     rubric
-        Rate captions one by one instead: accuracy, coverage, invention and fluency, from 1 to 5.
+        Rate single captions instead of pairs: accuracy, coverage, invention and fluency, from 1 to 5.
     people
-        Write a page, `.html`, on which people judge: blind, offline, its votes saved as a file.
+        Write a voting page, `.html`: blind and offline; its votes are saved as a file.
     votes
         The files of votes that people saved.
     images
-        The pictures, as for `cutline caption`, if they are not where the outputs say.
+        The pictures, as for `cutline caption`, if they are not at the paths in the outputs.
     output_path
         Result: `.html` to look at, `.json` or `.csv` for programs. Default: `judgment.html`.
     """
@@ -173,25 +182,25 @@ def _print(judgment: Judgment, plan: Plan) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if judgment.stopped:
         print_error(f"stopped: {judgment.stopped}")
+        console.print(answered(judgment, "caption" if plan.rubric else "game"), markup=False)
         console.print("nothing is lost: run the same command again to continue", markup=False)
         return
     with optional_output():
         _print_figures(judgment)
     for warning in judgment.warnings:
         print_error(f"warning: {printable(warning)}")
-    missing = {name: count for name, count in judgment.missing.items() if count}
-    for name, count in missing.items():
-        console.print(f"{printable(name)} has no caption of {plural(count, 'picture')}", markup=False)
-    for note in judgment.notes:
-        console.print(printable(note), markup=False)
-    if any(judgment.outside.values()):
-        more = "" if plan.allow_missing else "; --allow-missing if that is as it should be"
+    for line in (*left_out(judgment), *judgment.notes):
+        console.print(printable(line), markup=False)
+    if not judgment.is_complete:
+        more = "" if plan.allow_missing else "; --allow-missing if that is intended"
         console.print(f"the figures are those of the other pictures{more}", markup=False)
+    if judgment.earlier:
+        console.print(answered(judgment, "caption" if plan.rubric else "game"), markup=False)
     if judgment.cost:
         console.print(f"{money(judgment.cost)} in all", markup=False)
     if judgment.ballot:
         what = plural(judgment.ballot, "pair of captions", "pairs of captions")
-        console.print(f"→ {plan.people}: {what} for people; open it in a browser", markup=False)
+        console.print(f"→ {plan.people}: {what} to vote on; open it in a browser", markup=False)
     if judgment.output:
         console.print(f"→ {Path(judgment.output)}", markup=False)
 

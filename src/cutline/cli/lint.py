@@ -1,4 +1,4 @@
-"""``cutline lint``: what in the captions of a folder is worth a look before training."""
+"""``cutline lint``: problems in the captions of a folder, to check before training."""
 
 from __future__ import annotations
 
@@ -31,23 +31,21 @@ def lint(
     where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
     check: Annotated[
         tuple[Check, ...],
-        Parameter(help="Only this check; several by repetition. `picture` is run only where it is named."),
+        Parameter(help="Only this check; several by repetition. `picture` runs only if it is named."),
     ] = (),
-    ignore: Annotated[
-        tuple[str, ...], Parameter(help="Leave out a check, or what is found by its text.")
-    ] = (),
-    all: Annotated[  # noqa: A002 - as of other commands
-        bool, Parameter(help="Show what was ignored in the studio, too.")
+    ignore: Annotated[tuple[str, ...], Parameter(help="Ignore a check, or a finding by its text.")] = (),
+    all: Annotated[  # noqa: A002 - as in other commands
+        bool, Parameter(help="Include findings that were ignored in the studio.")
     ] = False,
     output: Annotated[
-        Path | None, Parameter(name=("--output", "-o"), help="Write the findings to a .json file too.")
+        Path | None, Parameter(name=("--output", "-o"), help="Also write the findings to a .json file.")
     ] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """List what is odd in a folder's captions, with the query that finds it and the command that mends it.
+    """List problems in a folder's captions, each with a query that finds it and a command that fixes it.
 
-    The exit code is 1 where anything is found.
+    The exit code is 1 if there are any.
     """
     check_overwrite(output, overwrite=overwrite)
     check_output(output, (".json",), "findings are written", overwrite=overwrite, inputs=[folder])

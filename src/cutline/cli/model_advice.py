@@ -10,7 +10,7 @@ from cutline.machine import Machine, model_advice
 
 
 def command_for(job: Job, machine: Machine) -> str:
-    """The advice in one line: a command that writes nothing, and how to go on from it."""
+    """The advice in one line: a command that writes nothing, and how to continue from it."""
     advice = model_advice(machine)
     options, size = advice.options, advice.gigabytes
     install = f"{advice.install} && " if advice.install else ""

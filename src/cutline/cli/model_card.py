@@ -14,7 +14,8 @@ from cutline.captioners.endpoint_factory import find_key
 from cutline.captioners.factory import options_of
 from cutline.captioners.hosted.nvidia import MODELS_URL
 from cutline.captioners.hosted.nvidia_models import HOSTED
-from cutline.captioners.hosted.presets import PRESETS, Preset
+from cutline.captioners.hosted.preset import Preset
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.interrogator.labels import PACKAGE
 from cutline.captioners.transformers.families import BLIP
 from cutline.captioners.transformers.family import Family, Weights
@@ -151,7 +152,7 @@ OF_INTERROGATOR = (Weights(repo=DEFAULT_CLIP, gigabytes=1.71, licence="MIT"), BL
 
 _EMBEDDED = {
     "pixels": "measures light, colour and layout; always ready",
-    "fake": "repeatable made-up captions, for trying things out",
+    "fake": "repeatable made-up captions, for trials",
     "interrogator": "phrases for image generators, by CLIP and a caption model",
 }
 

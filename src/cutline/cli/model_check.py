@@ -10,9 +10,9 @@ import re
 import time
 
 from cutline.captioners.factory import build_bare_endpoint
+from cutline.captioners.hosted.error_responses import SEE
 from cutline.captioners.hosted.nvidia_models import HOSTED
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.captioners.hosted.refusals import SEE
 from cutline.captioners.pool import build_captioner
 from cutline.captioners.spec import CaptionerOptions, Spec
 from cutline.errors import CutlineError, EndpointUnusable, RequestError

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from cutline import registry
 from cutline.captioners.endpoint_factory import find_key
-from cutline.captioners.hosted.presets import PRESETS, Preset
+from cutline.captioners.hosted.preset import Preset
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import CaptionerOptions, Spec, meant, providers
 from cutline.captioners.transformers.family import Family

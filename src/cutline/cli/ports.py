@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 def check_port(host: str, port: int) -> None:
     """Raise ConfigError if the port cannot be bound, before anything slow is begun."""
     if not 0 <= port <= 65535:  # getaddrinfo takes the rest of others
-        raise ConfigError(f"{port} is no port: ports are 0 to 65535")
+        raise ConfigError(f"{port} is not a port: ports are 0 to 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]

@@ -37,36 +37,36 @@ _STOPPED: Final = 3  # exit code
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Captioner:
-    """What captions the pictures, as in the studio; its key is that of the environment."""
+    """The model or chain, as in the studio; its key comes from the environment."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
     """`provider:name`, such as `openai:gpt-4o-mini`; `cutline models` lists the providers."""
     endpoint: str | None = None
     """URL of an OpenAI-compatible server."""
     chain: Path | None = None
-    """File of a chain, in place of a model."""
+    """Chain file, instead of a model."""
     plugin: tuple[str, ...] = ()
     """Python file with models of your own, which is run; several by repetition."""
     prompt: Annotated[str | None, Parameter(alias="-p")] = None
-    """A text, in which `{text}` is the caption that is there, or the name of a library prompt."""
+    """A text, in which `{text}` is the current caption, or the name of a library prompt."""
     system_prompt: str | None = None
-    """What the model is to be, sent before every prompt."""
+    """System message, sent before every prompt."""
     language: str | None = None
     """Language of the captions, such as `German`."""
     parameters: str | None = None
     """Such as `max_tokens=512, temperature=0.30`."""
     max_concurrent_requests: int | None = None
-    """Requests at once; by default found out while running."""
+    """Maximum number of concurrent requests. [default: measured while running]"""
 
     def choice(self) -> Choice:
-        """Raises ConfigError: options do not go together, or a value cannot be used."""
+        """Raises ConfigError: options contradict each other, or a value is invalid."""
         if self.chain is not None and (self.model is not None or self.prompt is not None):
             raise ConfigError("a chain names its models and prompts: remove --model and --prompt, or --chain")
         if self.model is None and self.chain is None:
-            raise ConfigError("say which model, such as -m openai:gpt-4o-mini; `cutline models` lists them")
+            raise ConfigError("name a model, such as -m openai:gpt-4o-mini; `cutline models` lists them")
         if self.prompt is not None and _is_file(self.prompt):
             file = printable(self.prompt)
-            raise ConfigError(f'{file} is a file: give the text in it, as -p "$(cat {file})"')
+            raise ConfigError(f'{file} is a file: pass its text, as -p "$(cat {file})"')
         return choice_of(
             model=self.model,
             endpoint=self.endpoint,
@@ -97,21 +97,21 @@ def propose(
         Existing,
         Parameter(
             help="skip captions only pictures without caption and proposal; append and prepend join the new "
-            "text with the old one; overwrite leaves what a person wrote, or nobody knows who."
+            "text with the old one; overwrite keeps captions by people or of unknown origin."
         ),
     ] = "skip",
     by_person: Annotated[
-        bool, Parameter(help="With --existing overwrite: also captions that a person wrote.")
+        bool, Parameter(help="With --existing overwrite: include captions by people.")
     ] = False,
     write: Annotated[bool, Parameter(help="Write the captions at once, as one edit.")] = False,
-    dry_run: Annotated[bool, Parameter(help="Say how many pictures would be captioned, and stop.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Print how many pictures would be captioned, and stop.")] = False,
     estimate: Annotated[
         bool,
         Parameter(help="Caption a few of the pictures, print time, tokens and cost of all, and stop."),
     ] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Have captions proposed by a model. Run the same command again to continue one that was stopped."""
+    """Propose captions by a model. Run the same command again to continue an interrupted one."""
     choice, settings = captioner.choice(), captioner.settings()
     if by_person and existing != "overwrite":
         raise ConfigError("--by-person goes with --existing overwrite: add it, or remove --by-person")
@@ -139,16 +139,16 @@ def proposals(
     /,
     *,
     where: Annotated[str, Parameter(help="Only the pictures that match, as in `cutline find`.")] = "",
-    accept: Annotated[bool, Parameter(help="Make the proposals the captions.")] = False,
+    accept: Annotated[bool, Parameter(help="Replace captions by the proposals.")] = False,
     changed: Annotated[
         bool,
-        Parameter(help="With --accept: also where the caption was changed since the proposal was made."),
+        Parameter(help="With --accept: even if the caption was changed after the proposal."),
     ] = False,
     reject: Annotated[bool, Parameter(help="Remove the proposals.")] = False,
     dry_run: Annotated[bool, Parameter(help="Show the proposals, and change nothing.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """List proposed captions beside those that are there; accept or reject them."""
+    """List proposed captions beside the current ones; accept or reject them."""
     if accept and reject:
         raise ConfigError("--accept and --reject exclude each other: give one of them")
     if changed and not accept:
@@ -173,7 +173,7 @@ def proposals(
         print_line(outcome(result))
         code = exit_code(result)
     if result.conflicts and accept:
-        print_line("`cutline proposals` shows them; --accept --changed accepts them all the same")
+        print_line("`cutline proposals` shows them; --accept --changed accepts them anyway")
     return code
 
 
@@ -214,7 +214,7 @@ def _report(result: GenerationResult, folder: str) -> int:
         print_line(f"stopped before {result.left:,} more{why}: the same command continues")
         return 130 if not why else _STOPPED
     if result.proposed:
-        print_line(f"`cutline proposals {name}` shows them, with --accept they become the captions")
+        print_line(f"`cutline proposals {name}` shows them, --accept makes them captions")
     if result.failures:
         print_line(f"`cutline find {name} status:failed` lists the pictures that failed")
     return 1 if result.failures else 0

@@ -1,9 +1,9 @@
-"""``cutline report``: what a run did, or what a dataset says, as one HTML file."""
+"""``cutline report``: a report of a run or a dataset, as one HTML file."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,39 +33,42 @@ def report(
         Literal["run", "dataset"] | None,
         Parameter(
             help="`run`: outcomes, measures, cost and samples of the run that wrote the input; `dataset`: "
-            "its captions. By default the run, where its journal is there and no option of a dataset given."
+            "its captions. By default the run, if its journal exists and no option of a dataset is given."
         ),
     ] = None,
     state: Annotated[
-        str | None, Parameter(help="Folder of the run's journal, where it is not beside its output.")
+        str | None, Parameter(help="Folder of the run's journal, if it is not beside its output.")
     ] = None,
     scores: Annotated[
         Path | None,
-        Parameter(help="Table of `cutline eval -o` about the run's output: shown among its measures."),
+        Parameter(help="Table of `cutline eval -o` for the run's output, to show among its measures."),
     ] = None,
     allow_private_urls: Annotated[
-        bool, Parameter(help="Download the run's pictures from private addresses too.")
+        bool, Parameter(help="Allow downloads of the run's pictures from private addresses.")
     ] = False,
-    where: Annotated[str, Parameter(help="Only what matches, as in `cutline find`.")] = "",
+    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
     of: Annotated[
         Literal["captions", "images", "none"],
-        Parameter(help="What is clustered, which needs the extra `analysis`; `none` for no clusters."),
+        Parameter(help="What to cluster, which needs the extra `analysis`; `none` for no clusters."),
     ] = "captions",
     clusters: Annotated[
         int | None,
-        Parameter(validator=validators.Number(gte=1, lte=MOST), help="By default as many as suggested."),
+        Parameter(
+            validator=validators.Number(gte=1, lte=MOST),
+            help="Number of clusters; by default the suggested one.",
+        ),
     ] = None,
     model: Model = None,
     weights: Weights = None,
     device: Device = "auto",
-    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Write what a run did, or what the captions of a dataset say, to one HTML file.
+    """Write a report of a run, or of the captions of a dataset, to one HTML file.
 
     Of a run: outcomes, distributions of all measures with the pictures at both ends, failures and skips with
-    pictures, cost, samples. Of a dataset: counts, words, clusters with their pictures, and what is worth a
-    look. The file loads nothing from elsewhere.
+    pictures, cost, samples. Of a dataset: counts, words, clusters with their pictures, and findings. The
+    file is complete in itself.
     """
     check_output(
         output,
@@ -88,36 +91,46 @@ def report(
     hint = ""
     if about is None:
         about = "run" if state or scores or (not given and has_run(folder)) else "dataset"
-        place = journal_folder(folder)
-        if about == "dataset" and not given and place is not None:
-            hint = (
-                f"of the captions, as {printable(str(place))} has no journal of a run; --state names another"
-            )
+        hint = _hint(folder) if about == "dataset" and not given else ""
     if about == "run":
         if given:
-            raise ConfigError(f"{given[0]} is for the report of a dataset: leave it out, or --about dataset")
+            raise ConfigError(f"{given[0]} is for the report of a dataset: remove it, or add --about dataset")
         page = run_report(
             folder, state=state, scores=scores, allow_private=allow_private_urls, progress=_progress()
         )
         return _write(output, page, "report of the run", "--about dataset reports on its captions")
-    of_run = {"--state": state is not None, "--scores": scores is not None}
-    if name := next(
-        (name for name, is_given in of_run.items() if is_given), "--allow-private-urls" * allow_private_urls
-    ):
-        raise ConfigError(f"{name} is for the report of a run: leave it out, or --about run")
+    of_run = {
+        "--state": state is not None,
+        "--scores": scores is not None,
+        "--allow-private-urls": allow_private_urls,
+    }
+    _refuse_run_options([name for name, is_given in of_run.items() if is_given])
     unused = [name for name in ("--clusters", "--model", "--weights", "--device") if options[name]]
     if of == "none" and unused:
-        raise ConfigError(f"{unused[0]} is for clusters: leave it out, or change --of none")
+        raise ConfigError(f"{unused[0]} is for clusters: remove it, or change --of none")
     opened = dataset.open(folder)
     rows = find_rows(opened, where) if where else None
     embeddings = None
     if of != "none":
         embeddings = opened.embeddings(of, model=model, weights=weights, device=device)
         if compute(embeddings, rows).stopped:
-            print_line("stopped; what is computed is kept: run the same command again to go on")
+            print_line("stopped; finished work is kept: run the same command again to continue")
             return 130
     page = dataset_report(opened, rows, embeddings, clusters)
     return _write(output, page, "report", hint)
+
+
+def _hint(folder: str) -> str:
+    """Why an output gets the report of a dataset."""
+    place = journal_folder(folder)
+    if place is None:
+        return ""
+    return f"of the captions, as {printable(str(place))} has no journal of a run; --state names another"
+
+
+def _refuse_run_options(given: Sequence[str]) -> None:
+    if given:
+        raise ConfigError(f"{given[0]} is for the report of a run: remove it, or add --about run")
 
 
 def _progress() -> Callable[[int, int], None]:

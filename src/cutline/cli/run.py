@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -52,15 +52,3 @@ def run(
     from cutline.cli.execute import run_action
 
     return run_action(dataclasses.replace(job, model=model, run=options), service.key, actions)
-
-
-def place_of(option: str) -> str:
-    """Where ``--option`` belongs in a job file; empty if nowhere."""
-    name = option.partition("=")[0].lstrip("-").replace("-", "_")
-    for field in dataclasses.fields(Job):
-        if field.name == name:
-            return f"`{name} = …`"
-        group: Any = field.default_factory
-        if dataclasses.is_dataclass(group) and name in {one.name for one in dataclasses.fields(group)}:
-            return f"`{name} = …` under [{field.name}]"
-    return ""

@@ -6,8 +6,9 @@ import contextlib
 import json
 import logging.config
 import os
+import sys
 import tempfile
-from typing import Annotated, Any, Literal, TypedDict, get_origin
+from typing import Annotated, Any, Final, Literal, TypedDict, get_origin
 
 from cyclopts import Parameter
 
@@ -20,9 +21,12 @@ from cutline.terminal import print_error
 try:
     import uvicorn
 
-    from cutline.service.settings import OPTIONS, LogFormat, LogLevel, Settings, ignored_variables
+    from cutline.service.settings import OPTIONS, LogFormat, LogLevel, Settings
+    from cutline.service.variables import check_variables, ignored_variables
 except ImportError:
     raise MissingExtra("cutline serve", "serve") from None
+
+_NOT_STARTED: Final = 3  # exit code
 
 
 def _options() -> dict[str, Any]:
@@ -60,8 +64,8 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     given: dict[str, Any] = {**(options or {})}
     if given.pop("engine", "local") == "ray":
         raise ConfigError(
-            "cutline serve needs no Ray: start it on each host with one PostgreSQL as --store, and a proxy "
-            "before them; docs/hosts.md shows how"
+            "cutline serve does not use Ray: start it on each host with one PostgreSQL as --store, behind a "
+            "proxy; see docs/hosts.md"
         )
     reload = given.pop("reload", False)
     settings = Settings.read(given)
@@ -127,14 +131,29 @@ def _run(settings: Settings, app: Any | None, reloading: dict[str, Any] | None) 
     }
     logging.config.dictConfig(config["log_config"])
     log = logging.getLogger("cutline.service")
-    for name in settings.unknown_variables(settings.env_file):
+    for name in check_variables(Settings.model_fields, settings.env_file):
         log.warning("unknown setting ignored variable=%s", name)
-    for name in ignored_variables() if settings.env_file is None else ():
-        log.warning("setting in .env ignored variable=%s: pass --env-file .env if that is meant", name)
+    for name in ignored_variables(Settings.model_fields) if settings.env_file is None else ():
+        log.warning("setting in .env ignored variable=%s: pass --env-file .env if that is intended", name)
     served = app or "cutline.service.asgi:create"
     if reloading is None:
-        uvicorn.run(served, workers=settings.workers, **config)
+        _run_until_stopped(served, settings.workers, config)
     else:
         from cutline.service.lifecycle.reload import Reload, watched_files
 
         Reload(uvicorn.Config(served, **config), lambda: watched_files(reloading)).run()
+
+
+def _run_until_stopped(served: Any, workers: int | None, config: dict[str, Any]) -> None:
+    """As uvicorn does, but without a traceback where one process is interrupted more than once."""
+    from cutline.service.lifecycle.server import Server
+
+    settings = uvicorn.Config(served, workers=workers, **config)
+    if settings.workers > 1:
+        uvicorn.run(served, workers=workers, **config)
+        return
+    server = Server(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)

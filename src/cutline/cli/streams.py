@@ -1,6 +1,6 @@
 """Standard streams that may be closed, full, or in an encoding without the program's characters.
 
-A run goes on when nobody reads what it prints: its captions are in files.
+A run continues when nobody reads what it prints: its captions are in files.
 """
 
 from __future__ import annotations

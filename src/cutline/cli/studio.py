@@ -1,4 +1,4 @@
-"""``cutline studio``: the captions of a folder, seen and edited in the browser."""
+"""``cutline studio``: view and edit the captions of a folder in the browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from pydantic import SecretStr
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, outcome, print_superseded
+from cutline.cli.dataset_options import (
+    DEFAULTS,
+    DatasetOptions,
+    Input,
+    outcome,
+    print_several,
+    print_superseded,
+)
 from cutline.cli.ports import check_port
 from cutline.dataset.dataset import Dataset
 from cutline.errors import CutlineError, MissingExtra
@@ -23,7 +30,9 @@ from cutline.terminal import print_line
 
 try:
     import uvicorn
+    from fastapi import FastAPI
 
+    from cutline.service.lifecycle.server import Server
     from cutline.studio.app import create_app
     from cutline.studio.events import Events
     from cutline.studio.listed_dataset import ListedDataset
@@ -41,33 +50,39 @@ class StudioOptions:
     port: int = 8642
     """Port to listen on; 0 takes a free one."""
     no_open: bool = False
-    """Do not open the browser, which is opened where the command runs at a terminal."""
+    """Do not open the browser, as the command does at a terminal."""
     root: tuple[Path, ...] = ()
-    """Folder that the page may open, with those below it; several by repetition. Besides FOLDER, or in place
-    of the working folder."""
+    """Folder that the page may open, with its sub-folders, in addition to FOLDER or instead of the working
+    folder; several by repetition."""
     endpoint: tuple[str, ...] = ()
-    """Server that captions may come from, where other machines use the studio; several by repetition."""
+    """Server to request captions from, if other machines use the studio; several by repetition."""
     chain: tuple[Path, ...] = ()
     """Chain file, or folder of them, that the page offers by name; several by repetition."""
     plugin: tuple[str, ...] = ()
     """Python file with models of your own, which is run; several by repetition."""
     api_key: Annotated[str | None, Parameter(env_var="CUTLINE_SERVICE_KEY")] = None
-    """Key that the page asks for; better set in CUTLINE_SERVICE_KEY."""
+    """Key that the page requires; better set in CUTLINE_SERVICE_KEY."""
     insecure: bool = False
-    """Listen on other addresses without a key."""
+    """Allow other addresses than loopback without a key."""
     allowed_host: tuple[str, ...] = ()
-    """Host name that requests may use for this server, besides its address."""
+    """Host name that requests may use for this server, in addition to its address."""
 
 
 _DEFAULTS: Final = StudioOptions()
 _PATIENCE: Final = 1.0  # seconds to list the folder before the studio responds
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Prints the address, and opens it in the browser, as soon as it responds."""
 
     opens = False
     events: Events | None = None
+    failure: Exception | None = None
+    """Why the folder of the command could not be opened."""
+
+    def fail(self, error: Exception) -> None:
+        """End, as there is nothing to show."""
+        self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.events is not None:
@@ -87,7 +102,7 @@ class _Server(uvicorn.Server):
 
 
 def _open(settings: StudioSettings, folder: str | None) -> Dataset | ListedDataset | None:
-    """None: the page says what to do without pictures. A large folder is listed while the studio responds."""
+    """The dataset; None without pictures. A large folder is listed while the studio responds."""
     if folder is None:
         return None
     opening = ListedDataset(settings, folder)
@@ -100,18 +115,16 @@ def _open(settings: StudioSettings, folder: str | None) -> Dataset | ListedDatas
         return None
 
 
-def _report(found: Dataset | CutlineError) -> None:
-    """What there is to know of a dataset that was opened, or why it was not."""
-    if isinstance(found, CutlineError):
-        print_line(str(found))
-        return
+def _report(found: Dataset) -> None:
+    """Print notes about an opened dataset."""
     for result in found.recovered:
         print_line(f"finished an interrupted edit: {outcome(result)}")
     print_superseded(found)
+    print_several(found)
 
 
 def _roots(named: tuple[Path, ...], folder: str | None) -> tuple[Path, ...]:
-    """What the page may open: the folder that is named too, or the working folder where nothing is."""
+    """The folders that the page may open: the named ones, else the working folder."""
     if folder is None:
         return named or (Path.cwd(),)
     return (*named, Path(folder)) if Path(folder).is_dir() else named
@@ -137,22 +150,8 @@ def _settings(folder: str | None, options: StudioOptions, dataset: DatasetOption
     )
 
 
-def studio(
-    folder: Input | None = None,
-    /,
-    *,
-    options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
-    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
-) -> int:
-    """See and edit captions in the browser, until stopped."""
-    settings = _settings(folder, options, dataset)
-    settings.check()
-    check_port(settings.host, settings.port)
-    found = _open(settings, folder)
-    if isinstance(found, Dataset):
-        _report(found)
-    app = create_app(settings, found, empty=None if found is not None else folder, opened=_report)
-    server = _Server(
+def _server(app: FastAPI, settings: StudioSettings) -> _Server:
+    return _Server(
         uvicorn.Config(
             app,
             host=settings.host,
@@ -165,8 +164,39 @@ def studio(
             timeout_graceful_shutdown=2,
         )
     )
+
+
+def studio(
+    folder: Input | None = None,
+    /,
+    *,
+    options: Annotated[StudioOptions, Parameter(name="*")] = _DEFAULTS,
+    dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
+    """View and edit captions in the browser, until stopped."""
+    settings = _settings(folder, options, dataset)
+    settings.check()
+    check_port(settings.host, settings.port)
+    found = _open(settings, folder)
+    if isinstance(found, Dataset):
+        _report(found)
+
+    def opened(late: Dataset | Exception) -> None:
+        if isinstance(late, Dataset):
+            _report(late)
+        elif isinstance(late, NoPictures) or (
+            isinstance(late, CutlineError) and app.state.workspace.is_in_use
+        ):
+            print_line(str(late))
+        else:
+            server.fail(late)
+
+    app = create_app(settings, found, empty=None if found is not None else folder, opened=opened)
+    server = _server(app, settings)
     server.events = app.state.events
     server.opens = sys.stdout.isatty() and not options.no_open
     with contextlib.suppress(KeyboardInterrupt):  # raised again once all is closed
         server.run()
+    if server.failure is not None:
+        raise server.failure
     return 0

@@ -13,16 +13,26 @@ from rich.text import Text
 
 from cutline.engine.report import Interrupted, Report
 from cutline.errors import BudgetSpent, EndpointUnusable, ManyFailed, SourceError
-from cutline.formatting import duration, money, most_common, plural, printable, short_number
+from cutline.files import similar_path
+from cutline.formatting import duration, money, most_common, plural, printable, ranked, short_number
 from cutline.installation import exact
 from cutline.job import Job
 from cutline.records import Slowdown
-from cutline.storage import is_url
+from cutline.storage import is_remote, is_url, local_path
 from cutline.terminal import Console
 
 _MAY_NEED_OPTIONS = frozenset({"rejected", "parameter", "empty", "schema-miss"})
 _FINAL = frozenset(
-    {"bad-row", "blocked-path", "damaged-shard", "decode", "prompt-variable", "too-large", "unsupported"}
+    {
+        "bad-row",
+        "bad-url",
+        "blocked-path",
+        "damaged-shard",
+        "decode",
+        "prompt-variable",
+        "too-large",
+        "unsupported",
+    }
 )  # a repetition gives the same
 SLOW = 10.0  # seconds
 MAX_CHARACTERS = 400  # of a caption in the table of the first ones
@@ -31,6 +41,7 @@ LINES = 2  # of each caption in the table of the first ones, on a terminal
 LINES_OF_SUMMARY = 12  # the line of the command and the table's head included
 MAX_KINDS = 5  # of failures in the summary
 MAX_CAUSES = 3  # of each kind
+MAX_KEY = 200  # letters of a picture's key
 
 
 def first_rows(report: Report) -> None:
@@ -92,12 +103,12 @@ def _continuation(report: Report) -> str:
 
 def examples(report: Report) -> Iterator[str]:
     """The most common causes of the most common kinds of failure, one a line, each with a picture."""
-    for kind, _ in report.known.kinds.most_common(MAX_KINDS):
+    for kind, _ in ranked(report.known.kinds, MAX_KINDS):
         causes = report.causes.get(kind, ())
         often = sum(cause.count > 1 for cause in causes)
         all_shown = len(causes) <= MAX_CAUSES
         for cause in causes if all_shown else causes[: min(often + 1, MAX_CAUSES)]:
-            message, key = exact(printable(cause.message)), printable(cause.key)
+            message, key = exact(printable(cause.message)), printable(_short(cause.key))
             if cause.count > 1:
                 minimum = "" if cause.exact else "at least "
                 yield f"{kind}: {minimum}{cause.count:,} x {message.removesuffix('.')}, such as {key}"
@@ -105,9 +116,17 @@ def examples(report: Report) -> Iterator[str]:
                 yield f"{kind}: {'' if all_shown else 'such as '}{key}: {message}"
 
 
+def _short(key: str) -> str:
+    return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…"
+
+
 def failed_in_a_line(report: Report) -> str:
-    """The failures of a quiet run in one line."""
+    """Why a quiet run failed, in one line."""
     counts = report.counts
+    if counts.failures <= report.allow_failures:  # it fails for what has no picture
+        found = [f"{report.missing:,} without a picture"] if report.missing else []
+        found += [printable(str(left_over)) for left_over in report.left_over]
+        return f"{'; '.join(found)}; --on-missing ignore lets such a run succeed"
     file = next((path for path in report.outputs if path.endswith(".failures.jsonl")), "")
     where = f"; all are listed in {_relative(file)}" if file else ""
     example = next(examples(report), "")
@@ -169,11 +188,13 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
             "for pictures at private addresses: run again with --allow-private-urls "
             "(for a job also CUTLINE_JOB_ALLOW_PRIVATE_URLS=true)"
         )
+    if "bad-url" in kinds:
+        yield "for URLs that cannot be fetched: correct them in the input, and run the same command again"
     if "truncated" in kinds:
         yield "for truncated captions: run again with a larger --max-tokens and --on-change redo-failed"
         if job.model.truncated == "fail":
             yield "or keep what there is of them, without a new request: --truncated sentence"
-    others = set(kinds) - {"prompt-variable", "truncated", "blocked-address"}
+    others = set(kinds) - {"prompt-variable", "truncated", "blocked-address", "bad-url"}
     if others and not job.run.retry_failed:
         fix = "" if others - _FINAL else "once the cause is fixed, "
         other = "; where an option has to change, with that and --on-change redo-failed"
@@ -181,8 +202,22 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
         yield f"{fix}run again with --retry-failed to retry the failed ones{other if may_change else ''}"
 
 
+def _misnamed(report: Report) -> Iterator[str]:
+    """The file that the first missing picture may be, such as one in other letter case."""
+    job, causes = report.job, report.causes.get("missing", ())
+    place = local_path(job.input.image_root or job.input_path)
+    if causes and not is_remote(place):
+        folder = place if Path(place).is_dir() else Path(place).parent
+        if found := similar_path(Path(folder, causes[0].key)):
+            yield printable(f"{causes[0].key} is missing{found}")
+        elif place == local_path(job.input_path) and folder != place and not report.counts.captions:
+            yield printable(
+                f"the input's paths start from {Path(folder).resolve()}: --image-root names another folder"
+            )
+
+
 def _missing(report: Report) -> Iterator[str]:
-    """What the input holds besides the samples with pictures."""
+    """The contents of the input other than samples with pictures."""
     if report.on_missing != "ignore":
         yield from (printable(str(left_over)) for left_over in report.left_over)
     if report.missing_counts and report.on_missing == "warn":
@@ -197,7 +232,7 @@ def _slowdown(slowdown: Slowdown) -> Iterator[str]:
 
 
 def _changes(report: Report) -> Iterator[str]:
-    """The pictures that are others than before, or may be."""
+    """The pictures that have changed, or may have."""
     if report.changed:
         yield f"{plural(report.changed, 'picture')} captioned again: the picture or its prompt has changed"
     if report.unchecked:
@@ -218,7 +253,7 @@ def _hints(report: Report) -> Iterator[str]:
     """Remarks and suggested next steps."""
     counts, job = report.counts, report.job
     if counts.total and not report.fresh.total and report.stopped is None:
-        yield "nothing to do for the model: every picture had its outcome from an earlier run"
+        yield "nothing to caption: every picture has an outcome from an earlier run"
     yield from stage_lines(report)
     yield from _slowdown(report.slowdown)
     yield from _changes(report)
@@ -235,6 +270,7 @@ def _hints(report: Report) -> Iterator[str]:
         yield f"{missing} without the optional step {name} ({most_common(Counter(kinds))}){retry}"
     if report.stopped is None:
         yield from _checks(report)
+        yield from _misnamed(report)
         yield from _failed(counts.kinds.keys() - report.failed_checks.keys(), job)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were skipped; caption them with --existing overwrite, append or prepend"

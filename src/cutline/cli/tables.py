@@ -1,4 +1,4 @@
-"""Tables on the output stream: without lines, and as wide as they need to be where it is no terminal."""
+"""Tables on the output stream: without lines, and as wide as they need to be where it is not a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from cutline.terminal import Console
 
 PIPED_WIDTH: Final = 250
-"""Columns of a table when the output is no terminal: long names stay on one line."""
+"""Columns of a table when the output is not a terminal: long names stay on one line."""
 
 
 def new_table(*texts: str, numbers: Iterable[str] = ()) -> Table:

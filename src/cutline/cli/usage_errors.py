@@ -12,9 +12,18 @@ from cutline.files import SEVERAL_INPUTS
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
-_MODELS = {  # how commands without --model name theirs
-    "compare": "models are arguments, as in `cutline compare pixels blip --input-path photos/`",
-    "judge": "--judge names the model that judges",
+_ARGUMENTS = "models are arguments, as in `cutline compare pixels blip --input-path photos/`"
+_FILTERS = "a judge takes all pictures of the outputs; `cutline filter` takes some before they are captioned"
+_INSTEAD = {  # what to give in place of options that people look for, by command
+    "compare": {"--model": _ARGUMENTS, "-m": _ARGUMENTS},
+    "judge": {
+        **dict.fromkeys(("--model", "-m"), "--judge names the model that judges"),
+        **dict.fromkeys(("--keep", "--dedup", "--filter"), _FILTERS),
+        "--references": "`cutline eval` scores by them; `cutline compare --references --judge` shows both",
+    },
+}
+_NOT_THERE = {  # for any command
+    "--keep-parts": "a run on Ray leaves no parts, as what its workers do goes into one output",
 }
 _MAX_WORD = 60
 _MAX_TOKENS = 8
@@ -37,10 +46,12 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
         message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
         words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
         several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
-        cure = "captions to compare with go behind --against" if arguments[0] == "eval" else SEVERAL_INPUTS
+        cure = "give the captions to compare with as --against" if arguments[0] == "eval" else SEVERAL_INPUTS
         return message + (f"; {cure}" if several else "")
     message = " ".join(str(error).split()).removesuffix(".")
     message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
+    if isinstance(error, cyclopts.UnknownOptionError):
+        message = message.partition(". Did you mean")[0]
     if isinstance(error, cyclopts.CoercionError):
         for kind, expected in _KINDS.items():
             message = re.sub(
@@ -55,17 +66,22 @@ def usage_hint(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 
 
 def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
-    """What to give in place of an option that other commands have."""
+    """What to give in place of an option that the command does not have."""
     if not isinstance(error, cyclopts.UnknownOptionError):
         return ""
     option = error.token.keyword or error.token.value
-    if arguments[0] in _MODELS and option in ("--model", "-m"):
-        return f": {_MODELS[arguments[0]]}"
+    if option in _NOT_THERE:
+        return f": {_NOT_THERE[option]}"
+    if instead := _INSTEAD.get(arguments[0], {}).get(option):
+        return f": {instead}"
     if arguments[0] != "run":
-        return ""
-    from cutline.cli.run import place_of
+        from cutline.option_names import suggested_option
 
-    place = place_of(option)
+        known = [name for one in error.argument_collection if one.parse for name in one.names]
+        return suggested_option(option, known, lambda name, value: f"{name} {value}".rstrip())
+    from cutline.job import place_of
+
+    place = place_of(option.partition("=")[0].lstrip("-").replace("-", "_"))
     return f"; other options belong in the job file{place and ': ' + place}"
 
 

@@ -33,33 +33,34 @@ def words(
         str | None, Parameter(help="Compare with the captions that match this query, not with all others.")
     ] = None,
     phrases: Annotated[
-        Literal[1, 2, 3] | None, Parameter(help="Count phrases of two or three words, not words.")
+        Literal[1, 2, 3] | None, Parameter(help="Count phrases of two or three words instead of words.")
     ] = None,
     sort: Annotated[
         Order | None,
-        Parameter(help="By default `score` (what the captions have more often) where there are others."),
+        Parameter(help="By default `score` (more frequent than in the others) if there are others."),
     ] = None,
     least: Annotated[
-        int, Parameter(validator=validators.Number(gte=1), help="Leave out what fewer captions have.")
+        int, Parameter(validator=validators.Number(gte=1), help="Omit terms of fewer captions.")
     ] = 1,
     limit: Annotated[
         int | None,
-        Parameter(validator=validators.Number(gte=1), help="At most so many terms; 30 at a terminal."),
+        Parameter(validator=validators.Number(gte=1), help="Maximum number of terms; 30 at a terminal."),
     ] = None,
     stop_words: Annotated[
         tuple[str, ...],
-        Parameter(help="Words to leave out: languages such as en or de, files of words, or `none`."),
+        Parameter(help="Words to omit: languages such as en or de, files of words, or `none`."),
     ] = ("en",),
     output: Annotated[
         Path | None,
         Parameter(
-            name=("--output", "-o"), help="Write them to a .csv file, or as a word cloud to an .svg file."
+            name=("--output", "-o"),
+            help="Write the terms to a .csv file, or as a word cloud to an .svg file.",
         ),
     ] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the output if it is there.")] = False,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Count the words of a folder's captions, and tell which a part of them has more often than the rest."""
+    """Count the words of a folder's captions, and compare a part of them with the rest."""
     check_overwrite(output, overwrite=overwrite)
     check_output(
         output, (".csv", ".svg"), "words are written", overwrite=overwrite, inputs=[folder, *stop_words]
@@ -106,7 +107,7 @@ def _ends(terms: list[Term], limit: int) -> list[Term]:
 
 def _show(terms: list[Term], total: int, *, compared: bool) -> None:
     if not terms:
-        print_line("there are no words: the captions are empty, or all left out")
+        print_line("there are no words: the captions are empty, or all are omitted")
         return
     term_column, *numbers = COLUMNS if compared else COLUMNS[:4]
     table = new_table(term_column, numbers=numbers)

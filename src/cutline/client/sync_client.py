@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -43,6 +44,7 @@ class Client:
     ) -> None:
         self._inner = AsyncClient(url, api_key=api_key, timeout=timeout, retries=retries)
         self._loop = BackgroundLoop("cutline-client")
+        weakref.finalize(self, _close, self._loop, self._inner)  # of a client that nobody closes
 
     def __repr__(self) -> str:
         return repr(self._inner).replace("Async", "", 1)
@@ -55,9 +57,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; a closed client takes no more calls."""
-        if self._loop.is_alive:
-            self._loop.run(self._inner.aclose())
-            self._loop.close()
+        _close(self._loop, self._inner)
 
     ready = _plain(AsyncClient.ready)
     caption = _plain(AsyncClient.caption)
@@ -72,3 +72,9 @@ class Client:
         if not self._loop.is_alive:
             raise ConfigError("the client is closed: create a new one")
         return self._loop.run(call(self._inner))
+
+
+def _close(loop: BackgroundLoop, client: AsyncClient) -> None:
+    if loop.is_alive and not loop.is_current:
+        loop.run(client.aclose())
+        loop.close()

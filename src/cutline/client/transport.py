@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -120,6 +121,9 @@ class Transport:
         if self._key is not None:
             text = self._key.redact(text)
         message = f"{self.shown} responded {status}: {' '.join(text.split())[:300]}"
+        if status == 404 and self.url.endswith("/v1"):
+            root = self.shown.removesuffix("/v1")
+            message = f"{self.shown} is the address for OpenAI's clients: the service itself is at {root}"
         if status == 401:
             return EndpointUnusable(f"{message}; pass api_key, or set CUTLINE_SERVICE_KEY")
         if status in _RETRYABLE:
@@ -140,6 +144,7 @@ class Transport:
                 connector=self._socks.connector() if self._socks else None,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
+            weakref.finalize(self, _drop, self._session)  # of a client that nobody closes
         return self._session
 
     async def aclose(self) -> None:
@@ -147,6 +152,14 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _drop(session: aiohttp.ClientSession) -> None:
+    """Close a session whose event loop may have ended, as far as that goes without waiting."""
+    closed = session.close()
+    with contextlib.suppress(StopIteration, RuntimeError):
+        closed.send(None)
+    closed.close()
 
 
 def _wait(error: Retryable) -> float:

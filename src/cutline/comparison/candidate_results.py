@@ -1,4 +1,4 @@
-"""What each candidate of a comparison comes to: its answers read, and its figures."""
+"""Results of each candidate of a comparison: its answers and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison comes to: the pictures, and each candidate's answers and figures."""
+"""Results of a comparison: the pictures, and each candidate's answers and figures."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ from cutline.comparison.results import Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.overlap import output_paths, refuse_overlap
-from cutline.engine.recorded_captions import Answers, read_answers, samples_in
-from cutline.engine.report import EXIT_INTERRUPTED, EXIT_OK, Interrupted
+from cutline.engine.overlap import refuse_overlap, run_paths
+from cutline.engine.recorded_captions import Answers, read_answers, samples_in, unreadable_rows
+from cutline.engine.report import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, Interrupted
 from cutline.engine.report_file import ReportFile
 from cutline.engine.state import State, state_folder
 from cutline.errors import ConfigError
@@ -55,7 +55,8 @@ class Plan:
 
     ``blind`` hides the names behind a click, ``references`` is a file of what people wrote. The job's
     ``output_path`` is the report's, and the similarity model of its checks measures every candidate,
-    whether or not they drop anything. ``judge`` is a model that judges their captions.
+    whether or not they drop anything. ``judge`` is a model that judges their captions. With
+    ``allow_missing`` rows that cannot be read are no fault.
     """
 
     candidates: Sequence[str]
@@ -64,6 +65,7 @@ class Plan:
     blind: bool = False
     references: str | None = None
     judge: str = ""
+    allow_missing: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +126,13 @@ class ComparisonRunner:
             self._metrics.append(metric(measured_by, device=job.local.device))
         path = self.plan.references
         self._references = None if path is None else ReferenceScorer(path, self.hooks.message)
+        self._unread = False  # rows of outputs or references
         self._folder = state_folder(self._output, job.run.state)
         self._judge = self._judge_of(parse_judge(judge, bare, self.plan.key)) if judge else None
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
         outputs = [candidate.output for candidate in self._candidates if candidate.output]
-        refuse_overlap(job.input_path, output_paths(self._output, job.run.state), "", outputs)
+        refuse_overlap(run_paths(job.input_path, self._output, job.run.state), "", outputs)
 
     async def run(self) -> ComparisonRun:
         """Run the comparison; raises as ``run_job``."""
@@ -138,6 +141,7 @@ class ComparisonRunner:
         keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
         if self._references is not None:
             self._references.match(keys, self.plan.job.input_path or self._candidates[0].output)
+            self._unread = not self._references.is_complete
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a comparison")
@@ -153,6 +157,8 @@ class ComparisonRunner:
                 return self._ended(None)
             report.write(await asyncio.to_thread(self._rendered, comparison))
         exit_code = max((run.exit_code for run in runs), default=EXIT_OK)
+        if self._unread and not self.plan.allow_missing:
+            exit_code = max(exit_code, EXIT_FAILURES)
         if comparison.judgment is not None:
             exit_code = max(exit_code, comparison.judgment.exit_code)
         return self._ended(comparison, exit_code)
@@ -260,6 +266,9 @@ class ComparisonRunner:
                 )
             if answers.matched_by != "ids":
                 self.hooks.message(f"{output} and the pictures matched by {answers.matched_by}")
+            if answers.damaged:
+                self._unread = True
+                self.hooks.message(f"{output}: {unreadable_rows(answers.damaged)}")
         return found
 
     async def _score(self, samples: Sequence[Sample], answers: Sequence[Answers]) -> list[ScoredPicture]:

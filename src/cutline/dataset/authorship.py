@@ -1,4 +1,4 @@
-"""Which captions a person wrote, as far as is known."""
+"""Which captions were written by people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OWNERSHIP: Final = "sidecars.sqlite"
 
 
 class Authorship:
-    """Of a caption that an edit wrote, the edit tells; of others, what runs recorded in ``state``.
+    """Uses the history for captions that edits wrote, and the records of runs in ``state`` for others.
 
     A caption of unknown origin counts as a person's.
     """
@@ -27,7 +27,7 @@ class Authorship:
         self._entries, self._source = entries, source
 
     def by_person(self, rows: Iterable[int]) -> set[int]:
-        """The rows, of these, with captions that a person wrote; all of them have captions."""
+        """Those of the rows, which have captions, whose caption a person wrote."""
         edits = {file: not model or bool(author) for file, _, model, author in self._history.last_edits()}
         runs = written_files(self._state / _OWNERSHIP)
         found = set()

@@ -1,4 +1,4 @@
-"""The captions of a folder as they were read last, in the user's cache: only changed files are read again."""
+"""A cache of a folder's captions in the user's cache folder: only changed files are read again."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ Stamp = tuple[int, int, int]
 
 
 def cache_file(folder: Path, root: str, *details: str | None) -> Path:
-    """The file in ``folder`` for the captions below ``root``, as they are read with ``details``."""
+    """The cache file in ``folder`` for the captions below ``root``, read with the options ``details``."""
     name = "\0".join([root, *(detail or "" for detail in details)])
     return folder / f"{hashlib.blake2b(os.fsencode(name), digest_size=16).hexdigest()}.arrow"
 
 
 class CaptionCache:
-    """Reads captions in the order of rows, from ``file`` where that knows their present version.
+    """Reads captions in the order of rows, from ``file`` if it has their current version.
 
-    A cache that is damaged, or another program's, counts as none; so does one that cannot be written.
+    A damaged or foreign cache is ignored, as is one that cannot be written.
     """
 
     def __init__(self, root: str, files: CaptionFiles, file: Path | None) -> None:
@@ -55,7 +55,7 @@ class CaptionCache:
         self._hits = 0
 
     def read(self, entries: Sequence[Entry]) -> list[str | None]:
-        """The captions of the rows that come next."""
+        """Read the captions of the next rows."""
         if self._file is None:
             return [self._files.read(entry) for entry in entries]
         if self._known is None:
@@ -63,12 +63,12 @@ class CaptionCache:
         return [self._read(entry, self._known) for entry in entries]
 
     def forget(self, row: int) -> None:
-        """The caption of a row is not the one that was read."""
+        """Drop the cached caption of a row, which has changed."""
         if row < len(self._stamps):
             self._stamps[row] = None
 
     def save(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:
-        """Keep what was read, once all is."""
+        """Save the cache once all captions are read."""
         rows = [row for row, stamp in enumerate(self._stamps) if stamp is not None]
         stamps = [stamp for stamp in self._stamps if stamp is not None]
         is_new = self._known is not None and not self._hits == len(rows) == len(self._known)
@@ -99,7 +99,7 @@ class CaptionCache:
         return caption
 
     def _stamp(self, entry: Entry) -> Stamp | None:
-        """Taken before the file is read, so that a change meanwhile shows; None for what is no plain file."""
+        """Taken before the file is read, to notice a change meanwhile; None if not a regular file."""
         try:
             status = os.lstat(os.path.join(self._root, entry.sidecar))  # noqa: PTH118 - strings
         except OSError:
@@ -120,7 +120,7 @@ class CaptionCache:
 
 
 def _bound(newest: Path) -> None:
-    """Delete the oldest caches beside ``newest`` where all are too large."""
+    """Delete the oldest caches beside ``newest`` if together they are too large."""
     found = sorted(
         ((path.stat(), path) for path in newest.parent.glob("*.arrow")), key=lambda each: -each[0].st_mtime_ns
     )
@@ -140,7 +140,7 @@ def _encode(table: pa.Table) -> bytes:
 
 
 def _decode(data: bytes) -> pa.Table:
-    """ValueError or ArrowException: it is none, or damaged."""
+    """Raises ValueError or ArrowException: the file is not a cache, or damaged."""
     if not data.startswith(_MAGIC):
         raise ValueError("another program's file")
     digest, _, content = data[len(_MAGIC) :].partition(b"\n")

@@ -1,4 +1,4 @@
-"""Captions compared with another set of captions, and with their pictures."""
+"""Compare captions with another set of captions, and with their pictures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _BLOCK: Final = 8192  # rows
 
 
 def caption_fit(own: Embeddings, progress: Progress | None = None) -> Similar:
-    """How well each caption fits its picture, by cosines, the worst first; ``own``: of images by CLIP.
+    """How well each caption fits its picture, by cosines, the worst first; ``own``: CLIP image embeddings.
 
     Raises:
         ConfigError: the model of ``own`` embeds no texts, or no picture has a caption.
         StopEdit: ``progress`` raised it.
     """
     if own.of != "images":
-        raise ConfigError("captions are compared with pictures by embeddings of images by clip")
+        raise ConfigError("comparing captions with pictures needs embeddings of images by clip")
     captions = own.of_captions()
     captions.compute(progress)
     rows, scores = _cosines(own, captions)
@@ -42,7 +42,7 @@ def caption_fit(own: Embeddings, progress: Progress | None = None) -> Similar:
 
 
 def _cosines(own: Embeddings, others: Embeddings) -> tuple[RowNumbers, npt.NDArray[np.float32]]:
-    """The rows that have a vector in both, which are of one store, and their cosines, the least first."""
+    """The rows with a vector in both, which share a store, and their cosines, the smallest first."""
     here, there = own.places(), others.places()
     rows = np.flatnonzero((here >= 0) & (there >= 0))
     own.store.check(np.concatenate([here[rows], there[rows]]))
@@ -58,9 +58,10 @@ def _cosines(own: Embeddings, others: Embeddings) -> tuple[RowNumbers, npt.NDArr
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionDifference:
-    """``rows`` by the cosines ``scores`` of both captions, the least alike first; ``texts`` of the other set.
+    """``rows`` by the cosines ``scores`` of both captions, the least similar first; ``texts``: the others.
 
-    ``gained``: words that the other set has more often, the surest first; ``lost``: that the dataset has.
+    ``gained``: words that are more frequent in the other set, the most significant first; ``lost``: in the
+    dataset.
     """
 
     rows: RowNumbers
@@ -73,7 +74,7 @@ class CaptionDifference:
 def caption_difference(
     dataset: Dataset, own: Embeddings, name: str, progress: Progress | None = None
 ) -> CaptionDifference:
-    """Compare the captions with those of a set, as of ``caption_set``, by the model of ``own``.
+    """Compare the captions with those of a set (see ``caption_set``), by the model of ``own``.
 
     Raises:
         ConfigError: there is no such set, or no picture has a caption in both.

@@ -1,4 +1,4 @@
-"""The captions of pictures in the files beside them."""
+"""Captions in text files beside the pictures."""
 
 # Paths stay strings: file names need not be Unicode, and they come by the million.
 # ruff: noqa: PTH116, PTH118, PTH120
@@ -12,7 +12,7 @@ from typing import Final
 from cutline.dataset.records import Change
 from cutline.dataset.scan import Entry
 from cutline.dataset.sidecar_files import SidecarFiles
-from cutline.errors import SampleError
+from cutline.errors import SampleError, SinkError
 from cutline.files import name_to_text
 from cutline.sidecars import TextDecoder
 from cutline.sidecars.decoder import unknown_encoding
@@ -22,20 +22,21 @@ SETTLED: Final = 3_000_000_000  # ns; a younger file may change again without an
 
 
 class CaptionFiles:
-    """Captions as texts with line feeds; encoding, mark and line ends of each file are kept."""
+    """Captions as texts with line feeds; each file keeps its encoding, byte-order mark and line ends."""
 
     def __init__(self, root: str, ending: str, text_encoding: str | None = None) -> None:
         """ConfigError: there is no such encoding."""
         self.contents = SidecarFiles(root)
         self._root = root
         self._decoder = TextDecoder(text_encoding, root=root, ending=ending)
+        self._encodings: dict[str, str] = {}  # of the texts that are not UTF-8, as they were read last
 
     def read(self, entry: Entry) -> str | None:
-        """None where there is none, or none that can be read."""
+        """The caption; None if it is missing or unreadable."""
         return self.read_certain(entry)[0]
 
     def read_certain(self, entry: Entry) -> tuple[str | None, bool]:
-        """The caption, and whether its own file alone decides about it: no other file, no other texts."""
+        """The caption, and whether it may be kept: it depends on its own file only, and has no ``note``."""
         try:
             content = self.contents.read(name_to_text(entry.sidecar))
             is_own = content is not None
@@ -45,20 +46,22 @@ class CaptionFiles:
             return None, False
         if content is None:
             return None, False
-        text = self._decoder.decode(content, self._folder(entry))
-        return _caption(text), is_own and not text.detected and not text.unsure
+        text = self._decode(entry, content)
+        return _caption(text), is_own and text.encoding == "utf-8" and not text.unsure
 
     def problem(self, entry: Entry) -> str:
-        """Why the text of a picture cannot be edited; empty if it can."""
+        """Why the text of a picture cannot be edited; empty if it can be."""
         file = name_to_text(entry.sidecar)
         try:
             content = self.contents.read(file)
         except SampleError as error:
             return str(error)
+        except SinkError:  # of all of them: what edits them names it
+            return ""
         return unknown_encoding(file) if content is not None and self._is_unsure(entry, content) else ""
 
     def stamp(self, entry: Entry) -> tuple[tuple[int, int, int], ...] | None:
-        """Times and sizes of the files that the caption is in; None while one is too young to be sure."""
+        """Times and sizes of the files of the caption; None while one was modified too recently to tell."""
         found = []
         for file in (entry.sidecar, entry.common):
             try:
@@ -71,14 +74,19 @@ class CaptionFiles:
         return tuple(found)
 
     def decode(self, entry: Entry, content: bytes) -> str | None:
-        """The caption in a file's content; None where it is empty, or in no known encoding."""
-        return _caption(self._decoder.decode(content, self._folder(entry)))
+        """The caption in a file's content; None if it is empty or cannot be decoded."""
+        return _caption(self._decode(entry, content))
+
+    def note(self, entry: Entry) -> str:
+        """That a text is not UTF-8; empty where it is, or where no caption is read from it."""
+        encoding = self._encodings.get(entry.sidecar)
+        return f"its text is in {encoding}, which edits keep" if encoding else ""
 
     def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
-        """The change that gives a picture its caption, or none, and the caption that it has.
+        """The change that sets or removes a picture's caption, and the current caption.
 
         Raises:
-            SampleError: ``sidecar``, its file cannot be read, or is in no known encoding.
+            SampleError: ``sidecar``, its file cannot be read or decoded.
         """
         file = name_to_text(entry.sidecar)
         content = self.contents.read(file)
@@ -91,6 +99,14 @@ class CaptionFiles:
             raise SampleError("sidecar", unknown_encoding(file))
         after = None if caption is None else self._decoder.rewrite_text(content, old, caption)
         return Change(file=file, before=content, after=after), _caption(old)
+
+    def _decode(self, entry: Entry, content: bytes) -> SidecarText:
+        text = self._decoder.decode(content, self._folder(entry))
+        if text.encoding != "utf-8" and not text.unsure:
+            self._encodings[entry.sidecar] = text.encoding
+        elif self._encodings:
+            self._encodings.pop(entry.sidecar, None)
+        return text
 
     def _is_unsure(self, entry: Entry, content: bytes) -> bool:
         return self._decoder.decode(content, self._folder(entry)).unsure

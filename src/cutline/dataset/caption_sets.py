@@ -1,4 +1,4 @@
-"""Sets of captions of the same pictures: of a dataset, of texts with another ending, of outputs of runs."""
+"""Caption sets of the same pictures: of a dataset, of texts with another extension, or of a run's output."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from cutline.formatting import stored_key
 from cutline.records import Location
 
 OWN: Final = "captions"
-"""The name of the set that the dataset itself has."""
+"""The name of the dataset's own set."""
 
 
 class Rows(Protocol):
-    """A dataset, as far as other captions of its pictures are found."""
+    """The parts of a dataset that are needed to find other captions of its pictures."""
 
     folder: str
     captions: TextColumn
@@ -38,7 +38,7 @@ class Rows(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionSet:
-    """Captions by row. ``name`` tells it from other sets; ``model`` and ``prompt_id`` are those of a run."""
+    """Captions by row, under a unique ``name``; ``model`` and ``prompt_id`` are those of a run."""
 
     name: str
     texts: Mapping[int, str]
@@ -47,13 +47,12 @@ class CaptionSet:
 
 
 def caption_set(dataset: Rows, name: str) -> CaptionSet:
-    """The dataset's own captions, those of an ending such as ``.caption``, or of an output, by its path.
+    """The dataset's own captions, those with an extension such as ``.caption``, or those of an output's path.
 
-    An output's captions belong to the rows with the same key, else to those whose picture is the same file,
-    else to those whose picture has the same bytes.
+    Rows of an output are matched by key, else by the picture's file, else by the picture's bytes.
 
     Raises:
-        ConfigError: there is no such output, or none of its pictures is in the dataset.
+        ConfigError: the output does not exist, or has none of the dataset's pictures.
     """
     if name == OWN:
         captions = enumerate(dataset.captions.array().to_pylist())
@@ -120,7 +119,7 @@ def _of_output(dataset: Rows, name: str, source: RecordedInput) -> CaptionSet:
 def _by_file(
     dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]], texts: dict[int, str]
 ) -> list[tuple[Entry, str]]:
-    """Adds the captions of pictures that are the same files to ``texts``; returns those that are left."""
+    """Add the captions of pictures in the same files to ``texts``; returns the remaining entries."""
     rows = {}
     for row in range(len(dataset.entries)):
         with contextlib.suppress(PictureError):
@@ -142,7 +141,7 @@ def _by_file(
 def _by_content(
     dataset: Rows, source: RecordedInput, others: list[tuple[Entry, str]], texts: dict[int, str]
 ) -> None:
-    """Adds the captions of pictures with the same bytes; of files only those of one size are read."""
+    """Add the captions of pictures with the same bytes; only files of equal size are read."""
     rows = (row for row in range(len(dataset.entries)) if row not in texts)
     free = {row: place for row in rows if (place := _location(dataset, row))}
     theirs = [(place, caption) for entry, caption in others if (place := _place(source, entry))]
@@ -174,7 +173,7 @@ def _place(source: RecordedInput, entry: Entry) -> Location | None:
 
 
 def _size(place: Location) -> int | None:
-    """None: it is no file, so that only reading tells."""
+    """The size; None unless it is a file."""
     file = place.file()
     try:
         return os.stat(file).st_size if file else None  # noqa: PTH116 - names need not be Unicode

@@ -1,4 +1,4 @@
-"""The columns of a dataset that queries are about."""
+"""The columns of a dataset that queries evaluate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cutline.errors import ConfigError
 
 
 class DatasetColumns:
-    """Columns over the captions in memory; what is computed from them is kept block by block."""
+    """Columns over the captions in memory; computed columns are cached by block."""
 
     def __init__(
         self,
@@ -29,10 +29,10 @@ class DatasetColumns:
         named: Callable[[str], NamedRows],
         pictures: Callable[[], Sequence[str]] | None = None,
     ) -> None:
-        """``rows`` by their keys, in order; ``keys_with`` finds the keys that have a property.
+        """``rows`` by their keys, in order; ``keys_with`` finds the keys with a property.
 
         ``named``: the rows by names of the fields ``in`` and ``cluster``. ``pictures`` lists the paths of
-        the pictures; None where they are no files.
+        the pictures; None where they are not files.
         """
         self._rows = rows
         self._captions = captions
@@ -59,7 +59,7 @@ class DatasetColumns:
         return self._copies if self._copies is not None else self.read_pictures()
 
     def read_pictures(self) -> npt.NDArray[np.bool_]:
-        """Find the copies among the pictures anew, which reads files. ConfigError: they are no files."""
+        """Find the copies among the pictures again, which reads files. ConfigError if they are not files."""
         if self._pictures is None:
             raise ConfigError("dup:picture is for folders of pictures")
         self._copies = find_copies(self._pictures())

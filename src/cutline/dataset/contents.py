@@ -1,4 +1,4 @@
-"""Where what an edit changes is kept: captions in files, all else in the history."""
+"""The store of edited contents: captions in files, everything else in the history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECTION: Final = "/selection"
 
 
 class Contents(Protocol):
-    """Contents by name. Names that begin with a slash are none of files, whose paths are relative."""
+    """Contents by name. Names of files are relative paths; those of other values begin with a slash."""
 
     def read(self, file: str) -> bytes | None: ...
 
@@ -27,7 +27,7 @@ class Contents(Protocol):
 
 
 class DatasetContents:
-    """Files, and the values that are kept in the history: one edit can change both."""
+    """Files and values of the history; one edit can change both."""
 
     def __init__(self, files: Contents, history: History) -> None:
         self._files = files
@@ -35,20 +35,20 @@ class DatasetContents:
         self._pending: dict[str, bytes | None] = {}
 
     def read(self, file: str) -> bytes | None:
-        """None where there is none; raises as ``SidecarFiles``."""
+        """The content, or None; raises as ``SidecarFiles``."""
         if file in self._pending:
             return self._pending[file]
         return self._history.value(file) if file.startswith("/") else self._files.read(file)
 
     def replace(self, file: str, content: bytes | None) -> None:
-        """Write, or remove for None; raises as ``SidecarFiles``."""
+        """Write a content, or remove it for None; raises as ``SidecarFiles``."""
         if file.startswith("/"):
             self._pending[file] = content
         else:
             self._files.replace(file, content)
 
     def sync(self) -> None:
-        """Bring everything to disk, values in one transaction."""
+        """Flush everything to disk, values in one transaction."""
         if self._pending:
             self._history.store(self._pending)
             self._pending.clear()
@@ -59,5 +59,5 @@ class DatasetContents:
 
 
 def is_caption(file: str) -> bool:
-    """Whether a content is a caption: a file, or an edited caption of an input that has no files."""
+    """Whether a content is a caption: a file, or an edited caption of an input without files."""
     return not file.startswith("/") or file.startswith(CAPTION)

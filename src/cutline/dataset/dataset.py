@@ -1,4 +1,4 @@
-"""A dataset that is open for editing."""
+"""An open dataset: query, edit, compare, export."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from cutline.formatting import nearest, plural
 class Dataset(DatasetRows):
     """Pictures, their captions, and the history of edits: of a folder, a table, or webdataset shards.
 
-    Methods block; any thread may call. Rows are numbered in the order of the pictures' paths, or of the
+    Methods block, and are thread-safe. Rows are numbered in the order of the pictures' paths, or of the
     table: ``len()`` is their number, ``entries[row].key`` such a path, and ``row`` its inverse;
     ``RowNumbers`` are arrays of int64. ``history.edits()`` lists the edits as ``EditRecord``.
-    A ``progress`` is called with the number of steps that are done. As a context, it closes the history.
+    A ``progress`` is called with the number of finished steps. As a context manager, it closes the history.
     """
 
     def preview(self, edit: Edit, rows: RowNumbers | None = None, *, where: str = "") -> Preview:
-        """What the edit changes among ``rows``, or all; waits until all captions are read.
+        """Preview an edit of ``rows``, or of all; waits until all captions are read.
 
         ``where``: the query that found the rows, for the history.
         """
@@ -51,7 +51,7 @@ class Dataset(DatasetRows):
         return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=one_a_line, within=within)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
-        """Write what a preview shows; texts that were changed since by another program are left alone."""
+        """Write the changes of a preview, except to texts that another program has changed since."""
         info = EditInfo(kind=preview.edit.kind, summary=preview.summary)
         return self._edit(info, new_texts(preview), earlier_texts(preview), progress)
 
@@ -62,10 +62,9 @@ class Dataset(DatasetRows):
         before: Mapping[int, str | None] | None = None,
         progress: Progress | None = None,
     ) -> EditResult:
-        """Give rows new captions, None to delete one.
+        """Set the captions of rows, or delete them with None.
 
-        ``before``: the captions that they replace; a file that holds another one is a conflict, and is
-        left alone.
+        ``before``: the captions to replace; a file with another one is a conflict, and stays unchanged.
         """
         earlier = None if before is None else (before[row] for row in texts)
         return self._edit(info, texts.items(), earlier, progress)
@@ -81,7 +80,7 @@ class Dataset(DatasetRows):
             return self.write(info, self.marks.changes(keys, mark, on=on))
 
     def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult:
-        """Put proposed captions beside those that are there now."""
+        """Store proposed captions beside the current ones."""
         with self._guard:
             found = {
                 row: dataclasses.replace(each, before=self.caption(row)) for row, each in proposals.items()
@@ -89,18 +88,18 @@ class Dataset(DatasetRows):
             return self.add_output(ModelOutput(captions=found), info)
 
     def add_output(self, output: ModelOutput, info: EditInfo, extended: int | None = None) -> EditResult:
-        """Keep what a model returned; ``extended``: the edit of this model that it becomes a part of."""
+        """Store a model's results; ``extended``: the edit to add them to."""
         with self._guard:
             return self.write(info, self._store.put(output), extended=extended)
 
     def by_person(self, rows: Iterable[int]) -> set[int]:
-        """The rows, of these, with a caption that a person wrote, or that is of unknown origin."""
+        """Those of the rows whose caption was written by a person or has an unknown origin."""
         state = history_folder(self.folder)
         authorship = Authorship(self.history, state, self.entries, self._source)
         return authorship.by_person(row for row in rows if self.caption(row) is not None)
 
     def failure(self, row: int) -> CaptionFailure | None:
-        """Why a model has no caption for a picture; None once it got another one."""
+        """Why a model failed on a picture; None once its caption has changed."""
         return self._store.failure(row, self.caption(row))
 
     def accept(
@@ -111,10 +110,10 @@ class Dataset(DatasetRows):
         texts: Mapping[int, str] | None = None,
         seen: Mapping[int, str | None] | None = None,
     ) -> EditResult:
-        """Make proposed captions the captions; rows without one stay as they are.
+        """Accept proposed captions; rows without one stay unchanged.
 
-        ``texts``: captions that a person wrote from the proposals, by row. A caption that was changed since
-        its proposal was made is a conflict and left alone, unless it is the one in ``seen``.
+        ``texts``: captions that a person wrote from the proposals, by row. A caption that was changed after
+        its proposal is a conflict and stays unchanged, unless it is the one in ``seen``.
         """
         with self._guard:
             found = self._store.accept(rows, texts or {}, seen or {})
@@ -133,9 +132,9 @@ class Dataset(DatasetRows):
             return self.write(info, changes)
 
     def undo(self, edit: int | None = None, progress: Progress | None = None) -> EditResult | None:
-        """Take back an edit, by default the latest in effect; None: there is nothing to undo.
+        """Undo an edit, by default the latest in effect; returns None if there is none.
 
-        Texts that were changed since are conflicts and left alone.
+        Texts that were changed since are conflicts and stay unchanged.
         """
         record = self.history.undoable() if edit is None else self.history.edit(edit)
         if record is None:
@@ -146,17 +145,17 @@ class Dataset(DatasetRows):
         return self._take_back(record, kind, progress)
 
     def redo(self, progress: Progress | None = None) -> EditResult | None:
-        """Apply again what was undone last; None: nothing was, or something was edited since."""
+        """Redo the last undone edit; returns None without one, or after another edit."""
         record = self.history.redoable()
         if record is None:
             return None
         return self._take_back(record, "redo", progress)
 
     def compare(self, sets: Sequence[str], *, blind: bool = False) -> SetComparison:
-        """Compare two or three sets of captions: ``captions`` for those that are open, endings, outputs.
+        """Compare two or three sets of captions: ``captions`` for the open ones, extensions, or outputs.
 
-        An ending such as ``.caption`` stands for the texts beside the pictures, a path for the output of a
-        run. ``blind``: their order differs from picture to picture.
+        An extension such as ``.caption`` names the texts beside the pictures, a path the output of a run.
+        ``blind``: the order is random for each picture.
 
         Raises:
             ConfigError: a set cannot be read, or there is nothing to compare.
@@ -172,15 +171,15 @@ class Dataset(DatasetRows):
         weights: str | None = None,
         device: str = "auto",
     ) -> Embeddings:
-        """Vectors of the captions or images, in the user's cache; their ``compute`` adds what is missing.
+        """Embeddings of the captions or images, in the user's cache; ``compute`` adds missing ones.
 
-        ``model``: as of `cutline embed`, by default ``all-MiniLM-L6-v2`` for captions and
-        ``efficientnet-lite0`` for images. ``weights``: others, as a folder, a repository, or for networks of
-        pictures a safetensors file. ``device``: such as ``cpu`` or ``cuda:0``.
+        ``model``: as for `cutline embed`, by default ``all-MiniLM-L6-v2`` for captions and
+        ``efficientnet-lite0`` for images. ``weights``: a folder, a repository, or for image networks a
+        safetensors file. ``device``: such as ``cpu`` or ``cuda:0``.
 
         Raises:
             MissingExtra: what the model needs is not installed.
-            ConfigError: there is no such model, its weights cannot be had, or what is kept is damaged.
+            ConfigError: there is no such model, its weights cannot be loaded, or the cache is damaged.
         """
         return open_embeddings(self, of, model, weights, device)
 
@@ -198,15 +197,15 @@ class Dataset(DatasetRows):
         output: str | os.PathLike[str],
         rows: RowNumbers | None = None,
         *,
-        format: str | None = None,  # noqa: A002 - as of the command
+        format: str | None = None,  # noqa: A002 - as in the command
         overwrite: bool = False,
         empty: bool = False,
         progress: Progress | None = None,
     ) -> ExportResult:
         """Write the pictures and captions of ``rows``, or all, to a file or folder.
 
-        ``format``: as of `cutline export`, by default that of the ending. ``overwrite``: an output that is
-        there is replaced. ``empty``: pictures without a caption too, with an empty one.
+        ``format``: as for `cutline export`, by default that of the extension. ``overwrite``: replace an
+        existing output. ``empty``: include pictures without a caption.
 
         Raises:
             ConfigError: the output or its format cannot be used, or there is nothing to export.
@@ -254,7 +253,7 @@ class Dataset(DatasetRows):
         *,
         extended: int | None = None,
     ) -> EditResult:
-        """Carry out changes as one edit of the history, or as a part of the edit ``extended``."""
+        """Apply changes as one edit of the history, or as a part of the edit ``extended``."""
         with self._guard:
             result = self._writer.apply(info, changes, self._note, progress, extended=extended)
             self._foreign.skip(result.id)

@@ -1,4 +1,4 @@
-"""The clusters of a dataset: which row is in which, and what they are called; kept by folder."""
+"""The clusters of a dataset: their rows and names, saved for each folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Of = Literal["captions", "images"]
 Mask = npt.NDArray[np.bool_]
 
 LONGEST: Final = 80
-"""Characters of a name."""
+"""Maximum number of characters of a name."""
 _DAMAGED: Final = (
     OSError,
     EOFError,
@@ -45,9 +45,9 @@ _NUMBER: Final = regex.compile(r"\d{1,3}")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Clustering:
-    """``labels`` and ``distances`` have one value a row; 255 and NaN where it has no vector.
+    """``labels`` and ``distances`` have one value for each row; 255 and NaN without a vector.
 
-    ``terms``: of each cluster, from its captions. ``given``: names that a user gave, by number.
+    ``terms``: those of each cluster's captions. ``given``: names by the user, by number.
     """
 
     of: Of
@@ -59,16 +59,16 @@ class Clustering:
 
     @property
     def numbers(self) -> list[int]:
-        """Those of the clusters that have rows."""
+        """The numbers of the clusters with rows."""
         return [int(number) for number in np.unique(self.labels) if number != NONE]
 
     def name(self, number: int) -> str:
-        """The one that was given, or the cluster's terms, or its number."""
+        """The user's name for a cluster, or its terms, or its number."""
         terms = self.terms[number] if number < len(self.terms) else ()
         return self.given.get(number) or ", ".join(terms) or f"cluster {number + 1}"
 
     def mask(self, value: str) -> Mask:
-        """The rows of a cluster, by its name or its number from 1. ConfigError: there is none of it."""
+        """The rows of a cluster, by its name or its number from 1. ConfigError: there is no such cluster."""
         wanted = value.strip().lower()
         names = {number: self.name(number) for number in self.numbers}
         found = [number for number, name in names.items() if name.lower() == wanted]
@@ -88,7 +88,7 @@ class Clustering:
         return np.isin(self.labels, found)
 
     def named(self, number: int, name: str) -> Self:
-        """With a name, or for an empty one with its terms again; ConfigError: another one has it."""
+        """With a new name of a cluster, empty to reset it; ConfigError: another one has it."""
         name = " ".join(name.split())
         if len(name) > LONGEST:
             raise ConfigError(f"names of clusters have at most {LONGEST} characters")
@@ -102,13 +102,13 @@ class Clustering:
 
 
 class DatasetClusters:
-    """The latest clusters of a folder, kept in the user's state folder: looking leaves no file beside it.
+    """The latest clusters of a folder, saved in the user's state folder and not beside the pictures.
 
-    Another process may make new ones. Any thread may call.
+    Another process may make new ones. Thread-safe.
     """
 
     def __init__(self, folder: str, keys: Sequence[str]) -> None:
-        """``keys``: paths of the pictures, one a row."""
+        """``keys``: paths of the pictures, one for each row."""
         name = hashlib.blake2b(os.fsencode(os.path.realpath(folder)), digest_size=16).hexdigest()
         self._file: Path = state_dir() / "clusters" / f"{name}.npz"
         self._keys = keys
@@ -117,28 +117,28 @@ class DatasetClusters:
         self._guard = threading.Lock()
 
     def latest(self) -> Clustering | None:
-        """For the pictures that are there now; None: there are none, or the file is damaged."""
+        """The clusters of the current pictures; None if there are none, or the file is damaged."""
         with self._guard:
             if (state := self._state()) != self._read:
                 self._read, self._latest = state, self._load()
             return self._latest
 
     def mask(self, value: str, /) -> Mask:
-        """The rows of a cluster, as of ``Clustering.mask``; ConfigError: there are none, or not this."""
+        """The rows of a cluster, see ``Clustering.mask``; ConfigError: there is no such cluster."""
         clustering = self.latest()
         if clustering is None:
             raise ConfigError("there are no clusters yet: run `cutline cluster`, or open the studio's map")
         return clustering.mask(value)
 
     def names(self) -> Mapping[str, int]:
-        """The names of the clusters, and how many rows each has."""
+        """The names of the clusters, with their numbers of rows."""
         clustering = self.latest()
         if clustering is None:
             return {}
         return {clustering.name(each): int((clustering.labels == each).sum()) for each in clustering.numbers}
 
     def keep(self, clustering: Clustering) -> None:
-        """In the place of those before. SinkError: they cannot be written."""
+        """Replace the clusters. SinkError: they cannot be written."""
         about = {
             "of": clustering.of,
             "model": clustering.model,
@@ -189,7 +189,7 @@ class DatasetClusters:
 
 
 def _by_key(known: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """The place of each wanted key among the known ones, or -1."""
+    """The index of each wanted key among the known ones, or -1."""
     if not len(known):
         return np.full(len(wanted), -1)
     order = np.argsort(known)

@@ -37,7 +37,7 @@ _TABLES: Final = TableOptions()
 
 
 class DatasetRows:
-    """What a dataset has open; edits are those of ``Dataset``."""
+    """The rows of an open dataset; ``Dataset`` adds edits."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class DatasetRows:
         tables: TableOptions = _TABLES,
         listed: Listed | None = None,
     ) -> None:
-        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is no dataset.
+        """Lists the pictures; ``read_texts`` reads their captions. Raises ConfigError: it is not a dataset.
 
-        ``folder``: also a table or shards. ``ending`` is that of the texts. ``one_a_line``: each line of a
-        text is a caption, and edited by itself. ``text_encoding``: of texts that are not UTF-8. ``cache``: a
-        folder that keeps what was read. ``listed`` is called with the number of rows so far.
+        ``folder``: also a table or shards. ``ending``: extension of the texts. ``one_a_line``: each line of a
+        text is a separate caption. ``text_encoding``: of texts that are not UTF-8. ``cache``: a folder for
+        the caption cache. ``listed`` is called with the number of rows so far.
         """
         self.history = History(history_folder(folder))
         self._source = open_input(
@@ -82,7 +82,7 @@ class DatasetRows:
         self.clusters = DatasetClusters(self.folder, keys)
         """The latest clusters, which ``cluster:NAME`` finds."""
         self.query_words = QueryWords(TagCounts(self.captions), self.history, keys, self._guard, self._named)
-        """What queries can name: tags, models, folders, and saved filters."""
+        """The vocabulary of queries: tags, models, folders, and saved filters."""
         self._columns = DatasetColumns(
             self._rows,
             self.captions,
@@ -92,32 +92,32 @@ class DatasetRows:
         )
 
     def read_texts(self, progress: Progress | None = None) -> None:
-        """Read the captions of all rows, block by block; ``progress`` is called with the rows read."""
+        """Read the captions of all rows, block by block; ``progress`` is called with the number read."""
         self._captions.read_all(progress)
 
     @property
     def foreign_edits(self) -> int:
-        """How many edits of other processes were taken over."""
+        """The number of edits by other processes that were applied here."""
         return self._foreign.count
 
     def catch_up(self) -> None:
-        """Take over what other processes edited since, such as `cutline undo`."""
+        """Apply edits by other processes, such as `cutline undo`."""
         with self._guard:
             self._foreign.catch_up()
 
     def texts(self) -> pa.ChunkedArray:
-        """The captions of all rows, null for none, once they are read."""
+        """The captions of all rows, null if missing; waits until they are read."""
         self.read_texts()
         self.catch_up()
         with self._guard:
             return self.captions.array()
 
     def caption(self, row: int) -> str | None:
-        """The caption of a row, which is read now if it was not before."""
+        """The caption of a row, read on demand."""
         return self._captions.caption(row)
 
     def refresh(self, rows: Iterable[int]) -> list[int]:
-        """Notice captions of these rows that another program has changed; returns the rows that have been."""
+        """Reload captions of these rows that another program has changed; returns these rows."""
         return self._captions.refresh(rows)
 
     def problem(self, row: int) -> str:
@@ -125,19 +125,19 @@ class DatasetRows:
         return self._source.problem(self.entries[row])
 
     def note(self, row: int) -> str:
-        """What a person should know of a row, such as why a run failed; mostly empty."""
+        """A note about a row, such as why a run failed; mostly empty."""
         return self._source.note(self.entries[row])
 
     def text_name(self, row: int) -> str:
-        """The path of a text beside a row's picture, ending in ``.txt``, which no other picture has."""
+        """A unique path ending in ``.txt`` for the text beside a row's picture."""
         return self._source.text_name(self.entries[row])
 
     def provenance(self, row: int) -> tuple[str, str]:
-        """Model and prompt of the caption that the input has for a row; empty if unknown."""
+        """Model and prompt of a row's caption in the input; empty if unknown."""
         return self._source.provenance(self.entries[row])
 
     def columns(self, row: int) -> Mapping[str, Any]:
-        """What the input has for a row besides picture and caption, by the names of its columns.
+        """The other columns of a row in the input, by name.
 
         Raises:
             ConfigError: the input has been replaced since.
@@ -146,32 +146,37 @@ class DatasetRows:
 
     @property
     def column_types(self) -> Mapping[str, Any]:
-        """The Arrow types of these columns, where the input has such."""
+        """The Arrow types of these columns, if the input has any."""
         return self._source.column_types
 
     @property
     def unit(self) -> str:
-        """What an edit writes: a ``file``, or a ``caption`` where the input is never written."""
+        """The unit of an edit: a ``file``, or a ``caption`` if the input is read-only."""
         return self._source.unit
 
     @property
     def superseded(self) -> list[str]:
-        """The keys of captions that were edited when the input had another text, and show that of now."""
+        """The keys of edited captions whose input text was replaced since; the input's text is shown."""
         return self._source.superseded()
+
+    @property
+    def with_several(self) -> int:
+        """The rows of a table with a list of several captions, of which the first is read."""
+        return self._source.with_several
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def find_row(self, key: str) -> int | None:
-        """The row of a picture, by its path; None: there is no such picture."""
+        """The row of a picture's path, or None."""
         return self._rows.get(key)
 
     def row(self, key: str) -> int:
-        """The row of a picture, by its path; KeyError: there is no such picture."""
+        """The row of a picture's path; KeyError: there is no such picture."""
         return self._rows[key]
 
     def location(self, row: int) -> Location:
-        """Where a row's picture is; PictureError: it cannot be found, or must not be read."""
+        """The location of a row's picture; PictureError: it cannot be found, or must not be read."""
         return self._source.location(self.entries[row])
 
     def find(self, query: str) -> RowNumbers:
@@ -183,7 +188,7 @@ class DatasetRows:
         self.read_texts()
         self.catch_up()
         if mentions(node, Mark("dup", "picture")):
-            self._columns.read_pictures()  # takes long: edits go on meanwhile
+            self._columns.read_pictures()  # takes long: edits continue meanwhile
         with self._guard:
             return np.flatnonzero(evaluate(node, self._columns))
 
@@ -191,7 +196,7 @@ class DatasetRows:
         return self.clusters if field == "cluster" else self.row_sets
 
     def picture_groups(self, rows: RowNumbers) -> list[list[int]]:
-        """The rows, of these, whose pictures have the same bytes, which reads files."""
+        """Those of the rows whose pictures have equal bytes; reads files."""
         files = [self._source.location(self.entries[row]).file() or "" for row in rows.tolist()]
         return [[int(rows[place]) for place in group] for group in group_copies(files)]
 
@@ -211,7 +216,7 @@ class DatasetRows:
         return np.arange(len(self), dtype=np.int64) if rows is None else rows
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
-        """Take over what files hold now."""
+        """Update rows with new contents of files."""
         self.marks.note(contents)
         self._store.note(contents)
         self._captions.note(contents)

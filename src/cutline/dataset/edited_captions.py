@@ -1,4 +1,4 @@
-"""Captions that were edited of an input whose files are never written: values of the history."""
+"""Edited captions of a read-only input, as values of the history."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import orjson
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditedCaption:
-    """A caption in place of the input's own; None where that is deleted.
+    """A caption that replaces the input's own; None if it is deleted.
 
-    ``of`` tells the input's own one at the time of the edit, see ``caption_digest``: where it has another
-    one now, it was replaced, and the edit may be about something else.
+    ``of`` is the ``caption_digest`` of the input's own caption at the time of the edit; if that is different
+    now, the input was replaced, and the edit may not apply.
     """
 
     caption: str | None
@@ -28,5 +28,5 @@ class EditedCaption:
 
 
 def caption_digest(caption: str | None) -> str:
-    """Differs for different captions; empty for none."""
+    """A digest of a caption; empty for none."""
     return "" if caption is None else hashlib.blake2b(caption.encode(), digest_size=12).hexdigest()

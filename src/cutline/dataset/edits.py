@@ -1,4 +1,4 @@
-"""Bulk edits: pure functions of captions, each with a name and a sentence for the history."""
+"""Bulk edits: pure functions of captions, each with a name and a summary for the history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cutline.text.words import spellings, whole_words
 
 
 class Edit(Protocol):
-    """A change of captions. ``kind`` is its name in the history, ``summary`` says what it does."""
+    """A change of captions. ``kind`` is its name in the history, ``summary`` describes it."""
 
     @property
     def kind(self) -> str: ...
@@ -31,7 +31,7 @@ class Edit(Protocol):
     def summary(self) -> str: ...
 
     def apply(self, texts: pa.Array) -> pa.Array:
-        """The new captions, of the same length; null, a missing caption, stays null.
+        """The new captions, as many as ``texts``; null, a missing caption, stays null.
 
         ConfigError: a pattern is not valid, or takes too long.
         """
@@ -40,7 +40,7 @@ class Edit(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """Put ``text`` before every caption, with a blank between where punctuation does not forbid it."""
+    """Put ``text`` before every caption, separated by a blank unless punctuation forbids it."""
 
     text: str
     kind: Literal["prefix"] = "prefix"
@@ -55,7 +55,7 @@ class Prefix:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Suffix:
-    """Put ``text`` behind every caption, with a blank between where punctuation does not forbid it."""
+    """Put ``text`` after every caption, separated by a blank unless punctuation forbids it."""
 
     text: str
     kind: Literal["suffix"] = "suffix"
@@ -85,7 +85,7 @@ class Trigger:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    r"""Replace ``old`` by ``new`` wherever it occurs.
+    r"""Replace every ``old`` by ``new``.
 
     ``word``: only as whole words. ``regex``: ``old`` is a regular expression, and ``new`` may have groups
     such as ``\1``.
@@ -106,7 +106,7 @@ class Replace:
 
     def apply(self, texts: pa.Array) -> pa.Array:
         if not self.old:
-            raise ConfigError("what is to be replaced is empty")
+            raise ConfigError("the text to replace is empty")
         is_plain = not (self.word or self.regex or self.ignore_case)
         if is_plain and len(spellings(self.old)) == 1:
             return pc.replace_substring(texts, self.old, self.new)
@@ -143,7 +143,7 @@ class Replace:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trim:
-    """Remove blanks at the ends of captions and lines, and leave one where there are several."""
+    """Remove blanks at the ends of captions and lines, and repeated ones."""
 
     kind: Literal["trim"] = "trim"
     summary: Literal["trim blanks"] = "trim blanks"
@@ -176,7 +176,7 @@ class RemoveOpeners:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Several:
-    """Edits one after the other, as one."""
+    """Several edits in sequence, as one."""
 
     edits: tuple[Edit, ...]
     kind: Literal["several"] = "several"
@@ -206,11 +206,11 @@ AnyEdit = Annotated[
     | RemoveOpeners,
     Field(discriminator="kind"),
 ]
-"""Every edit, told apart by its ``kind`` in JSON."""
+"""Every edit; in JSON, ``kind`` tells them apart."""
 
 
 def apply_to_lines(edit: Edit, texts: pa.Array) -> pa.Array:
-    """The edit applied to each line by itself, for files that have one caption a line."""
+    """Apply the edit to each line, for files with a caption on each line."""
     lines = pc.split_pattern(texts, "\n")
     flat = edit.apply(lines.flatten())
     counts = pc.fill_null(pc.list_value_length(lines), 0).to_numpy(zero_copy_only=False)

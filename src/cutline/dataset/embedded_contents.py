@@ -1,4 +1,4 @@
-"""What is embedded of each row: its caption, or its picture; by keys of the content."""
+"""The embedded content of each row, its caption or its picture, by keys of the content."""
 
 from __future__ import annotations
 
@@ -40,45 +40,45 @@ _AHEAD: Final = 64  # pictures that are decoded before they are needed
 
 
 def content_key(content: bytes) -> bytes:
-    """16 bytes of a hash of a picture's file, or of a caption in UTF-8."""
+    """A 16-byte hash of a picture's file, or of a caption in UTF-8."""
     return hashlib.blake2b(content, digest_size=KEY).digest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How many of the rows that ``compute`` was given are done; the rows that failed since, and why."""
+    """The number of finished rows of ``compute``, and the rows that failed since, with the reason."""
 
     done: int
     failed: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
 class Contents(Protocol):
-    """What is embedded, by row, and its encoder."""
+    """The contents by row, and their encoder."""
 
     @property
     def encoder(self) -> Encoder: ...
 
     def keys(self) -> tuple[Keys, Mask]:
-        """The key of each row's content as it is now, and which rows have one that is known."""
+        """The key of each row's current content, and which rows have a known one."""
 
     def may_have(self, known: Mask) -> Mask:
-        """Which rows have a content, or may have one, of those that are known."""
+        """Which rows have, or may have, a content."""
 
     def scan(self) -> None:
-        """Look what has changed."""
+        """Detect changes."""
 
     def notice(self) -> str:
-        """What a user should know of contents and encoder; mostly empty."""
+        """A warning about contents and encoder; mostly empty."""
 
     def different(self, rows: RowNumbers) -> RowNumbers:
-        """One row of each content, as far as contents are known."""
+        """One row of each known content."""
 
     def compute(self, rows: Sequence[int], store: EmbeddingStore) -> Iterator[Step]:
-        """Put the vectors of the rows' contents into the store, batch by batch."""
+        """Add the vectors of the rows' contents to the store, batch by batch."""
 
 
 class Texts(Protocol):
-    """Captions by row, null for none, such as those of a dataset."""
+    """Captions by row, null if missing, such as those of a dataset."""
 
     def texts(self) -> pa.ChunkedArray: ...
 
@@ -94,7 +94,7 @@ class FixedTexts:
 
 
 class CaptionContents:
-    """The captions of all rows, kept up with edits."""
+    """The current captions of all rows."""
 
     def __init__(self, dataset: Texts, encoder: TextEncoder) -> None:
         self.encoder: Final = encoder
@@ -103,7 +103,7 @@ class CaptionContents:
         self._blocks: list[tuple[pa.Array, Keys, Mask]] = []
 
     def keys(self) -> tuple[Keys, Mask]:
-        """The key of each row's caption as it is now, and which rows have one that is not blank."""
+        """The key of each row's current caption, and which rows have one that is not blank."""
         texts = self._dataset.texts()
         with self._guard:
             del self._blocks[texts.num_chunks :]
@@ -133,7 +133,7 @@ class CaptionContents:
             return ""
         return (
             f"about {others / len(sample):.0%} of the captions are not in English, the only language that "
-            f"{self.encoder.name} knows: what they mean counts little; {MULTILINGUAL} knows 50 languages"
+            f"{self.encoder.name} knows: vectors of other languages mean little; {MULTILINGUAL} knows 50"
         )
 
     def different(self, rows: RowNumbers) -> RowNumbers:
@@ -156,9 +156,9 @@ class CaptionContents:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPicture:
-    """A picture that was read: its key, and what ``decode`` made of it, None where that was not needed.
+    """A picture that was read: its key, and its decoded form, None if not needed.
 
-    ``version`` as of ``Location.content_id``, before it was read. ``problem``: why it cannot be embedded.
+    ``version``: its ``Location.content_id`` before it was read. ``problem``: why it cannot be embedded.
     """
 
     row: int
@@ -170,7 +170,7 @@ class ReadPicture:
 
 
 class PictureContents:
-    """The pictures of all rows; their keys are known once they were read in some version."""
+    """The pictures of all rows; their keys are known once they have been read."""
 
     def __init__(self, dataset: DatasetRows, encoder: PictureEncoder, kept: PictureKeys) -> None:
         self.encoder: Final = encoder
@@ -189,12 +189,12 @@ class PictureContents:
             return self._keys.copy(), self._known.copy()
 
     def scan(self) -> None:
-        """Look which pictures have changed since they were read last, by size and time."""
+        """Detect changed pictures by size and time."""
         with self._guard:
             self._scan()
 
     def may_have(self, known: Mask) -> Mask:
-        """A picture that was not read yet is a content, too."""
+        """Pictures that were not read yet count as contents."""
         return np.ones_like(known)
 
     def notice(self) -> str:
@@ -222,7 +222,7 @@ class PictureContents:
                 batch, failed = [], {}
 
     def _read_all(self, rows: Sequence[int], known: KeySet) -> Iterator[ReadPicture]:
-        """Read pictures in threads, in order; those that are not known are decoded."""
+        """Read pictures in threads, in order; unknown ones are decoded."""
         workers = max(2, usable_processors())
         pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="pictures")
         waiting: deque[concurrent.futures.Future[ReadPicture]] = deque()
@@ -248,7 +248,7 @@ class PictureContents:
         return ReadPicture(row=row, location=location, version=version, key=key, image=image)
 
     def _note(self, pictures: Sequence[ReadPicture]) -> None:
-        """Keep the keys of pictures that were read."""
+        """Save the keys of pictures that were read."""
         with self._guard:
             for each in pictures:
                 self._keys[each.row] = np.frombuffer(each.key, np.uint8)

@@ -1,15 +1,16 @@
-"""The pictures or captions of a dataset as points on a plane, and their clusters."""
+"""A map of a dataset: its pictures or captions as points on a plane, and their clusters."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from cutline.analysis.cluster_terms import EACH
 from cutline.analysis.clusters import NONE, find_clusters, keep_numbers, suggest_count
 from cutline.analysis.layout import tsne
 from cutline.analysis.nearest import Similar, most_similar, near_duplicates
@@ -23,12 +24,12 @@ from cutline.dataset.words import DatasetWords
 Layout = Literal["pca", "t-sne"]
 MIDDLE: Final = 6
 EDGE: Final = 3
-"""Rows that show what a cluster is about: those nearest to its middle, and the farthest."""
+"""Number of example rows of a cluster: the nearest to its centre, and the farthest."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSummary:
-    """``number`` from 0; ``share`` of all that are on the map; ``missing``: share without a caption."""
+    """``number`` from 0; ``share`` of all rows on the map; ``missing``: share without a caption."""
 
     number: int
     name: str
@@ -41,16 +42,16 @@ class ClusterSummary:
 
 
 class EmbeddingMap:
-    """A snapshot of the vectors that there are; any thread may call, and one computes at a time."""
+    """A snapshot of the embeddings. Thread-safe; one thread computes at a time."""
 
     def __init__(
         self, matrix: Matrix, places: npt.NDArray[np.int32], *, of: Of, model: str, seed: int = 0
     ) -> None:
-        """``places``: of each row's vector in ``matrix``, -1 for none. Blocks for the components."""
+        """``places``: the index of each row's vector in ``matrix``, or -1. Blocks for the components."""
         self.of, self.model = of, model
         self._matrix, self._places, self._seed = matrix, places, seed
         self.rows: RowNumbers = np.flatnonzero(places >= 0)
-        """Those on the map."""
+        """The rows on the map."""
         self._reduced = principal_components(matrix, places[self.rows].astype(np.int64), seed)
         self.layout: Layout = "pca"
         self._plane = scale(self._reduced)
@@ -58,7 +59,7 @@ class EmbeddingMap:
 
     @classmethod
     def of_embeddings(cls, embeddings: Embeddings, places: npt.NDArray[np.int32]) -> EmbeddingMap:
-        """The map of the rows that have a place; ConfigError: the store is damaged."""
+        """The map of the rows with a vector; ConfigError: the store is damaged."""
         embeddings.store.check(places)
         return cls(embeddings.store.matrix, places, of=embeddings.of, model=embeddings.model)
 
@@ -74,9 +75,9 @@ class EmbeddingMap:
     def cluster(
         self, count: int, words: DatasetWords | None = None, before: Clustering | None = None
     ) -> Clustering:
-        """Clusters of the rows on the map, named by the terms of their captions.
+        """Cluster the rows on the map, and name the clusters by the terms of their captions.
 
-        ``before``: a clustering whose numbers and given names stay with the clusters that are most alike.
+        ``before``: a clustering whose numbers and given names the most similar clusters keep.
         """
         with self._computing:
             found = find_clusters(self._reduced, count, self._seed)
@@ -88,7 +89,7 @@ class EmbeddingMap:
         if before is not None and len(before.labels) == len(labels):
             labels = keep_numbers(labels, before.labels)
             given = {number: name for number, name in before.given.items() if (labels == number).any()}
-        terms = () if words is None else tuple(map(tuple, words.telling_terms(labels, stop_words(("en",)))))
+        terms = [] if words is None else words.telling_terms(labels, stop_words(("en",)), 2 * EACH)
         return Clustering(
             of=self.of,
             model=self.model,
@@ -104,19 +105,19 @@ class EmbeddingMap:
             return suggest_count(self._reduced, self._seed)
 
     def lay_out(self, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Move the points to where t-SNE has them; ``progress`` as of ``tsne``. Blocks for minutes."""
+        """Lay out the points by t-SNE; ``progress`` as for ``tsne``. Blocks for minutes."""
         plane = tsne(self._reduced, progress, self._seed)
         self._plane, self.layout = plane, "t-sne"
 
     def similar(self, row: int, limit: int) -> Similar:
-        """The rows most like one, with cosines; empty where that has no vector."""
+        """The rows most similar to one, with cosines; empty if that has no vector."""
         place = int(self._places[row])
         if place < 0:
             return Similar(rows=np.empty(0, np.int64), scores=np.empty(0, np.float32))
         return most_similar(self._matrix, self._places, self._matrix[place].astype(np.float32), limit)
 
     def nearest(self, vector: npt.NDArray[np.float32], limit: int) -> Similar:
-        """The rows most like a vector, with cosines."""
+        """The rows most similar to a vector, with cosines."""
         return most_similar(self._matrix, self._places, vector, limit)
 
     def near_duplicates(
@@ -146,7 +147,7 @@ class EmbeddingMap:
 
 
 def summarize(clustering: Clustering, has_caption: npt.NDArray[np.bool_]) -> list[ClusterSummary]:
-    """What there is to say of each cluster that has rows, by its number."""
+    """A description of each cluster with rows, by number."""
     total = max(1, int((clustering.labels != NONE).sum()))
     order = np.argsort(clustering.labels, kind="stable")
     bounds = np.searchsorted(clustering.labels[order], np.arange(NONE + 1))
@@ -170,11 +171,15 @@ def summarize(clustering: Clustering, has_caption: npt.NDArray[np.bool_]) -> lis
     return found
 
 
-def _unlike(terms: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-    """Without those of clusters that would have the name of another one."""
+def _unlike(terms: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """``EACH`` of the terms of each cluster, a different name for each; none where there is none left."""
     seen: set[tuple[str, ...]] = set()
     kept = []
     for each in terms:
-        kept.append(() if each in seen else each)
-        seen.add(each)
+        names = ((*each[: EACH - 1], last) for last in each[EACH - 1 :])
+        name = next((name for name in names if name not in seen), ())
+        if len(each) < EACH and tuple(each) not in seen:
+            name = tuple(each)
+        kept.append(name)
+        seen.add(name)
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""The embeddings of a dataset's captions or pictures, kept up with edits."""
+"""The embeddings of a dataset's captions or pictures."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ Of: TypeAlias = Literal["captions", "images"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedResult:
-    """What became of the rows: each is in one of these.
+    """The counts of ``compute``; each row is in one of them.
 
-    ``computed`` now, also where equal ones are computed once; ``reused``: from before; ``empty``: without a
-    caption; ``failed``: the keys of the pictures that cannot be embedded, and why; ``stopped``: not reached.
+    ``computed``: now, also those whose equal content was computed once; ``reused``: existing; ``empty``:
+    without a caption; ``failed``: the keys of the pictures that cannot be embedded, with the reason;
+    ``stopped``: not reached.
     """
 
     computed: int = 0
@@ -51,9 +52,9 @@ class EmbedResult:
 
 
 class Embeddings:
-    """Vectors of the rows of a dataset, of unit length, from the store of a model.
+    """Unit vectors of the rows of a dataset, from the store of a model.
 
-    The store is shared by all datasets, by content: what is equal is computed once. Methods block; any
+    The store is shared by all datasets, by content: equal contents are computed once. Methods block; any
     thread may call. Raise ConfigError where the store or the model cannot be used.
     """
 
@@ -76,17 +77,17 @@ class Embeddings:
         self._looked: tuple[int, Keys, Places] | None = None
 
     def places(self) -> Places:
-        """The row in the store of each row's present content; -1: it has none, or it is not computed."""
+        """The index in the store of each row's current content; -1 if it is missing."""
         return self._look()[0]
 
     def shown_places(self) -> Places:
-        """As ``places``; of a row whose caption was edited since, the place of the one before."""
+        """As ``places``; for an edited caption, the index of the one before."""
         self._look()
         with self._guard:
             return self._shown.copy()
 
     def vectors(self) -> tuple[RowNumbers, npt.NDArray[np.float32]]:
-        """The rows that have a vector, and the vectors."""
+        """The rows with a vector, and the vectors."""
         places = self.places()
         rows = np.flatnonzero(places >= 0)
         self.store.check(places)
@@ -94,17 +95,17 @@ class Embeddings:
         return rows, matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
 
     def of_texts(self, texts: pa.ChunkedArray) -> Embeddings:
-        """Those of other captions of the same rows, null for none; ConfigError: these are of images."""
+        """Embeddings of other captions of the rows, null if missing; ConfigError: these are of images."""
         if not isinstance(self._contents, CaptionContents):
-            raise ConfigError("sets of captions are compared by embeddings of captions, not of images")
+            raise ConfigError("comparing sets of captions needs embeddings of captions, not of images")
         return self._captions(FixedTexts(texts))
 
     def of_captions(self) -> Embeddings:
-        """Those of the captions by the same model; ConfigError: it embeds no texts."""
+        """The embeddings of the captions by the same model; ConfigError: it embeds no texts."""
         return self._captions(self._dataset)
 
     def text_vector(self, text: str) -> npt.NDArray[np.float32]:
-        """The vector of a text by the same model; ConfigError: it embeds no texts, or the text is blank."""
+        """Embed a text by the same model; ConfigError: it embeds no texts, or the text is blank."""
         if not text.strip():
             raise ConfigError("give words to search for")
         found: npt.NDArray[np.float32] = self._text_encoder().texts([text])[0]
@@ -123,7 +124,7 @@ class Embeddings:
         )
 
     def stale(self) -> Mask:
-        """The rows with a content whose vector is not computed, such as an edited caption."""
+        """The rows whose content has no vector yet, such as an edited caption."""
         places, has = self._look()
         stale: Mask = has & (places < 0)
         with self._guard:
@@ -131,15 +132,15 @@ class Embeddings:
         return stale
 
     def missing(self, rows: RowNumbers | None = None) -> int:
-        """How many vectors must be computed; equal captions count once."""
+        """The number of missing vectors; equal captions count once."""
         return len(self._wanted(rows))
 
     def notice(self) -> str:
-        """What a user should know before computing, such as captions that the model does not understand."""
+        """A warning before computing, such as that the model does not understand the captions' language."""
         return self._contents.notice()
 
     def load(self, say: Say = lambda _: None) -> None:
-        """Load the model now, rather than when it is needed; ``say`` receives lines about a download."""
+        """Load the model now instead of on demand; ``say`` receives lines about a download."""
         self._contents.encoder.load(say)
 
     def compute(
@@ -148,9 +149,9 @@ class Embeddings:
         say: Say = lambda _: None,
         rows: RowNumbers | None = None,
     ) -> EmbedResult:
-        """Compute what is missing, of ``rows`` or all; kept batch by batch, so that it can be stopped.
+        """Compute missing vectors of ``rows`` or all; saved batch by batch, so that it can be stopped.
 
-        ``progress`` is called with how many of ``missing`` are done; StopEdit from it ends in good order.
+        ``progress`` is called with the number computed of ``missing``; StopEdit from it stops cleanly.
         ``say`` receives lines about a download.
 
         Raises:
@@ -177,7 +178,7 @@ class Embeddings:
             progress(step.done)
 
     def _look(self) -> tuple[Places, Mask]:
-        """Places, and which rows have a content."""
+        """The indices, and which rows have a content."""
         keys, known = self._contents.keys()
         places = self._places(keys)
         places[~known] = -1
@@ -188,7 +189,7 @@ class Embeddings:
         return places, has
 
     def _places(self, keys: Keys) -> Places:
-        """As of the store; looked up again where contents or the store have changed."""
+        """The indices in the store, updated when contents or the store have changed."""
         rows = self.store.rows
         kept = self._looked
         if kept is None or kept[0] != rows or not np.array_equal(kept[1], keys):
@@ -196,7 +197,7 @@ class Embeddings:
         return kept[2].copy()
 
     def _wanted(self, rows: RowNumbers | None) -> RowNumbers:
-        """One row of each content that must be computed."""
+        """One row of each content without a vector."""
         stale = np.flatnonzero(self.stale())
         if rows is not None:
             stale = np.intersect1d(stale, rows)
@@ -228,7 +229,7 @@ def open_embeddings(
 
     Raises:
         MissingExtra: what the model needs is not installed.
-        ConfigError: there is no such model, its weights cannot be had, or the store is damaged.
+        ConfigError: there is no such model, its weights cannot be loaded, or the store is damaged.
     """
     if of not in get_args(Of):
         raise ConfigError(f"embeddings are of captions or images, not of {of!r}")

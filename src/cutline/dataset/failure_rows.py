@@ -1,4 +1,4 @@
-"""What a run could not caption, from the list of failures beside its output."""
+"""A run's failures, from the list beside its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cutline.sources.outputs import FAILURES_ENDING
 
 
 def failure_rows(output: str) -> Iterator[tuple[str, str, str]]:
-    """Key, path and cause of each; nothing where there is no such list, or it is none of cutline."""
+    """Key, path and cause of each failure; nothing without a list of cutline's."""
     path = Path(output)
     names = (path.name, path.name.removeprefix("_"))
     found = (path.with_name(name + FAILURES_ENDING) for name in names)

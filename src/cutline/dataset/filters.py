@@ -1,4 +1,4 @@
-"""Saved filters of a dataset: queries by name. They are kept beside its history."""
+"""Saved filters of a dataset: queries by name, stored in its history."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _VALID: Final = regex.compile(r"[\p{L}\p{N}_-][\p{L}\p{N}_. -]{0,59}")
 
 
 def read_filters(history: History) -> dict[str, str]:
-    """Queries by their names, in the order of names. Raises as the history."""
+    """Queries, sorted by name. Raises as the history."""
     content = history.value(_NAME)
     return orjson.loads(content) if content is not None else {}
 
 
 def write_filter(history: History, name: str, query: str | None) -> dict[str, str]:
-    """Keep a query by its name, in place of another one, or with None remove it; returns all.
+    """Save a query under a name, replacing another one, or remove it with None; returns all.
 
     Raises:
-        ConfigError: the name cannot be one, there are too many, or the query cannot be parsed (QueryError).
-        KeyError: there is none of this name to be removed.
+        ConfigError: the name is invalid, there are too many, or the query cannot be parsed (QueryError).
+        KeyError: there is no filter of this name to remove.
     """
     filters = read_filters(history)
     name = name.strip()
@@ -49,7 +49,7 @@ def write_filter(history: History, name: str, query: str | None) -> dict[str, st
 
 
 def check_name(name: str, what: str) -> str:
-    """The name without blanks around it; ConfigError: it cannot name ``what``, such as a filter."""
+    """The stripped name; ConfigError: it is invalid for ``what``, such as a filter."""
     name = name.strip()
     if not _VALID.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name {what}: names have up to 60 letters, digits, blanks and -_.")

@@ -18,14 +18,15 @@ from cutline.locations.stored import LocalFile
 
 
 class FolderInput(CaptionFiles):
-    """A folder: an entry's ``sidecar`` is a file below it. ``cache`` keeps what was read."""
+    """A folder: an entry's ``sidecar`` is a file below it. ``cache``: a folder for the caption cache."""
 
     def __init__(self, folder: str, ending: str, text_encoding: str | None, cache: Path | None) -> None:
-        """ConfigError: it is no folder, or there is no such encoding."""
+        """ConfigError: it is not a folder, or there is no such encoding."""
         check_folder(folder)
         self.place = os.path.realpath(folder)
         super().__init__(self.place, ending, text_encoding)
         self.unit = "file"
+        self.with_several = 0
         self._ending = ending
         cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None
         self._cache = CaptionCache(self.place, self, cached)
@@ -45,8 +46,8 @@ class FolderInput(CaptionFiles):
     def caption_with(self, entry: Entry, content: bytes | None) -> str | None:
         return self.read(entry) if content is None else self.decode(entry, content)
 
-    def note(self, entry: Entry) -> str:  # noqa: ARG002
-        return ""
+    def earlier(self, entry: Entry, content: bytes | None, other: bytes | None) -> str | None:  # noqa: ARG002
+        return None if content is None else self.decode(entry, content)
 
     def text_name(self, entry: Entry) -> str:
         return name_to_text(os.path.splitext(entry.sidecar)[0]) + ".txt"  # noqa: PTH122 - strings

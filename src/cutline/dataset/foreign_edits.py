@@ -1,4 +1,4 @@
-"""Edits that other processes make of a dataset while it is open, such as `cutline undo` beside the studio."""
+"""Detect edits by other processes while a dataset is open, such as `cutline undo` beside the studio."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Note = Callable[[Mapping[str, bytes | None]], None]
 
 
 class ForeignEdits:
-    """Finds them in the history that all share. Any thread may call."""
+    """Finds them in the shared history. Thread-safe."""
 
     def __init__(self, history: History, read: Callable[[str], bytes | None], note: Note) -> None:
-        """``note`` is called with what their files hold, which ``read`` returns."""
+        """``note`` is called with the new contents of their files, from ``read``."""
         self._history = history
         self._read = read
         self._note = note
@@ -26,12 +26,12 @@ class ForeignEdits:
         self._known = history.latest()
 
     def skip(self, edit: int | None) -> None:
-        """An edit of this process is known already."""
+        """Ignore an edit of this process."""
         if edit is not None:
             self._own.add(edit)
 
     def catch_up(self) -> None:
-        """Take over what other processes have written since."""
+        """Apply what other processes have written since the last call."""
         if not self._history.is_changed_elsewhere():
             return
         with self._guard:

@@ -1,4 +1,4 @@
-"""The history of a dataset: every edit with the content before and after, kept before a file is touched."""
+"""The history of a dataset: every edit with the content before and after, stored before files change."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _WAIT: Final = 60.0  # seconds for another process to end its edit
 class History(HistoryFile):
     """The edits of a dataset, each with its changes.
 
-    An edit is committed with all its changes, then files are written, then it is closed: one that is found
-    open was interrupted. All methods may be called from several threads.
+    An edit is committed with all its changes, then files are written, then it is closed: an open edit was
+    interrupted. All methods may be called from several threads.
 
     Raises:
         SinkError: from all methods, where it cannot be read or written.
@@ -34,9 +34,15 @@ class History(HistoryFile):
         super().__init__(state)
         self._data_version = 0  # as SQLite counts the changes of other connections
 
+    def _record(self, row: Sequence[Any]) -> EditRecord:
+        try:
+            return _record(row)
+        except ValueError as error:
+            raise self._damaged(error) from error
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the dataset for one edit: of all processes that edit it, one writes at a time."""
+        """Lock the dataset for one edit, against other processes."""
         with self._errors():
             self._state.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self._state / "history.lock", timeout=_WAIT)
@@ -54,7 +60,7 @@ class History(HistoryFile):
     def begin(self, info: EditInfo, changes: Iterable[Change], *, extended: int | None = None) -> int:
         """Commit an open edit with its changes, durably; returns its id.
 
-        ``extended``: an edit that they are added to, if it is still in effect.
+        ``extended``: an edit to add them to, if it is still in effect.
         """
         values = (info.kind, info.summary, info.author, info.model, info.prompt_id, info.target)
         with self._transaction() as database:
@@ -87,20 +93,20 @@ class History(HistoryFile):
             database.execute(query, (state, files, edit))
             query = "SELECT target, kind FROM edits WHERE id = ?"
             target, kind = database.execute(query, (edit,)).fetchone()
-            if target is not None:
+            if target is not None and files:  # else nothing was undone, and it can be tried again
                 database.execute("UPDATE edits SET undone_by = ? WHERE id = ?", (edit, target))
             if kind not in {"undo", "redo"}:  # what was undone before cannot be redone any more
                 query = "UPDATE edits SET undone_by = ? WHERE kind = 'undo' AND undone_by IS NULL"
                 database.execute(query, (edit,))
 
     def changes(self, edit: int, *, status: Status | None = Status.WRITTEN) -> list[Change]:
-        """The changes of an edit that have a status; all of them for None."""
+        """The changes of an edit with a status; all for None."""
         query = "SELECT file, before, after FROM changes WHERE edit = ?"
         rows = self._read(query + ("" if status is None else f" AND status = {int(status)}"), edit)
         return [Change(file=file, before=before, after=after) for file, before, after in rows]
 
     def blocks(self, edit: int, *, status: Status | None = None) -> Iterator[list[Change]]:
-        """As ``changes``, in the order in which the edit has them, some at a time; all of them for None."""
+        """As ``changes``, in the order of the edit, block by block."""
         only = "" if status is None else f" AND status = {int(status)}"
         ends = self._read(f"SELECT min(rowid), max(rowid) FROM changes WHERE edit = ?{only}", edit)  # noqa: S608 - constants
         last, end = ends[0] if ends else (None, None)
@@ -114,30 +120,31 @@ class History(HistoryFile):
             yield [Change(file=file, before=before, after=after) for _, file, before, after in rows]
 
     def unwritten(self, edit: int) -> Iterator[list[Change]]:
-        """As ``blocks``, of an open edit: what was added to it, or all where nothing was."""
+        """As ``blocks``, of an open edit: the added changes, or all if none were added."""
         added = self.blocks(edit, status=Status.PENDING)
         first = next(added, None)
         return self.blocks(edit) if first is None else itertools.chain([first], added)
 
     def edits(self, *, limit: int = 100, before: int | None = None) -> list[EditRecord]:
-        """The latest edits first, those older than the edit ``before``."""
+        """Edits older than ``before``, the latest first."""
         where = "" if before is None else "WHERE id < ?"
         values = () if before is None else (before,)
         return [
-            _record(row) for row in self._read(f"{_SELECT} {where} ORDER BY id DESC LIMIT {limit}", *values)
+            self._record(row)
+            for row in self._read(f"{_SELECT} {where} ORDER BY id DESC LIMIT {limit}", *values)
         ]
 
     def edits_after(self, number: int) -> list[EditRecord]:
-        """The edits since the one of that number, the earliest first."""
-        return [_record(row) for row in self._read(f"{_SELECT} WHERE id > ? ORDER BY id", number)]
+        """The edits after the one of that number, the earliest first."""
+        return [self._record(row) for row in self._read(f"{_SELECT} WHERE id > ? ORDER BY id", number)]
 
     def latest(self) -> int:
-        """The number of the latest edit; 0 where there is none."""
+        """The number of the latest edit; 0 if there is none."""
         rows = self._read("SELECT max(id) FROM edits")
         return (rows[0][0] or 0) if rows else 0
 
     def is_changed_elsewhere(self) -> bool:
-        """Whether another process has written here since this was called last."""
+        """Whether another process has written since the last call."""
         rows = self._read("PRAGMA data_version")
         version = rows[0][0] if rows else 0
         if version == self._data_version:
@@ -147,47 +154,50 @@ class History(HistoryFile):
 
     def edit(self, number: int) -> EditRecord | None:
         rows = self._read(f"{_SELECT} WHERE id = ?", number)
-        return _record(rows[0]) if rows else None
+        return self._record(rows[0]) if rows else None
 
     def interrupted(self) -> list[EditRecord]:
-        """The edits found open; those of living processes too, outside of ``writing``."""
-        return [_record(row) for row in self._read(f"{_SELECT} WHERE state = 'open' ORDER BY id")]
+        """The open edits; outside of ``writing``, including those of running processes."""
+        return [self._record(row) for row in self._read(f"{_SELECT} WHERE state = 'open' ORDER BY id")]
 
-    def undoable(self) -> EditRecord | None:
-        """The latest edit that is in effect, and wrote something."""
+    def undoable(self, *, before: int | None = None) -> EditRecord | None:
+        """The latest edit in effect that wrote something; of those older than ``before``."""
         rows = self._read(
             f"{_SELECT} WHERE kind != 'undo' AND undone_by IS NULL AND state != 'open' AND files > 0"
-            " ORDER BY id DESC LIMIT 1"
+            f"{'' if before is None else ' AND id < ?'} ORDER BY id DESC LIMIT 1",
+            *(() if before is None else (before,)),
         )
-        return _record(rows[0]) if rows else None
+        return self._record(rows[0]) if rows else None
 
     def redoable(self) -> EditRecord | None:
-        """The undo that can be taken back: the latest, where nothing was edited since."""
-        rows = self._read(f"{_SELECT} WHERE kind = 'undo' AND undone_by IS NULL ORDER BY id DESC LIMIT 1")
-        return _record(rows[0]) if rows else None
+        """The undo that can be redone: the latest, unless there was an edit since."""
+        rows = self._read(
+            f"{_SELECT} WHERE kind = 'undo' AND undone_by IS NULL AND files > 0 ORDER BY id DESC LIMIT 1"
+        )
+        return self._record(rows[0]) if rows else None
 
     def versions(self, file: str) -> list[Version]:
-        """What a file has held after each of its edits, the latest first."""
+        """What a file has held before and after each of its edits, the latest first."""
         rows = self._read(
-            f"SELECT {_COLUMNS}, changes.after FROM edits JOIN changes"  # noqa: S608 - constants
-            " ON changes.edit = edits.id WHERE file = ? AND status = 0 ORDER BY id DESC",
+            f"SELECT {_COLUMNS}, changes.before, changes.after FROM edits JOIN changes"  # noqa: S608 - constants
+            " ON changes.edit = edits.id WHERE file = ? AND status = 0 ORDER BY id DESC, changes.rowid DESC",
             file,
         )
-        return [Version(edit=_record(row), content=row[-1]) for row in rows]
+        return [Version(edit=self._record(row), before=row[-2], content=row[-1]) for row in rows]
 
     def value(self, name: str) -> bytes | None:
-        """A value that is kept here, and not in a file."""
+        """A value that is stored in the history itself."""
         rows = self._read("SELECT content FROM stored WHERE name = ?", name)
         return rows[0][0] if rows else None
 
     def values(self, prefix: str) -> dict[str, bytes]:
-        """The values whose names begin with ``prefix``, by the rest of their names."""
+        """The values whose names begin with ``prefix``, by the rest of the name."""
         query = "SELECT name, content FROM stored WHERE name >= ? AND name < ?"
         rows = self._read(query, prefix, prefix + "\U0010ffff")
         return {name[len(prefix) :]: content for name, content in rows}
 
     def store(self, values: Mapping[str, bytes | None]) -> None:
-        """Keep values, or with None remove them."""
+        """Store values, or remove them with None."""
         with self._transaction() as database:
             removed = [(name,) for name, content in values.items() if content is None]
             kept = [(name, content) for name, content in values.items() if content is not None]
@@ -195,7 +205,7 @@ class History(HistoryFile):
             database.executemany("INSERT OR REPLACE INTO stored VALUES (?, ?)", kept)
 
     def last_edits(self) -> Iterator[tuple[str, float, str, str]]:
-        """For every file that an edit in effect wrote: the time of the last one, its model and author."""
+        """For every file written by edits in effect: time, model and author of the last one."""
         return iter(
             self._read(
                 "SELECT file, max(time), model, author FROM changes JOIN edits ON edits.id = edit"
@@ -215,6 +225,7 @@ _UNDONE_BY: Final = (
     "CASE WHEN kind != 'undo' OR"
     " (SELECT target FROM edits AS later WHERE later.id = edits.undone_by) = edits.id THEN undone_by END"
 )
+_LATEST: Final = 2.5e11  # seconds, in the year 9892
 _COLUMNS: Final = f"id, time, kind, summary, author, model, prompt_id, target, state, {_UNDONE_BY}, files"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM edits"  # noqa: S608 - constants
 _SET_WRITTEN: Final = (
@@ -223,5 +234,11 @@ _SET_WRITTEN: Final = (
 
 
 def _record(row: Sequence[Any]) -> EditRecord:
+    """Raises ValueError for values of other types, or a time that no calendar has."""
+    texts, numbers = (row[2], row[3], row[4], row[5], row[6], row[8]), (row[7], row[9])
+    is_whole = all(isinstance(text, str) for text in texts) and isinstance(row[10], int)
+    is_whole &= all(number is None or isinstance(number, int) for number in numbers)
+    if not is_whole or not isinstance(row[1], int | float) or not abs(row[1]) < _LATEST:
+        raise ValueError(f"edit {row[0]} has values of another type")
     info = EditInfo(kind=row[2], summary=row[3], author=row[4], model=row[5], prompt_id=row[6], target=row[7])
     return EditRecord(id=row[0], time=row[1], info=info, state=row[8], undone_by=row[9], files=row[10])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from cutline.dataset.read_only_history import is_full, is_not_writable, not_writable, open_copy
 from cutline.dataset.records import Status
 from cutline.errors import ConfigError, SinkError
+from cutline.regular_files import refuse_links_in
 
 FILE: Final = "history.sqlite"
 _VERSION: Final = 1
@@ -19,7 +20,7 @@ _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 
 
 class HistoryFile:
-    """``history.sqlite`` in a state folder; neither exists before the first edit."""
+    """``history.sqlite`` in a state folder; both are created by the first edit."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -30,7 +31,7 @@ class HistoryFile:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether nothing can be written; known once it was read."""
+        """Whether it is read-only; known after the first read."""
         return self._refusal is not None
 
     def close(self) -> None:
@@ -45,18 +46,26 @@ class HistoryFile:
         with self._errors() as database:
             return database.execute(query, values).fetchall()
 
+    def _damaged(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
+            "to start a new one; the captions themselves are untouched"
+        )
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[sqlite3.Connection]:
+        if self._connection is None:
+            refuse_links_in(self._state)
+            if self._file.exists() and not self._file.is_file():
+                raise ConfigError(f"{self._file} is not a file, as the history of edits is: move it away")
         try:
             with self._guard:
                 self._state.mkdir(parents=True, exist_ok=True)
                 yield self._open()
         except sqlite3.Error as error:
-            if error.sqlite_errorcode in _DAMAGED:
-                raise ConfigError(
-                    f"{self._file}, the history of edits, is damaged ({error}): restore it, or move it away "
-                    "to start a new one; the captions themselves are untouched"
-                ) from error
+            # Python's own errors, such as for a text that is not UTF-8, have no code.
+            if getattr(error, "sqlite_errorcode", None) in {*_DAMAGED, None}:
+                raise self._damaged(error) from error
             if self._refusal is not None or is_full(error):
                 raise not_writable(self._state, self._refusal or error) from error
             raise SinkError(f"cannot use {self._file}: {error}") from error

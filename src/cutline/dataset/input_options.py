@@ -1,4 +1,4 @@
-"""How tables are opened as datasets."""
+"""Options to open tables as datasets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """``image_root``: the folder that a table's pictures are in, and from which alone they are read.
+    """``image_root``: the only folder to read a table's pictures from; None for the folder of the table.
 
-    None for the folder of the table. ``image_column`` and ``text_column``: of the pictures' paths and of the
-    captions; None for those that are found by their names.
+    ``image_column`` and ``text_column``: columns of the pictures' paths and of the captions; None to find
+    them by name.
     """
 
     image_root: str | None = None
@@ -19,7 +19,7 @@ class TableOptions:
 
     @property
     def given(self) -> str:
-        """The first option that is given, as on the command line; empty if none is."""
+        """The first given option, as on the command line; empty without any."""
         names = ("image_root", "image_column", "text_column")
         values = (self.image_root, self.image_column, self.text_column)
         found = next((name for name, value in zip(names, values, strict=True) if value is not None), "")

@@ -1,4 +1,4 @@
-"""What is odd in a dataset's captions: a list that one works off, and what of it is ignored."""
+"""Findings in a dataset's captions, and the ignored ones."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ _LITERAL: Final[dict[Check, tuple[str, str]]] = {
     "spelling": _WHOLE,
     "frequent": _WHOLE,
 }
-"""What stands around the texts of checks, where these are in the captions as they are."""
+"""The patterns around a check's text in a caption."""
 
 
 def read_ignored(history: History) -> frozenset[tuple[str, str]]:
-    """The findings that are ignored, by check and text. Raises as the history."""
+    """The ignored findings, by check and text. Raises as the history."""
     content = history.value(_NAME)
     return frozenset((check, text) for check, text in orjson.loads(content)) if content else frozenset()
 
 
 def ignore(history: History, check: Check, text: str, *, on: bool = True) -> frozenset[tuple[str, str]]:
-    """Ignore a finding from now on, or not any more; returns all that are ignored.
+    """Ignore a finding, or stop ignoring it; returns all ignored ones.
 
     ConfigError: there are too many. Raises as the history otherwise.
     """
     kept = read_ignored(history) - {(check, text)} | ({(check, text)} if on else set())
     if len(kept) > _LONGEST:
-        raise ConfigError(f"{_LONGEST:,} findings are ignored already: take some back")
+        raise ConfigError(f"{_LONGEST:,} findings are ignored already: remove some")
     history.store({_NAME: orjson.dumps(sorted(kept)) if kept else None})
     return kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LintList:
-    """``findings`` in ``captions`` captions; ``rows`` of findings are those of the dataset."""
+    """``findings`` in ``captions`` captions, with rows of the dataset."""
 
     findings: Sequence[Finding]
     captions: int
@@ -71,7 +71,7 @@ def lint_dataset(
     most: int = MOST,
     progress: Progress | None = None,
 ) -> LintList:
-    """What is odd in ``rows``, or in all; ``progress`` is called with the number of checks that are done."""
+    """The findings in ``rows``, or in all; ``progress`` is called with the number of finished checks."""
     texts = dataset.texts()
     places = np.arange(len(dataset)) if rows is None else np.unique(rows)
     if rows is not None:
@@ -92,7 +92,7 @@ def lint_dataset(
 
 
 def finding_rows(dataset: Dataset, findings: Sequence[Finding]) -> RowNumbers:
-    """The rows of any of these findings, in order; of many findings found together."""
+    """The rows of any of these findings, in order; many are searched together."""
     parts = [np.array(finding.rows, np.int64) for finding in findings if finding.rows]
     by_check: dict[Check, list[Finding]] = {}
     for finding in findings:
@@ -108,7 +108,7 @@ def finding_rows(dataset: Dataset, findings: Sequence[Finding]) -> RowNumbers:
 
 
 def other_rows(dataset: Dataset, findings: Sequence[Finding]) -> RowNumbers:
-    """All rows of these findings but the first of each."""
+    """All rows of these findings except the first of each."""
     return np.unique(np.concatenate([finding_rows(dataset, [finding])[1:] for finding in findings]))
 
 

@@ -1,4 +1,4 @@
-"""Marks of pictures: done, flagged. They are kept in the history, and change by edits as captions do."""
+"""Marks of pictures: done, flagged. They are stored in the history, and change by edits like captions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARKS: Final = ("done", "flagged")
 
 
 class Marks:
-    """The marks of pictures by their keys; several marks are one text, ``done flagged``."""
+    """The marks of pictures by key; several marks are one text, ``done flagged``."""
 
     def __init__(self, history: History) -> None:
         self._marks = {key: content.decode() for key, content in history.values(MARK).items()}
@@ -26,7 +26,7 @@ class Marks:
         return frozenset(key for key, marks in self._marks.items() if mark in marks.split())
 
     def changes(self, keys: Iterable[str], mark: str, *, on: bool) -> list[Change]:
-        """What sets or removes a mark; none for pictures that have it, or have it not, already."""
+        """The changes that set or remove a mark; none for pictures already in that state."""
         found = []
         for key in keys:
             marks = self.of(key)
@@ -37,7 +37,7 @@ class Marks:
         return found
 
     def note(self, contents: Mapping[str, bytes | None]) -> set[str]:
-        """Take over what an edit has written; returns the keys of the pictures."""
+        """Apply an edit's changes; returns the keys of the pictures."""
         keys = set()
         for name, content in contents.items():
             if name.startswith(MARK):

@@ -1,4 +1,4 @@
-"""Which kind of input a path is."""
+"""Detect the kind of input at a path."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def open_input(
     text_encoding: str | None,
     cache: Path | None,
 ) -> DatasetInput:
-    """A folder of pictures, a table, a tar or a folder of tars; ConfigError: it is none of them."""
+    """Open a folder of pictures, a table, a tar or a folder of tars; ConfigError for anything else."""
     name = name_to_text(path)
     if is_remote(path):
-        raise ConfigError(f"{name} is not on this machine: copy it here, and open the copy")
+        raise ConfigError(f"{name} is remote: copy it to this machine, and open the copy")
     place = os.path.realpath(path)
     if is_tar(path) or _holds_tars(place, ending):
         _refuse(tables, name)
@@ -52,7 +52,7 @@ def open_input(
         return TableInput(files, place, history, tables)
     if Path(path).is_file():
         hint = "give its folder" if table_ending(path) in EXTENSIONS else "give a folder, a table or a tar"
-        raise ConfigError(f"{name} is no dataset: {hint}")
+        raise ConfigError(f"{name} is not a dataset: {hint}")
     if not os.path.lexists(path):
         raise ConfigError(not_there(name))
     _refuse(tables, name)
@@ -61,7 +61,7 @@ def open_input(
 
 def _refuse(tables: TableOptions, name: str) -> None:
     if tables.given:
-        raise ConfigError(f"{tables.given} is for tables, and {name} is none: leave it out")
+        raise ConfigError(f"{tables.given} is for tables, and {name} is not one: remove it")
 
 
 def _tables(path: str) -> list[str]:
@@ -73,7 +73,7 @@ def _tables(path: str) -> list[str]:
 
 
 def _holds_tars(place: str, ending: str) -> bool:
-    """Whether a folder has tars, and no pictures beside them."""
+    """Whether a folder has tars and no pictures."""
     try:
         with os.scandir(place) as found:
             has_tar = any(is_tar(each.name) and each.is_file() for each in found)

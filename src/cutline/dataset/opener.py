@@ -23,23 +23,23 @@ def open_dataset(
     image_column: str | None = None,
     text_column: str | None = None,
 ) -> Dataset:
-    """Open pictures and their captions, to find, edit and export them.
+    """Open pictures and their captions, to query, edit and export them.
 
-    An edit that a crash interrupted is finished first. Tables and tars are never written: what is edited of
-    them is kept in the history beside them, and written by ``export``.
+    An edit that a crash interrupted is finished first. Tables and tars are never written: their edits are
+    stored in the history beside them, and ``export`` writes the result.
 
     Args:
-        folder: a folder of pictures, read with all folders in it, with captions beside them; or a table, such
-            as the output of a run; or a tar of webdataset, or a folder of such.
-        sidecar_ext: ending of the captions' files, such as ``.caption``.
-        one_a_line: each line of a file is a caption of its own, and edited by itself.
-        text_encoding: encoding of texts that are not UTF-8, where it is not found by itself.
-        image_root: folder of a table's pictures, outside of which none is read; by default the table's.
-        image_column: column of a table with the pictures' paths, where it is not found by its name.
-        text_column: column of a table with the captions, where it is not found by its name.
+        folder: a folder of pictures with captions beside them, including sub-folders; a table, such as the
+            output of a run; or a tar of webdataset, or a folder of them.
+        sidecar_ext: extension of the captions' files, such as ``.caption``.
+        one_a_line: each line of a file is a separate caption.
+        text_encoding: encoding of texts that are not UTF-8, if it is not detected.
+        image_root: folder of a table's pictures, no others are read; by default the table's.
+        image_column: column of a table with the pictures' paths, if it is not found by its name.
+        text_column: column of a table with the captions, if it is not found by its name.
 
     Raises:
-        ConfigError: it is none of these, holds no pictures, or an option is not valid.
+        ConfigError: it is none of these, has no pictures, or an option is invalid.
     """
     name = local_path(os.fsdecode(folder))
     dataset = Dataset(

@@ -1,4 +1,4 @@
-"""Quick phrases of a dataset, which a key puts into a caption. They are kept beside its history."""
+"""Quick phrases of a dataset, which a key inserts into a caption; stored in its history."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NAME: Final = "/phrases"
 
 
 def read_phrases(history: History) -> list[str]:
-    """Those that are kept; none at first. Raises as the history."""
+    """The saved phrases; none at first. Raises as the history."""
     content = history.value(_NAME)
     return orjson.loads(content) if content is not None else []
 
 
 def write_phrases(history: History, phrases: Sequence[str]) -> list[str]:
-    """Keep these phrases in place of the others; returns them as they are kept.
+    """Replace the phrases; returns the saved ones.
 
     ConfigError: there are more than nine, or one is too long. Raises as the history otherwise.
     """

@@ -1,4 +1,4 @@
-"""Which of several captions people picked, and which set of them wins."""
+"""Count people's picks among caption sets, and determine the winner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Z: Final = 1.96  # of the normal distribution, for 95 %
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How often a set was picked. ``low`` to ``high``: its share of the picks with 95 % confidence."""
+    """How often a set was picked. ``low`` to ``high``: the 95 % interval of its share."""
 
     name: str
     picked: int
@@ -23,9 +23,9 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What was picked so far of ``rows`` pictures; ``none``: none was good.
+    """The picks so far of ``rows`` pictures; ``none``: no caption was good.
 
-    ``winner``: the set that is picked more often than the next one, beyond chance (95 %); empty if none is.
+    ``winner``: the set picked significantly more often than the next one (95 %); empty if none is.
     """
 
     rows: int
@@ -51,7 +51,7 @@ class Tally:
 
 
 def tally(names: Sequence[str], picks: Mapping[str, str], rows: int) -> Tally:
-    """Of ``picks``, the name of the picked set by key; empty where none was good."""
+    """Count ``picks``, the names of the picked sets by key; empty if none was good."""
     counts = {name: sum(pick == name for pick in picks.values()) for name in names}
     total = sum(counts.values())
     ranked = sorted(names, key=lambda name: -counts[name])

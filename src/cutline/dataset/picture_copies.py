@@ -1,4 +1,4 @@
-"""Pictures that are there more than once, byte by byte."""
+"""Find pictures with equal bytes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def find_copies(paths: Sequence[str]) -> npt.NDArray[np.bool_]:
 
 
 def group_copies(paths: Sequence[str]) -> list[list[int]]:
-    """The places of the paths that have the same bytes; links to one file are copies too.
+    """Groups of indices of paths with equal bytes; links to one file are copies too.
 
-    Only files of one size are read: first their ends, and whole where these are equal. What cannot be read
-    is no copy.
+    Only files of equal size are read: first their ends, then all if these are equal. Unreadable files are no
+    copies.
     """
     files: dict[tuple[int, int], list[int]] = defaultdict(list)
     sizes: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -54,7 +54,7 @@ def group_copies(paths: Sequence[str]) -> list[list[int]]:
 def _groups(
     files: Sequence[tuple[int, int]], values: Iterable[Hashable | None]
 ) -> list[list[tuple[int, int]]]:
-    """Those of one value, where there are several; None is like nothing else."""
+    """Groups of equal values; None equals nothing."""
     groups: dict[Hashable, list[tuple[int, int]]] = defaultdict(list)
     for file, value in zip(files, values, strict=True):
         if value is not None:

@@ -1,4 +1,4 @@
-"""Content keys of pictures, kept by path and version: what has not changed is not read again."""
+"""A cache of pictures' content keys by path and version, so that unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 
 
 class PictureKeys:
-    """One SQLite file, a cache: damaged, it is begun anew, and where it cannot be used nothing is kept.
-
-    Any thread may call.
-    """
+    """One SQLite file. A damaged cache is recreated; an unusable one is ignored. Thread-safe."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -33,7 +30,7 @@ class PictureKeys:
         self._connection: sqlite3.Connection | None = None
 
     def find(self, locations: Sequence[Location | None]) -> list[bytes | None]:
-        """The key of each picture as it is now; None where it is not known, or the picture is gone."""
+        """The key of each picture's current version; None if unknown or missing."""
         keys: list[bytes | None] = [None] * len(locations)
         with self._guard, self._database() as database:
             for at, location in enumerate(locations):
@@ -46,13 +43,13 @@ class PictureKeys:
         return keys
 
     def keep(self, pictures: Iterable[tuple[Location, str, bytes]]) -> None:
-        """Keep keys of versions, as ``content_id`` of the location had them before the picture was read."""
+        """Save keys by version, the location's ``content_id`` before the picture was read."""
         rows = [(_path(location), version, key) for location, version, key in pictures if version]
         with self._guard, self._database() as database, database:
             database.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
-        """A later call opens the file again."""
+        """Close the file; later calls open it again."""
         with self._guard:
             if self._connection is not None:
                 self._connection.close()
@@ -60,7 +57,7 @@ class PictureKeys:
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """Errors of the file end the block within."""
+        """Suppress errors of the file within the block."""
         with contextlib.suppress(OSError, sqlite3.Error):
             if self._connection is None:
                 self._connection = self._connect()

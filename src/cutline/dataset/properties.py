@@ -1,4 +1,4 @@
-"""Properties of pictures that queries name, such as their marks and the model of their captions."""
+"""Properties of pictures in queries, such as marks and the model of a caption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cutline.dataset.row_captions import RowCaptions
 
 
 class Properties:
-    """Finds the keys of the pictures that have a property."""
+    """Finds the keys of the pictures with a property."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Properties:
         self._captions, self._source = captions, source
 
     def keys_with(self, field: str, value: str) -> frozenset[str]:
-        """Of ``has``, ``status``, ``failed``, ``model`` and ``edited``."""
+        """The keys for a value of ``has``, ``status``, ``failed``, ``model`` or ``edited``."""
         if field == "has":
             return self._store.proposals.keys()
         if field == "status" and value != "failed":
@@ -47,7 +47,7 @@ class Properties:
         return frozenset(found)
 
     def _failures(self) -> Iterator[tuple[str, str]]:
-        """The pictures for which a model has no caption, and the kind of failure."""
+        """The pictures on which a model failed, and the kind of failure."""
         failed = self._store.failures.keys()
         for row, entry in enumerate(self._captions.entries) if failed else ():
             if entry.key in failed:

@@ -1,4 +1,4 @@
-"""What a model returned for pictures: captions that a person accepts or rejects, and failures."""
+"""Results of a model for pictures: captions to accept or reject, and failures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cutline.errors import SampleError
 from cutline.formatting import plural
 
 FindChange = Callable[[Entry, str | None], tuple[Change, str | None]]
-"""The change that gives a picture a caption, and the caption that it has; raises SampleError."""
+"""The change that sets a picture's caption, and the current caption; raises SampleError."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A caption that a model proposes in place of ``before``; None: there was no caption."""
+    """A caption proposed by a model to replace ``before``, None for no caption."""
 
     caption: str
     model: str = ""
@@ -29,7 +29,7 @@ class Proposal:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionFailure:
-    """Why a model has no caption for a picture, as long as its caption is ``before``."""
+    """Why a model failed on a picture, valid while its caption is ``before``."""
 
     kind: str
     message: str
@@ -39,9 +39,10 @@ class CaptionFailure:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOutput:
-    """What a model returned, by row. ``write``: captions replace those that they were made for.
+    """The results of a model, by row.
 
-    Where that caption is another one by now, or cannot be replaced, they become proposals.
+    ``write``: they replace the captions that they were made for; if such a caption has changed, or cannot be
+    replaced, the result becomes a proposal.
     """
 
     captions: Mapping[int, Proposal] = dataclasses.field(default_factory=dict)
@@ -51,7 +52,7 @@ class ModelOutput:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalChanges:
-    """An edit and its changes, and why there is none for some pictures."""
+    """An edit and its changes, and why some pictures have none."""
 
     info: EditInfo
     changes: Sequence[Change]
@@ -60,7 +61,7 @@ class ProposalChanges:
 
 
 class ProposalStore:
-    """The proposals and failures of pictures, and the changes that edits of them make."""
+    """The proposals and failures of pictures, and the changes to edit them."""
 
     def __init__(self, history: History, entries: Sequence[Entry], find_change: FindChange) -> None:
         self.proposals = StoredValues(history, PROPOSAL, Proposal)
@@ -68,17 +69,17 @@ class ProposalStore:
         self._entries, self._find_change = entries, find_change
 
     def failure(self, row: int, caption: str | None) -> CaptionFailure | None:
-        """Why a model has no caption for a picture whose caption is the one it failed for still."""
+        """Why a model failed on a picture whose caption has not changed since."""
         failure = self.failures.of(self._entries[row].key)
         return failure if failure is not None and failure.before == caption else None
 
     def note(self, contents: Mapping[str, bytes | None]) -> None:
-        """Take over what an edit has written."""
+        """Apply an edit's changes."""
         self.proposals.note(contents)
         self.failures.note(contents)
 
     def put(self, output: ModelOutput) -> list[Change]:
-        """What keeps what a model returned."""
+        """The changes that store a model's results."""
         changes: list[Change] = []
         proposals: dict[str, Proposal] = {}
         for row, proposal in output.captions.items():
@@ -96,7 +97,7 @@ class ProposalStore:
     def accept(
         self, rows: Iterable[int], texts: Mapping[int, str], seen: Mapping[int, str | None]
     ) -> ProposalChanges:
-        """What makes proposals the captions.
+        """The changes that accept proposals.
 
         ``texts`` replace those of their rows. A caption that is neither the one that its proposal was made
         for nor the one in ``seen`` is a conflict.

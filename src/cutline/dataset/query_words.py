@@ -1,4 +1,4 @@
-"""What queries of a dataset can name: its tags, models, folders and saved filters."""
+"""The vocabulary of a dataset's queries: tags, models, folders and saved filters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cutline.dataset.tag_counts import TagCounts
 
 
 class QueryWords:
-    """Values for queries and their completion. Any thread may call."""
+    """Values for queries and their completion. Thread-safe."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class QueryWords:
         self._named = named
 
     def tag_counts(self, text: str = "", limit: int = 20) -> list[tuple[str, int]]:
-        """The tags with ``text`` in them, the most frequent first, and how often each is in the captions."""
+        """The tags that contain ``text``, the most frequent first, with their counts."""
         with self._guard:
             return self._tags.matching(text, limit)
 
@@ -53,11 +53,11 @@ class QueryWords:
         return sorted(parents)
 
     def sets(self) -> Mapping[str, int]:
-        """Named sets, the latest first, and how many pictures each has."""
+        """Named sets, the latest first, with their numbers of pictures."""
         return self._named("in").names()
 
     def clusters(self) -> Mapping[str, int]:
-        """Names of clusters, and how many pictures each has."""
+        """Names of clusters, with their numbers of pictures."""
         return self._named("cluster").names()
 
     def filters(self) -> dict[str, str]:
@@ -65,14 +65,14 @@ class QueryWords:
         return read_filters(self._history)
 
     def save_filter(self, name: str, query: str | None) -> dict[str, str]:
-        """Keep a query by a name, or with None remove it; returns all of them.
+        """Save a query under a name, or remove it with None; returns all.
 
         Raises:
-            ConfigError: the name or the query cannot be used.
-            KeyError: there is none of this name to be removed.
+            ConfigError: the name or the query is invalid. KeyError: there is no filter of this name to
+            remove.
         """
         return write_filter(self._history, name, query)
 
     def complete(self, query: str, place: int, limit: int = 10) -> list[Completion]:
-        """What can complete a query at a place, in characters; the best first."""
+        """Completions of a query at a character, the best first."""
         return complete(query, place, self, limit)

@@ -1,4 +1,4 @@
-"""A history where nothing can be written, such as on a read-only medium: it can be read all the same."""
+"""Read a history that cannot be written, such as on a read-only medium."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _FULL = {
 
 
 def is_not_writable(error: BaseException) -> bool:
-    """Whether SQLite refuses a file that it cannot write, or whose folder it cannot write."""
+    """Whether SQLite's error means that the file or its folder is read-only."""
     return is_full(error) or (
-        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _CODES
+        isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _CODES
     )
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether no file can grow, as the disk is full."""
+    """Whether the error means that the disk is full."""
     if isinstance(error, OSError):
         return error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _FULL
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) in _FULL
 
 
 def not_writable(state: Path, error: BaseException) -> SinkError:
-    """What a write ends with."""
+    """The error of a write."""
     if is_full(error):
         return SinkError(
             f"cannot write to {state}: {one_line(error)}; free some space, or raise the limit on file sizes, "
@@ -50,12 +50,13 @@ def not_writable(state: Path, error: BaseException) -> SinkError:
 
 
 def open_copy(file: Path, schema: str) -> sqlite3.Connection:
-    """A connection that only reads. What is in the log beside the file is read from a copy of both.
+    """A read-only connection.
 
-    A file that is empty yet, as a full disk leaves it, has the empty tables of ``schema``.
+    If the file has a log beside it, a copy of both is read. An empty file, as left by a full disk, gets the
+    empty tables of ``schema``.
 
     Raises:
-        sqlite3.Error: it is no database.
+        sqlite3.Error: it is not a database.
         OSError: there is no room for a copy.
     """
     log = file.with_name(f"{file.name}-wal")

@@ -1,4 +1,4 @@
-"""Inputs whose files are never written: edited captions are kept in the history beside them."""
+"""Read-only inputs: edited captions are stored in the history beside them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from cutline.sources.names import extension
 class InputRow:
     """A row of a table, or a sample of a shard.
 
-    ``key`` is unique. ``picture`` is what ``locate`` finds it by. ``model`` and ``prompt_id`` wrote the
-    caption, as far as the input tells. ``note``: why it has none, such as a failure of the run. ``columns``:
-    other values as JSON, where they cannot be read again.
+    ``key`` is unique. ``picture`` is the argument of ``locate``. ``model`` and ``prompt_id`` wrote the
+    caption, if the input tells. ``note``: why it has none, such as a failure of the run. ``columns``: other
+    values as JSON, if they cannot be read again.
     """
 
     key: str
@@ -42,26 +42,26 @@ class InputRow:
 
 
 class NoFiles:
-    """Contents of a dataset that has no files to write."""
+    """Contents of a dataset without files to write."""
 
     def read(self, file: str) -> bytes | None:
-        raise SampleError("sidecar", f"{file} is no caption of this input")
+        raise SampleError("sidecar", f"{file} is not a caption of this input")
 
     def replace(self, file: str, content: bytes | None) -> None:  # noqa: ARG002
         self.read(file)
 
     def sync(self) -> None:
-        """Values are brought to disk by the history."""
+        """Nothing to do: the history flushes its values."""
 
     def remove_parts(self, files: list[str]) -> None:
-        """There are none."""
+        """Nothing to do: there are no files."""
 
 
 class RecordedInput(ABC):
-    """Rows that are read once. Each has its own caption, unless the history has an edited one for its key.
+    """Rows that are read once.
 
-    An edited caption whose row has another text of its own now, as the input was replaced, is not shown
-    but noted; it stays in the history.
+    Each has the input's caption, unless the history has an edited one for its key. An edited caption whose
+    input text was replaced since is not shown but noted; it stays in the history.
     """
 
     def __init__(self, place: str, history: History) -> None:
@@ -76,17 +76,19 @@ class RecordedInput(ABC):
         self._notes: dict[str, str] = {}
         self._edited: dict[str, bytes] = {}  # until all are read
         self._superseded: list[str] = []
+        self.with_several = 0
+        """Rows with a list of several captions, of which the first is read."""
 
     @abstractmethod
     def load(self) -> Iterator[InputRow]:
-        """Read all rows; ConfigError: it cannot be read."""
+        """Read all rows; ConfigError if that fails."""
 
     @abstractmethod
     def locate(self, row: InputRow) -> Location:
         """Where a row's picture is; PictureError: it cannot be found, or must not be read."""
 
     def read_columns(self, number: int, row: InputRow) -> Mapping[str, Any]:  # noqa: ARG002
-        """What the input has for a row, as ``columns``."""
+        """The input's values of a row, as for ``columns``."""
         return decode_object(row.columns) or {}
 
     @property
@@ -136,15 +138,21 @@ class RecordedInput(ABC):
             return self._own[number]
         return EditedCaption.decode(content).caption
 
+    def earlier(self, entry: Entry, content: bytes | None, other: bytes | None) -> str | None:
+        if content is not None:
+            return self.decode(entry, content)
+        number = self._numbers[entry.key]  # the own caption, which is known unless the input was replaced
+        return self._own[number] if other is not None and self._is_current(number, other) else None
+
     def forget(self, row: int) -> None:  # noqa: B027 - for inputs that have a cache
-        """Nothing is kept."""
+        """Nothing to do: there is no cache."""
 
     def keep(self, entries: Sequence[Entry], captions: pa.ChunkedArray) -> None:  # noqa: ARG002
-        """The own captions are kept apart from the edited ones, which may change again."""
+        """Nothing to do: the input's captions are stored apart from the edited ones."""
         self._edited = {}
 
     def stamp(self, entry: Entry) -> Hashable | None:  # noqa: ARG002
-        """None: another process may have edited it; to read it again is one query."""
+        """None, as another process may have edited it; reading it again is one query."""
         return None
 
     def problem(self, entry: Entry) -> str:  # noqa: ARG002

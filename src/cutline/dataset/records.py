@@ -1,4 +1,4 @@
-"""What the parts of a dataset exchange."""
+"""Records that the parts of a dataset exchange."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import enum
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One file and its content before and after; None where there is, or will be, no file."""
+    """One file and its content before and after; None for no file."""
 
     file: str
     before: bytes | None
@@ -16,22 +16,22 @@ class Change:
 
 
 class Status(enum.IntEnum):
-    """What became of a change."""
+    """The status of a change."""
 
     WRITTEN = 0
     CONFLICT = 1
-    """The file had another content than ``before``: it was left alone."""
+    """The file's content was not ``before``: it was not changed."""
     STOPPED = 2
     """Not reached before the edit was stopped."""
     FAILED = 3
     """The file could not be written."""
     PENDING = 4
-    """Added to an edit, and not written yet."""
+    """Added to an edit, not written yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditInfo:
-    """What an edit is, for the history. ``target``: the edit that this one takes back, or applies again."""
+    """The description of an edit. ``target``: the edit that this one undoes or redoes."""
 
     kind: str
     summary: str
@@ -43,10 +43,10 @@ class EditInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditRecord:
-    """An edit of the history. ``time`` is in seconds since 1970, ``files`` the number that were written.
+    """An edit of the history.
 
-    ``undone_by``: the edit that took it back. ``state``: ``open`` while it is written, then ``done`` or
-    ``stopped``.
+    ``time`` is in seconds since 1970, ``files`` the number of written files. ``undone_by``: the edit that
+    undid it. ``state``: ``open`` while it is written, then ``done`` or ``stopped``.
     """
 
     id: int
@@ -59,17 +59,18 @@ class EditRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A content that a file has had: ``content`` after ``edit``."""
+    """A content that a file has had: ``content`` after ``edit``, ``before`` in its place."""
 
     edit: EditRecord
+    before: bytes | None
     content: bytes | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditResult:
-    """What an edit did. ``written`` counts files; the others name those that were left alone, and why.
+    """The result of an edit. ``written`` counts files; the others name unchanged ones, with the reason.
 
-    ``unit``: ``caption`` where these are captions of an input whose files are never written.
+    ``unit``: ``caption`` for captions of a read-only input.
     """
 
     id: int | None
@@ -83,7 +84,10 @@ class EditResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionVersion:
-    """A caption that a picture has had since the edit numbered ``edit``; ``by`` says who or what wrote it."""
+    """A caption that a picture has had since the edit numbered ``edit``; ``by`` says who or what wrote it.
+
+    ``edit`` is 0, and ``time`` empty, for one that no edit wrote: the first, and what other programs wrote.
+    """
 
     edit: int
     time: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -24,7 +26,19 @@ _EACH: Final = 1.0  # for one
 _NEAR: Final = r"[^\x00-\x7f](?:{0})|(?:{0})[^\x00-\x7f]"
 _FOLDED: Final = "[\\x{130}\\x{17f}\\x{212a}]"  # letters beyond ASCII that are i, s and k in another case
 
+_end: Final[ContextVar[float | None]] = ContextVar("end", default=None)
+
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def time_limit() -> Iterator[None]:
+    """Let all searches within share the time that one of them has."""
+    token = _end.set(time.monotonic() + SECONDS)
+    try:
+        yield
+    finally:
+        _end.reset(token)
 
 
 def compile_pattern(pattern: str, *, ignore_case: bool = False) -> regex.Pattern[str]:
@@ -38,7 +52,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> regex.Pattern
 def contains_text(
     captions: pa.Array | pa.ChunkedArray, text: str, *, ignore_case: bool = False
 ) -> npt.NDArray[np.bool_]:
-    """Whether each caption has a text, however Unicode spells it; false where there is no caption."""
+    """Whether each caption contains a text in any Unicode form; false without a caption."""
     found = np.zeros(len(captions), dtype=bool)
     for spelling in spellings(text):
         matches = pc.match_substring(captions, spelling, ignore_case=ignore_case)
@@ -49,10 +63,10 @@ def contains_text(
 def replace_ascii(
     captions: pa.Array, text: str, new: str, *, word: bool, ignore_case: bool
 ) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
-    """Captions with an ASCII text replaced by Arrow, and where that may not be all that `regex` replaces.
+    """Replace an ASCII text with Arrow, and mark captions where `regex` may replace more.
 
-    RE2, which Arrow has, takes only ASCII for words, and folds case otherwise: what is beside the text, or
-    might be in it, must not be foreign to ASCII.
+    Arrow's RE2 knows only ASCII words and folds case differently, so captions with other letters beside or in
+    the text are marked.
     """
     plain = re.escape(text)
     fold = "(?i:{})" if ignore_case else "{}"
@@ -70,7 +84,7 @@ def replace_ascii(
 def search_all(
     captions: pa.ChunkedArray, pattern: str, *, ignore_case: bool = False
 ) -> npt.NDArray[np.bool_]:
-    """Whether the pattern is found in each, false where there is no caption.
+    """Whether each caption matches the pattern, false without a caption.
 
     ConfigError: it is not valid, or takes too long.
     """
@@ -85,11 +99,10 @@ def search_all(
 
 def map_all(captions: pa.ChunkedArray, call: Callable[[str, float], T]) -> list[T | None]:
     """``call(text, seconds)`` for each caption in several threads; ConfigError: it takes too long."""
-    end = time.monotonic() + SECONDS
-    whole = captions.combine_chunks()
+    end = _end.get() or time.monotonic() + SECONDS
 
     def part(start: int) -> list[T | None]:
-        texts: Sequence[Any] = whole.slice(start, _PART).to_pylist()
+        texts: Sequence[Any] = captions.slice(start, _PART).to_pylist()
         found: list[T | None] = []
         for text in texts:
             left = min(_EACH, end - time.monotonic())
@@ -100,6 +113,6 @@ def map_all(captions: pa.ChunkedArray, call: Callable[[str, float], T]) -> list[
 
     try:
         with concurrent.futures.ThreadPoolExecutor(usable_processors()) as pool:
-            return [each for found in pool.map(part, range(0, len(whole), _PART)) for each in found]
+            return [each for found in pool.map(part, range(0, len(captions), _PART)) for each in found]
     except TimeoutError:
         raise ConfigError("the pattern takes too long on these captions: simplify it") from None

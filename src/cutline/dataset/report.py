@@ -1,4 +1,4 @@
-"""A dataset as one HTML file that loads nothing: counts, words, clusters and what is worth a look."""
+"""The report of a dataset as one offline HTML file: counts, words, clusters and findings."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def dataset_report(
     embeddings: Embeddings | None = None,
     clusters: int | None = None,
 ) -> str:
-    """The page, of ``rows`` or all; with the clusters of ``embeddings``, which are computed before.
+    """The page for ``rows`` or all; with clusters of the computed ``embeddings``.
 
-    ``clusters``: how many; by default as suggested.
+    ``clusters``: their number; by default the suggested one.
     """
     texts = dataset.texts()
     chosen = np.arange(len(dataset)) if rows is None else rows
@@ -82,7 +82,7 @@ def dataset_report(
 
 
 def _one_row_for_rare_words(findings: list[Finding]) -> list[Finding]:
-    """Words that are used once, in one row."""
+    """Words that occur once, in one row."""
     rare = [each for each in findings if each.check == "once"]
     if len(rare) < 2:
         return findings
@@ -134,7 +134,7 @@ def _clusters(
 
 
 def _words_of(index: WordIndex, rows: npt.NDArray[np.bool_]) -> list[Term]:
-    """The words that tell some captions from the others, with the share of both that has them."""
+    """The words that distinguish some captions from the others, with their shares in both."""
     options = TermOptions(stop_words=stop_words(("en",)), least=2, order="score")
     return [term for term in term_table(index, rows, None, options)[:_OF_CLUSTER] if term.score > _TELLING]
 

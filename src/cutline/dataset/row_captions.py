@@ -1,4 +1,4 @@
-"""The captions of the rows that are open: read in order, block by block, then kept in memory."""
+"""The captions of open rows: read in order, block by block, then kept in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from cutline.dataset.contents import CAPTION
 from cutline.dataset.history import History
 from cutline.dataset.inputs import DatasetInput
-from cutline.dataset.records import CaptionVersion, Change, EditInfo
+from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, Version
 from cutline.dataset.scan import Entry
 from cutline.dataset.text_column import BLOCK, TextColumn
 from cutline.dataset.writer import Progress
@@ -21,14 +21,14 @@ from cutline.files import name_to_text
 
 @dataclasses.dataclass(slots=True)
 class LeftAlone:
-    """Files that an edit does not touch: those that hold another text, and those that cannot be edited."""
+    """Files that an edit does not change: those with another text, and those that cannot be edited."""
 
     conflicts: list[str] = dataclasses.field(default_factory=list)
     failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
 
 class RowCaptions:
-    """Captions by row. ``guard`` is held while they change, and where they must not."""
+    """Captions by row. ``guard`` is the lock around changes."""
 
     def __init__(self, source: DatasetInput, entries: Sequence[Entry], guard: threading.RLock) -> None:
         self._source = source
@@ -41,7 +41,7 @@ class RowCaptions:
         """Captions of the rows that were read."""
 
     def read_all(self, progress: Progress | None = None) -> None:
-        """Read what is not read yet; ``progress`` is called with the rows read."""
+        """Read the remaining captions; ``progress`` is called with the number read."""
         entries = self.entries
         with self._reading:
             known = len(self.column)
@@ -60,14 +60,14 @@ class RowCaptions:
                 self._source.keep(entries, self.column.array())
 
     def caption(self, row: int) -> str | None:
-        """The caption of a row, which is read now if it was not before."""
+        """The caption of a row, read on demand."""
         with self._guard:
             return self.column[row] if row < len(self.column) else self._source.read(self.entries[row])
 
     def refresh(self, rows: Iterable[int]) -> list[int]:
-        """Take over captions that something else has changed since they were read; returns their rows.
+        """Reload captions that others have changed; returns their rows.
 
-        A row's caption is read the first time, then only where the stamp of its files differs.
+        A row's caption is read the first time, then only if the stamp of its files differs.
         """
         changed: dict[int, str | None] = {}
         for row in rows:
@@ -84,14 +84,14 @@ class RowCaptions:
         return list(changed)
 
     def key_of(self, file: str) -> str | None:
-        """The key of the row whose caption is kept in ``file``."""
+        """The key of the row whose caption is in ``file``."""
         row = self._rows.get(file)
         return self.entries[row].key if row is not None else None
 
     def changes(
         self, wanted: Iterable[tuple[int, str | None]], before: Iterable[str | None] | None, left: LeftAlone
     ) -> Iterator[Change]:
-        """What gives rows new captions; those that hold another one than ``before`` go to ``left``."""
+        """The changes that set captions; rows whose caption is not ``before`` are added to ``left``."""
         expected: Iterator[str | None] | None = None if before is None else iter(before)
         for row, text in wanted:
             was = None if expected is None else next(expected)
@@ -107,21 +107,27 @@ class RowCaptions:
                 yield change
 
     def versions(self, row: int, history: History) -> list[CaptionVersion]:
-        """The captions that a row has had, the latest first."""
+        """The captions that a row has had, the latest first, with those that no edit wrote."""
         entry = self.entries[row]
-        return [
-            CaptionVersion(
-                edit=version.edit.id,
-                time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.edit.time)),
-                by=_writer(version.edit.info),
-                prompt_id=version.edit.info.prompt_id,
-                caption=None if version.content is None else self._source.decode(entry, version.content),
-            )
-            for version in history.versions(name_to_text(entry.sidecar))
-        ]
+        versions: list[CaptionVersion] = []
+        later: Version | None = None
+        for version in history.versions(name_to_text(entry.sidecar)):
+            if later is not None and later.before != version.content:
+                versions += self._found(entry, later, "changed by another program")
+            caption = self._source.earlier(entry, version.content, version.before)
+            versions.append(_version(version.edit, caption))
+            later = version
+        if later is not None:
+            versions += self._found(entry, later, "as found")
+        return versions
+
+    def _found(self, entry: Entry, version: Version, by: str) -> list[CaptionVersion]:
+        """The caption that an edit replaced, and that no edit wrote."""
+        caption = self._source.earlier(entry, version.before, version.content)
+        return [] if caption is None else [CaptionVersion(edit=0, time="", by=by, caption=caption)]
 
     def note(self, contents: Mapping[str, bytes | None]) -> None:
-        """Take over what an edit has written."""
+        """Apply an edit's changes."""
         texts: dict[int, str | None] = {}
         for file, content in contents.items():
             row = self._rows.get(file)
@@ -134,8 +140,18 @@ class RowCaptions:
         self.column.update({row: text for row, text in texts.items() if row < len(self.column)})
 
 
+def _version(edit: EditRecord, caption: str | None) -> CaptionVersion:
+    return CaptionVersion(
+        edit=edit.id,
+        time=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(edit.time)),
+        by=_writer(edit.info),
+        prompt_id=edit.info.prompt_id,
+        caption=caption,
+    )
+
+
 def _writer(info: EditInfo) -> str:
-    """Who wrote a caption, or what the edit was."""
+    """The author of a caption, or the edit."""
     if not info.model:
         return info.summary
     return f"{info.model}, changed by a person" if info.author else info.model

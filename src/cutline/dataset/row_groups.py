@@ -1,4 +1,4 @@
-"""Groups of rows by what they have in common, each with its colour and the query that finds it."""
+"""Group rows by a common property; each group has a colour and a query."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SHARES: Final = (2 / 3, 1 / 3)  # of all words of both captions that both have
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
-    """``term``: the query of its rows, empty for what no other group has; ``count``: of them."""
+    """``term``: the query of its rows, empty for the rest; ``count``: their number."""
 
     text: str
     color: str
@@ -66,10 +66,10 @@ class RowGroup:
 def group_rows(
     dataset: Dataset, by: By, keywords: str = "", other: str = ""
 ) -> tuple[list[RowGroup], Labels]:
-    """The groups, and for each row the place of its group: the first that it is in.
+    """The groups, and for each row the index of the first group that contains it.
 
-    ``keywords``: separated by commas, each a word or phrase, with ``*`` at its end the beginning of one.
-    ``other``: a set as of ``caption_set``, for the groups by ``set``: how alike both captions are.
+    ``keywords``: separated by commas, each a word or phrase, or with ``*`` at its end a prefix. ``other``: a
+    set, see ``caption_set``, for the groups by ``set``, the similarity of both captions.
 
     Raises:
         ConfigError: there are no clusters, no keywords, or no such set.
@@ -101,7 +101,7 @@ def _by_set(dataset: Dataset, name: str) -> tuple[list[RowGroup], Labels]:
 
 
 def _likeness(here: str | None, there: str | None) -> int:
-    """The place in ``_ALIKE`` of two captions."""
+    """The index in ``_ALIKE`` of two captions."""
     if not here or not there:
         return _HERE if here else _THERE if there else _NEITHER
     if here == there:
@@ -149,7 +149,7 @@ def _clusters(dataset: Dataset) -> Iterator[RowGroup]:
 
 
 def _folders(dataset: Dataset) -> list[str]:
-    """The outermost folders in which the pictures differ, the largest first, each with a slash."""
+    """The top-level folders of the pictures below their common one, the largest first, each with a slash."""
     depth = 0
     counts: Counter[str] = Counter()
     paths = [entry.key.split("/")[:-1] for entry in dataset.entries]

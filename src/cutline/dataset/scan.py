@@ -24,8 +24,8 @@ _OTHER_ENDING: Final = ".caption"  # of sd-scripts; read where there is no other
 class Entry:
     """A picture of a folder. ``picture`` and ``sidecar`` are paths relative to the folder, as on disk.
 
-    ``key`` is the picture's path as valid Unicode. ``sidecar`` is where its text is, or will be;
-    ``common`` the text that is read in its place while that is missing, as several pictures share it.
+    ``key`` is the picture's path as valid Unicode. ``sidecar`` is the path of its text, which need not exist;
+    ``common`` the text that is read while that is missing, which several pictures may share.
     """
 
     key: str
@@ -57,17 +57,19 @@ def _entries(root: str, prefix: str, pictures: list[Found], ending: str) -> Iter
     stems = Counter(_stem(found.name) for found in pictures)
     for found in pictures:
         key = name_to_text(prefix + found.name)
-        names = [name for name, _ in candidates(found.name, key, ending)]
-        is_shared = stems[_stem(found.name)] > 1 and len(names) > 2
-        own = names[1] if is_shared else names[0]
+        names = candidates(found.name, key, ending)
+        several = [name for name, _ in names] if stems[_stem(found.name)] > 1 else []
         common = None
-        if is_shared:
+        if len(several) > 2:
+            own = several[1]
             common = next((name for name in found.sidecars if name.lower() != own.lower()), None)
             own = next((name for name in found.sidecars if name.lower() == own.lower()), own)
         elif found.sidecars:
             own = found.sidecars[0]
         elif os.path.isfile(other := os.path.join(root, prefix, _stem_of(found.name) + _OTHER_ENDING)):
             own = os.path.basename(other)
+        else:
+            own = several[0] if several else next(names)[0]
         yield Entry(
             key=key,
             picture=prefix + found.name,

@@ -10,12 +10,12 @@ _LATER: Final = re.compile(r"[.!?]\s+[\"'(\u201c\u2018]*[^\W\d_]")
 
 
 def trimmed(text: str) -> str:
-    """Without blanks at the ends of the text and of its lines, and with one where there are several."""
+    """The text without blanks at the ends of lines, and without repeated ones."""
     return "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
 
 
 def with_capitals(text: str) -> str:
-    """With a capital letter at the beginning of every sentence."""
+    """The text with a capital letter at the beginning of every sentence."""
     found = _FIRST.match(text)
     if found is not None:
         text = _capital(found) + text[found.end() :]

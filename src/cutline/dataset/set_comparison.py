@@ -1,4 +1,4 @@
-"""Compares two or three sets of captions, picture by picture. Picks are kept in the history, as edits."""
+"""Compare two or three sets of captions, picture by picture. Picks are stored in the history, as edits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST: Final = 3
 
 
 class ComparedDataset(Protocol):
-    """A dataset, as far as comparisons read and write it."""
+    """The parts of a dataset that comparisons use."""
 
     history: History
     entries: Sequence[Entry]
@@ -52,13 +52,14 @@ class ComparedDataset(Protocol):
 
 
 class SetComparison:
-    """Sets of captions beside each other. ``rows``: those with captions of two sets or more that differ.
+    """Caption sets side by side.
 
-    ``blind``: the order of the texts differs from picture to picture, the same each time.
+    ``rows``: those with different captions in two sets or more. ``blind``: the order of the texts is random
+    for each picture, but stable.
     """
 
     def __init__(self, dataset: ComparedDataset, sets: Sequence[CaptionSet], *, blind: bool = False) -> None:
-        """ConfigError: these are not two or three different sets, or have nothing to compare."""
+        """Raises ConfigError: these are not two or three different sets, or have nothing to compare."""
         names = tuple(each.name for each in sets)
         if not 2 <= len(names) <= _MOST or len(set(names)) < len(names):
             raise ConfigError(
@@ -76,19 +77,19 @@ class SetComparison:
             raise ConfigError(f"no picture has different captions in {' and '.join(names)}")
 
     def shown(self, row: int) -> list[tuple[str, str | None]]:
-        """The sets' names and captions of a row, in the order in which they are shown."""
+        """The sets' names and captions of a row, in the order shown."""
         texts = list(self._texts(row).items())
         if self.blind:
             random.Random(self._prefix + self._dataset.entries[row].key).shuffle(texts)  # noqa: S311 - an order
         return texts
 
     def picked(self, row: int) -> str | None:
-        """The set that was picked for a row, empty where none was good; None where nothing was yet."""
+        """The set that was picked for a row, empty if none was good; None without a pick."""
         content = self._dataset.history.value(self._prefix + self._dataset.entries[row].key)
         return None if content is None else str(orjson.loads(content))
 
     def pick(self, row: int, name: str | None) -> EditResult:
-        """Pick a set's caption, with an empty name none of them; None takes the pick back.
+        """Pick a set's caption; an empty name picks none of them, None removes the pick.
 
         Raises:
             ConfigError: there is no such set, or it has no caption of the row.
@@ -103,17 +104,17 @@ class SetComparison:
         return self._dataset.write(EditInfo(kind="pick", summary=f"compare {key}"), changes)
 
     def picks(self) -> dict[str, str]:
-        """The names of the sets that were picked, by the keys of the pictures."""
+        """The names of the picked sets, by picture key."""
         found = self._dataset.history.values(self._prefix)
         keys = {self._dataset.entries[row].key for row in self.rows}
         return {key: str(orjson.loads(content)) for key, content in found.items() if key in keys}
 
     def tally(self) -> Tally:
-        """Who wins so far."""
+        """The result so far."""
         return tally(self.names, self.picks(), len(self.rows))
 
     def use(self, *, propose: bool = False, progress: Progress | None = None) -> EditResult:
-        """Make the picked captions the captions, or with ``propose`` the proposals."""
+        """Apply the picked captions, or with ``propose`` propose them."""
         picks, found = self.picks(), {}
         for row in self.rows:
             name = picks.get(self._dataset.entries[row].key)
@@ -132,10 +133,10 @@ class SetComparison:
         return self._dataset.propose(proposals, info)
 
     def words(self, before: str, after: str, options: TermOptions) -> tuple[list[Term], list[Term]]:
-        """The terms that a set has more often than another one in the rows that differ, and less often.
+        """The terms that are more, and less, frequent in a set than in another one in the rows that differ.
 
-        Of the first, counts are those of ``after`` and ``rest`` is of ``before``; of the second, the other
-        way round. The surest come first. ConfigError: there is no such set.
+        Counts of the first are in ``after`` and ``rest`` in ``before``; of the second, the reverse. The most
+        significant come first. ConfigError: there is no such set.
         """
         for name in (before, after):
             if name not in self.names:
@@ -154,7 +155,7 @@ class SetComparison:
         return gained, lost
 
     def to_csv(self) -> str:
-        """One line for each set, as of ``Tally``, and one for none."""
+        """One line for each set, see ``Tally``, and one for no pick."""
         found, text = self.tally(), io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["set", "picked", "share", "low", "high", "is_winner"])

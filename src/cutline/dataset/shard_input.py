@@ -19,9 +19,10 @@ _ELSEWHERE: Final = {"image_id", "image_path", "caption", "model", "prompt_id", 
 
 
 class ShardInput(RecordedInput):
-    """Shards: pictures are read where they lie in a tar. Keys are those of the run that wrote them.
+    """Shards: pictures are read from the tar in place.
 
-    Of other shards they are as of sources. A sample without a picture, and a damaged place, are rows too.
+    Keys are those of the run that wrote them, or for other shards those of the source. A sample without a
+    picture and a damaged part are rows too.
     """
 
     def __init__(self, path: str, place: str, history: History, text_encoding: str | None) -> None:

@@ -14,8 +14,8 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from cutline.errors import PictureError, SampleError
-from cutline.files import file_errors, sync_files, text_to_name, write_atomically
+from cutline.errors import PictureError, SampleError, SinkError
+from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_atomically
 from cutline.regular_files import read_regular
 from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sidecars.links import LinkOutside, enter_folder, read_inside
@@ -33,16 +33,23 @@ class SidecarFiles:
 
     Raises:
         SampleError: ``sidecar``, from all methods: this one file cannot be read or written.
-        SinkError: none can be written, as the disk is full.
+        SinkError: none can be read or written, as the disk is full or the folder is gone.
     """
 
     def __init__(self, root: str) -> None:
         self._root = os.path.realpath(root)
         self._entered = _Entered()
         self._unsynced: list[Path] = []
+        self._seen = -_MOMENT
 
     def read(self, file: str) -> bytes | None:
-        """None where there is no file."""
+        """The content, or None without a file."""
+        content = self._read(file)
+        if content is None:
+            self._check_root()  # without its folder a text is not deleted
+        return content
+
+    def _read(self, file: str) -> bytes | None:
         path = self._path(file)
         try:
             folder = self._enter(os.path.dirname(path))
@@ -59,10 +66,12 @@ class SidecarFiles:
             ) from None
 
     def replace(self, file: str, content: bytes | None) -> None:
-        """Write the content, or delete the file for None; a crash leaves the old or the new one whole."""
+        """Write the content, or delete the file for None; atomic."""
         path = self._path(file)
         try:
             folder = self._enter(os.path.dirname(path))
+        except FileNotFoundError:
+            raise SampleError("sidecar", f"the folder of {file} is gone: put it back") from None
         except (LinkOutside, OSError):
             check_replaceable(Path(path))
             raise SampleError("sidecar", f"{file} leads out of the folder by a link: remove it") from None
@@ -83,7 +92,7 @@ class SidecarFiles:
             self._unsynced.append(Path(path))
 
     def sync(self) -> None:
-        """Flush everything written to disk: few files one by one, many with all that the system holds."""
+        """Flush everything written to disk: few files one by one, many by syncing the file system."""
         files, self._unsynced, self._entered = self._unsynced, [], _Entered()
         if len(files) > _FEW and hasattr(os, "sync"):
             os.sync()
@@ -91,19 +100,34 @@ class SidecarFiles:
             sync_files(files)
 
     def remove_parts(self, files: list[str]) -> None:
-        """Delete what a dead process left beside these files."""
+        """Delete temporary files of dead processes beside these files."""
         for folder in {os.path.dirname(self._path(file)) for file in files}:
             for part in Path(folder).glob(_PARTS):
                 part.unlink(missing_ok=True)
+
+    def _check_root(self) -> None:
+        """SinkError: the folder is gone, or empty, as the place of a disk that is not mounted."""
+        try:
+            is_there = stat.S_ISDIR(os.stat(self._root).st_mode)
+            if is_there and time.monotonic() - self._seen > _MOMENT:
+                with os.scandir(self._root) as entries:
+                    is_there = next(entries, None) is not None
+                self._seen = time.monotonic() if is_there else -_MOMENT
+        except FileNotFoundError:
+            is_there = False
+        except OSError:
+            return
+        if not is_there:
+            raise SinkError(f"{name_to_text(self._root)} is gone: put it back, or connect its disk again")
 
     def _path(self, file: str) -> str:
         return os.path.join(self._root, text_to_name(file))
 
     def _enter(self, path: str) -> _Folder | None:
-        """The folder at ``path``, the one before where it is still there; None where none can be entered.
+        """The open folder at ``path``, reused if it is the previous one; None if it cannot be opened.
 
         Raises:
-            LinkOutside: it lies elsewhere.
+            LinkOutside: it is elsewhere.
             OSError: it cannot be opened.
         """
         folder = self._entered.folder
@@ -117,13 +141,13 @@ class SidecarFiles:
 
 
 class _Entered(threading.local):
-    """The folder that a thread is in."""
+    """The open folder of a thread."""
 
     folder: _Folder | None = None
 
 
 class _Folder:
-    """An open folder, closed once nothing refers to it: the texts of one follow each other."""
+    """An open folder, closed once nothing refers to it; consecutive texts share it."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
@@ -133,7 +157,7 @@ class _Folder:
         self._checked = time.monotonic()
 
     def is_there(self) -> bool:
-        """Whether the path still led to it a moment ago."""
+        """Whether the path still led to it at the last check."""
         now = time.monotonic()
         if now - self._checked < _MOMENT:
             return True

@@ -1,4 +1,4 @@
-"""Stop words as a dataset has them: lists of languages, for which a user may keep others."""
+"""Stop words of a dataset: lists by language, which a user may replace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST: Final = 100  # characters
 
 
 def read_stop_words(history: History, names: Sequence[str]) -> frozenset[str]:
-    """The words of languages and files together, in lower case; of a language the list that was kept, if any.
+    """The words of languages and files together, in lower case; a saved list replaces that of its language.
 
     Raises ConfigError as ``stop_words``, and as the history.
     """
@@ -30,13 +30,13 @@ def read_stop_words(history: History, names: Sequence[str]) -> frozenset[str]:
 
 
 def is_kept(history: History, language: str) -> bool:
-    """Whether the dataset has a list of its own. ConfigError: there is no such language."""
+    """Whether the dataset has its own list. ConfigError: there is no such language."""
     _check(language)
     return history.value(_PREFIX + language) is not None
 
 
 def keep_stop_words(history: History, language: str, words: Iterable[str] | None) -> frozenset[str]:
-    """Keep the words of a language in place of its list, or with None take its list again; returns them.
+    """Save the words of a language in place of its list, or restore that with None; returns them.
 
     ConfigError: there is no such language, or there are too many words. Raises as the history otherwise.
     """

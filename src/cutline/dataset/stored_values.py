@@ -1,4 +1,4 @@
-"""Values of pictures that are kept in the history, and change by edits as captions do."""
+"""Values of pictures that are stored in the history, and change by edits like captions."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class StoredValues(Generic[T]):
         return frozenset(self._contents)
 
     def changes(self, values: Mapping[str, T]) -> list[Change]:
-        """What puts these values in place of those that are there."""
+        """The changes that replace values by these."""
         return [self._change(key, orjson.dumps(value)) for key, value in values.items()]
 
     def removals(self, keys: Iterable[str]) -> list[Change]:
-        """What removes the values of these pictures, where they have any."""
+        """The changes that remove the values of these pictures."""
         return [self._change(key, None) for key in keys if key in self._contents]
 
     def note(self, contents: Mapping[str, bytes | None]) -> None:
-        """Take over what an edit has written."""
+        """Apply an edit's changes."""
         for name, content in contents.items():
             if name.startswith(self._prefix):
                 key = name[len(self._prefix) :]

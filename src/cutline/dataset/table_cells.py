@@ -1,10 +1,11 @@
-"""Rows of tables that are read when they are wanted, and pictures in their cells."""
+"""Rows of tables, read on demand, and pictures in their cells."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,10 +29,12 @@ class TableRows:
         self._options = options
         self._version = ""
         self._next = 0
-        self._rows: Iterator[tuple[int, Row]] = iter(())
+        # In a list that outlives this object: the reader closes its file before that is collected.
+        self._reading: list[Iterator[tuple[int, Row]]] = []
+        weakref.finalize(self, self._reading.clear)
 
     def version(self) -> str:
-        """That of the table; empty where it is gone."""
+        """The version of the table; empty if it is missing."""
         try:
             return file_version(os.stat(self.file))  # noqa: PTH116 - strings
         except OSError:
@@ -41,10 +44,10 @@ class TableRows:
         """A row, by its number from 0; None: it cannot be read. Raises ConfigError or SourceError."""
         version = self.version()
         if version != self._version or not self._next <= number <= self._next + _AHEAD:
-            self._rows = open_table(self.file, self._options).rows(number, only=self._columns)
+            self._reading[:] = [open_table(self.file, self._options).rows(number, only=self._columns)]
             self._version, self._next = version, number
         while True:
-            found = next(self._rows, None)
+            found = next(self._reading[0], None)
             self._next += 1
             if found is None or self._next > number:
                 break
@@ -52,7 +55,7 @@ class TableRows:
 
 
 class TableCells:
-    """The cells of one column of a table. Any thread may call."""
+    """The cells of one column of a table. Thread-safe."""
 
     def __init__(self, file: str, column: str, options: SourceOptions) -> None:
         self.file = file

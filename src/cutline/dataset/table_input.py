@@ -35,7 +35,7 @@ _ELSEWHERE: Final = {KEY, "image_path", "model", "prompt_id", "llm"}
 
 
 def table_files(path: str) -> list[str]:
-    """The file, or the numbered files that a run wrote in its place; empty where there are none."""
+    """The file, or the numbered files that a run wrote instead; empty if there are none."""
     if Path(path).is_file():
         return [path]
     stem, ending = os.path.splitext(path)  # noqa: PTH122 - strings
@@ -57,13 +57,13 @@ def holds_captions(file: str) -> bool:
 class TableInput(RecordedInput):
     """A table, with one row for each picture.
 
-    The key is the cell of ``image_id``, else the picture's path as it stands, else the number of the row. A
+    The key is the cell of ``image_id``, else the picture's path as written, else the number of the row. A
     path is opened only within the image root, also after links; a run's output is also tried by its key,
     as its paths are those of where it ran.
     """
 
     def __init__(self, files: list[str], place: str, history: History, options: TableOptions) -> None:
-        """ConfigError: it is no table, or lacks a column that the options name."""
+        """ConfigError: it is not a table, or lacks a column that the options name."""
         super().__init__(place, history)
         self._files = files
         self._source = SourceOptions(image_column=options.image_column, text_column=options.text_column)
@@ -101,6 +101,7 @@ class TableInput(RecordedInput):
         keys, number = UniqueKeys(), 0
         lost = 0
         self._starts = []
+        self.with_several = 0
         for file in self._files:
             self._starts.append(number + lost)
             self._versions[file] = self._others[file].version()
@@ -175,6 +176,8 @@ class TableInput(RecordedInput):
         picture = self._picture(row, place)
         named = self._name(row, picture)
         caption = row.get(self._text) if self._text is not None else None
+        if isinstance(caption, list | tuple) and len(caption) > 1:
+            self.with_several += 1
         return InputRow(
             key=keys.unique(named or f"row-{number:08}"),
             caption=caption or None if isinstance(caption, str) else first_text(caption),

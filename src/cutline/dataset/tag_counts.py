@@ -1,4 +1,4 @@
-"""The tags of a dataset with their numbers, for completion."""
+"""The tags of a dataset with their counts, for completion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEPARATOR: Final = r"[,\x{ff0c}\x{3001}\n]"
 
 
 class TagCounts:
-    """How often each tag is in the captions. Counted block by block; a block is counted anew after edits."""
+    """The count of each tag in the captions, by block; a block is counted again after edits."""
 
     def __init__(self, captions: TextColumn) -> None:
         self._captions = captions
@@ -23,7 +23,7 @@ class TagCounts:
         self._table = pa.table({})
 
     def matching(self, text: str, limit: int) -> list[tuple[str, int]]:
-        """The tags with ``text`` in them, in any case, the most frequent first."""
+        """The tags that contain ``text``, in any case, the most frequent first."""
         table = self._all()
         if text:
             found = pc.match_substring(pc.utf8_lower(table["tag"]), text.lower())

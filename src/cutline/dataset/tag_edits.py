@@ -13,7 +13,7 @@ from cutline.dataset.text_arrays import each_text
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AddTag:
-    """Add a tag to every list of tags that does not have it; at its end, or with ``first`` before it."""
+    """Add a tag to every list of tags without it; at its end, or with ``first`` at its beginning."""
 
     tag: str
     first: bool = False
@@ -29,7 +29,7 @@ class AddTag:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveTag:
-    """Remove tags wherever they are."""
+    """Remove tags."""
 
     tags: tuple[str, ...]
     kind: Literal["remove-tag"] = "remove-tag"
@@ -44,7 +44,7 @@ class RemoveTag:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RenameTag:
-    """Give tags another name; several become one."""
+    """Rename tags; several are merged."""
 
     tags: tuple[str, ...]
     new: str
@@ -60,7 +60,7 @@ class RenameTag:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SortTags:
-    """Sort the tags of every caption by the alphabet."""
+    """Sort the tags of every caption alphabetically."""
 
     kind: Literal["sort-tags"] = "sort-tags"
     summary: Literal["sort tags"] = "sort tags"
@@ -71,7 +71,7 @@ class SortTags:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DedupeTags:
-    """Leave every tag once in each caption."""
+    """Remove repeated tags of each caption."""
 
     kind: Literal["dedupe-tags"] = "dedupe-tags"
     summary: Literal["remove repeated tags"] = "remove repeated tags"

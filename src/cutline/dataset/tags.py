@@ -1,4 +1,4 @@
-"""Captions as lists of tags: edited in place, so that separators, blanks and a final full stop stay."""
+"""Captions as lists of tags, edited in place: separators, blanks and a final full stop stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WEIGHT: Final = regex.compile(r"\d\.\Z")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Tags:
-    """A caption in parts, tags with the blanks around them; behind each its separator, empty behind the last.
+    """A caption in parts: tags with the blanks around them, and the separator after each, empty at the end.
 
     ``stop`` is the full stop at the end of a list of several.
     """
@@ -26,7 +26,7 @@ class _Tags:
     stop: str = ""
 
     def names(self) -> list[str]:
-        """The parts as they are compared."""
+        """The parts in normal form, for comparison."""
         return [part.strip() for part in "\n".join(self.parts).casefold().split("\n")]
 
     def text(self) -> str:
@@ -42,7 +42,7 @@ def tags_of(caption: str) -> list[str]:
 
 
 def add_tag(caption: str, tag: str, *, first: bool = False) -> str:
-    """With a tag at the end, or at the beginning, unless it is there."""
+    """Add a tag at the end, or at the beginning, unless it exists."""
     name = _same(tag)
     if name in caption.casefold() and name and name in _split(caption).names():
         return caption
@@ -53,7 +53,7 @@ def add_tag(caption: str, tag: str, *, first: bool = False) -> str:
 
 
 def remove_tags(caption: str, tags: Sequence[str]) -> str:
-    """Without these tags."""
+    """Remove these tags."""
     names = set(map(_same, tags)) - {""}
     if not _may_have(caption, names):
         return caption
@@ -62,7 +62,7 @@ def remove_tags(caption: str, tags: Sequence[str]) -> str:
 
 
 def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
-    """With these tags as one: the first has the name ``new``, the others go."""
+    """Merge these tags: the first is renamed to ``new``, the others are removed."""
     names = set(map(_same, tags))
     if not _may_have(caption, names):
         return caption
@@ -82,7 +82,7 @@ def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
 
 
 def sort_tags(caption: str, order: Callable[[str], object] | None = None) -> str:
-    """With the tags in the order of ``order``, else of the alphabet; separators and blanks stay in place."""
+    """Sort the tags by ``order``, then alphabetically; separators and blanks stay in place."""
     if order is None and (regular := _sort_regular(caption)) is not None:
         return regular
     found = _split(caption)
@@ -99,7 +99,7 @@ def sort_tags(caption: str, order: Callable[[str], object] | None = None) -> str
 
 
 def _sort_regular(caption: str) -> str | None:
-    """The same for what nearly all lists are: tags with a comma and a blank between; None for others."""
+    """A fast path for tags separated by a comma and a blank; None for other lists."""
     text = caption.removesuffix(".")
     parts = text.split(", ")
     if len(parts) - 1 != text.count(",") or [part.strip() for part in parts] != parts or not all(parts):
@@ -113,7 +113,7 @@ def _sort_regular(caption: str) -> str | None:
 
 
 def dedupe_tags(caption: str) -> str:
-    """With each tag once, where it comes first; case makes no difference."""
+    """Remove repeated tags after the first, ignoring case."""
     found = _split(caption)
     names = found.names()
     if len(set(names)) == len(names):
@@ -156,12 +156,12 @@ def _split(caption: str) -> _Tags:
 
 
 def _has_no_stop(caption: str) -> bool:
-    """Whether the full stop at its end is none of a sentence."""
+    """Whether the final full stop ends a list, not a sentence."""
     return caption.endswith("..") or bool(_WEIGHT.search(caption))
 
 
 def _put(part: str, text: str) -> str:
-    """The part with another text between its blanks."""
+    """Replace the text between the blanks of a part."""
     return _start(part) + text + _end(part)
 
 

@@ -1,4 +1,4 @@
-"""The captions of a dataset in memory: Arrow blocks, of which an edit makes only one anew."""
+"""The captions of a dataset in memory, as Arrow blocks; an edit replaces only its block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MANY: Final = 2 * BLOCK  # texts outside of blocks, which take several times th
 
 
 class TextColumn:
-    """One text or None for each row; as one Arrow array for queries, and row by row.
+    """One text or None for each row, as one Arrow array for queries, and row by row.
 
     Memory is that of the texts in UTF-8. Not for several threads at once.
     """
@@ -59,14 +59,14 @@ class TextColumn:
             self._settle()
 
     def array(self) -> pa.ChunkedArray:
-        """All texts, null where there is none."""
+        """All texts, null if missing."""
         self._settle()
         if self._whole is None:
             self._whole = pa.chunked_array(self._blocks, pa.string())
         return self._whole
 
     def derive(self, name: str, function: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray:
-        """``function`` of every block, kept under ``name`` until the block changes."""
+        """``function`` of every block, cached under ``name`` until the block changes."""
         self._settle()
         values = self._derived.setdefault(name, [])
         values += [None] * (len(self._blocks) - len(values))

@@ -29,9 +29,9 @@ def count_tokens(text: str) -> int:
 
 
 def token_end(text: str, tokens: int) -> int:
-    """How many characters of a text have at most so many tokens, the two marks included; whole words.
+    """The number of characters of a text within ``tokens``, including the two marks; complete words.
 
-    It is the text's length where that has no more tokens.
+    It is the text's length if that has no more tokens.
     """
     head = text[:_LONGEST]
     end = bisect.bisect_right(range(len(head) + 1), tokens, key=lambda size: count_tokens(head[:size])) - 1

@@ -1,4 +1,4 @@
-"""The words of a dataset's captions, kept up with edits."""
+"""The words of a dataset's captions, updated after edits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from cutline.analysis.cluster_terms import telling_terms
+from cutline.analysis.cluster_terms import EACH, telling_terms
 from cutline.analysis.clusters import Labels
 from cutline.analysis.terms import Term, TermOptions, term_table
 from cutline.analysis.word_index import Mask, WordIndex
@@ -16,7 +16,7 @@ from cutline.dataset.preview import RowNumbers
 
 
 class DatasetWords:
-    """Counts words and phrases of any rows. Any thread may call; one counts at a time."""
+    """Counts words and phrases of any rows. Thread-safe; one thread counts at a time."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -29,9 +29,9 @@ class DatasetWords:
         rest: RowNumbers | None = None,
         options: TermOptions | None = None,
     ) -> list[Term]:
-        """The terms of ``rows``, or all; ``rest`` is what they are compared with, by default all other rows.
+        """The terms of ``rows``, or all; ``rest`` are the rows to compare with, by default all others.
 
-        The first call reads all captions and makes the index; later ones index the captions that changed.
+        The first call reads all captions and builds the index; later ones update it.
         """
         texts = self._dataset.texts()
         with self._counting:
@@ -42,12 +42,14 @@ class DatasetWords:
                 others &= ~selection
             return term_table(self._index, selection, others, options or TermOptions())
 
-    def telling_terms(self, labels: Labels, stop_words: AbstractSet[str]) -> list[list[str]]:
-        """The terms that tell the captions of each cluster from the others; see ``telling_terms``."""
+    def telling_terms(
+        self, labels: Labels, stop_words: AbstractSet[str], each: int = EACH
+    ) -> list[list[str]]:
+        """The terms that distinguish the captions of each cluster; see ``telling_terms``."""
         texts = self._dataset.texts()
         with self._counting:
             self._index.update(texts)
-            return telling_terms(self._index, labels, stop_words)
+            return telling_terms(self._index, labels, stop_words, each)
 
     def _mask(self, rows: RowNumbers | None) -> Mask | None:
         if rows is None:

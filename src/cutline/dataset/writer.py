@@ -1,4 +1,4 @@
-"""Carries out edits: into the history first, then into the files; finishes what an earlier process began."""
+"""Apply edits: first to the history, then to the files; and finish interrupted ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cutline.errors import SampleError, SinkError
 _THREADS: Final = 4
 _MANY: Final = 100
 Progress = Callable[[int], None]
-"""Called with the number of changes that are done, by any thread, one call after the other.
+"""Called with the number of finished changes, by any thread, one call at a time.
 
-An exception from it stops the edit in good order.
+An exception from it stops the edit cleanly.
 """
 
 Note = Callable[[Mapping[str, bytes | None]], None]
-"""Called with what some files hold now."""
+"""Called with the new contents of some files."""
 
 
 class StopEdit(Exception):
@@ -31,7 +31,7 @@ class StopEdit(Exception):
 
 
 class Writer:
-    """The one way in which the texts of a dataset change."""
+    """The only writer of a dataset's texts."""
 
     def __init__(self, history: History, contents: Contents) -> None:
         self._history = history
@@ -46,10 +46,10 @@ class Writer:
         *,
         extended: int | None = None,
     ) -> EditResult:
-        """Replace each file that still has the content ``before``; ``note`` is called with what was written.
+        """Replace each file that still has the content ``before``; ``note`` is called with written contents.
 
-        The changes are consumed once, and are not all in memory. ``extended``: an edit of the same kind that
-        they become a part of, if it is still in effect.
+        The changes are consumed once, and not all are in memory. ``extended``: an edit of the same kind to
+        add them to, if it is still in effect.
 
         Raises:
             SinkError: the history cannot be written; no file was touched.
@@ -64,7 +64,7 @@ class Writer:
             return self._carry_out(edit, info, note, progress)
 
     def recover(self) -> list[EditResult]:
-        """Finish the edits that dead processes left open."""
+        """Finish the open edits of dead processes."""
         if not self._history.interrupted() or self._history.is_read_only:
             return []
         with self._history.writing():
@@ -95,7 +95,7 @@ class Writer:
     def _put_all(
         self, changes: Sequence[Change], outcome: _Outcome, threads: concurrent.futures.Executor
     ) -> dict[str, bytes | None]:
-        """What was written; many files by several threads, as each rename waits for the disk."""
+        """Write the changes; many files in several threads, as each rename waits for the disk."""
         if len(changes) < _MANY:
             return self._put_some(changes, outcome)
         size = -(-len(changes) // _THREADS)
@@ -154,13 +154,13 @@ class Writer:
 
 
 def inverse(changes: Iterable[Change]) -> Iterator[Change]:
-    """The changes that take these back."""
+    """The changes that undo these."""
     return (Change(file=each.file, before=each.after, after=each.before) for each in changes)
 
 
 @dataclasses.dataclass(slots=True)
 class _Outcome:
-    """What became of an edit so far; ``statuses`` are those of the changes that were not written."""
+    """The state of an edit; ``statuses`` are those of the changes that were not written."""
 
     progress: Progress | None
     reached: int = 0
@@ -173,7 +173,7 @@ class _Outcome:
     _guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def reach(self) -> None:
-        """Count a change; StopEdit: it is not to be made any more."""
+        """Count a change; StopEdit: it must not be made."""
         with self._guard:
             if self.is_stopped:
                 raise StopEdit
@@ -182,7 +182,7 @@ class _Outcome:
             self.reached += 1
 
     def stop(self, failed: list[tuple[str, str]]) -> None:
-        """Make no further change, because of what failed first."""
+        """Stop all further changes, with the first error as the reason."""
         with self._guard:
             self.failed += failed * (not self.is_stopped)
             self.is_stopped = True

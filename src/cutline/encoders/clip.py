@@ -72,13 +72,13 @@ class Clip:
         """Load the model now, rather than at the first use; ``say`` receives progress lines."""
         self._model(say)
 
-    def decode(self, picture: Picture) -> Image.Image:
-        """Decode a picture for ``pictures``, no larger than needed.
+    def decode(self, picture: Picture, *, oversampling: int = 2) -> Image.Image:
+        """Decode a picture for ``pictures``, no larger than ``oversampling`` times the model's input.
 
         Raises:
             PictureError: it cannot be decoded.
         """
-        size, side = picture.info(), 2 * self.side
+        size, side = picture.info(), oversampling * self.side
         short, long = sorted((size.width, size.height))
         return picture.image(max_side=math.ceil(side * long / max(1, short)) if short > side else 0)
 

@@ -22,9 +22,9 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """A model that embeds. Methods block; any thread may call, one computes at a time.
+    """A model that embeds. Methods block; thread-safe; one thread computes at a time.
 
-    All members but ``name`` raise ConfigError where the weights cannot be had.
+    All members but ``name`` raise ConfigError where the weights are not available.
     """
 
     @property

@@ -40,8 +40,9 @@ def text_encoder(name: str = MINILM, weights: str | None = None, device: str = "
 
     Raises:
         MissingExtra: what it needs is not installed.
-        ConfigError: there is no such model; names those that there are.
+        ConfigError: there is no such model or device; names those that there are.
     """
+    _check_device(device)
     kind, weights = _parse(name, weights, CAPTION_MODELS, "captions")
     if kind == "clip":
         return _clip(weights, device)
@@ -58,6 +59,7 @@ def picture_encoder(
     name: str = EFFICIENTNET, weights: str | None = None, device: str = "auto"
 ) -> PictureEncoder:
     """As ``text_encoder``, of pictures, and of a name in ``PICTURE_MODELS``."""
+    _check_device(device)
     kind, weights = _parse(name, weights, PICTURE_MODELS, "pictures")
     if kind == "clip":
         return _clip(weights, device)
@@ -68,6 +70,14 @@ def picture_encoder(
     from cutline.encoders.resnet import resnet
 
     return _shared(resnet(weights=weights, device=device), device)
+
+
+def _check_device(device: str) -> None:
+    """Also where no vector is missing, and the device would not be used."""
+    if device not in {"auto", "cpu"}:
+        from cutline.weights import choose_device
+
+        choose_device(device)
 
 
 def _clip(weights: str | None, device: str) -> ClipEncoder:

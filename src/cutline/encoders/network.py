@@ -11,7 +11,7 @@ import numpy as np
 
 from cutline.encoders.encoder import Vectors
 from cutline.formatting import one_line
-from cutline.weights import choose_hardware, openvino_runtime
+from cutline.weights import choose_device, choose_hardware, openvino_runtime
 
 _log = logging.getLogger("cutline.encoders")
 
@@ -30,7 +30,7 @@ class Network:
         import torch
 
         self._torch = torch
-        self._device = choose_hardware(device).devices[0]
+        self._device = choose_device(device)
         self._dtype = choose_hardware(self._device).dtype
         self._lock = threading.Lock()
         self._module = module.eval()

@@ -122,7 +122,7 @@ def weights_file(weights: str, say: Say) -> Path:
     path = Path(weights).expanduser()
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise ConfigError(f"{weights} is no safetensors file, the only supported format: convert it")
+            raise ConfigError(f"{weights} is not a safetensors file, the only supported format: convert it")
         return path
     if path.suffix == ".safetensors":
         raise ConfigError(f"{weights} does not exist: give --weights the path of a safetensors file")

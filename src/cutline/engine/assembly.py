@@ -23,9 +23,9 @@ from cutline.credentials import Secret
 from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
 from cutline.engine.check_retries import retries_fingerprint
 from cutline.engine.fingerprint import Fingerprint, retried_kinds
-from cutline.engine.job_output import keeps_raw, output_of
+from cutline.engine.job_output import SIDECAR_NAMES, keeps_raw, output_of
 from cutline.engine.journal import Journal
-from cutline.engine.overlap import files_read, output_paths, refuse_overlap
+from cutline.engine.overlap import files_read, refuse_overlap, run_paths
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stage_runner import StageRunner
@@ -36,30 +36,40 @@ from cutline.prompts import Prompt, load_prompts, load_schema
 from cutline.records import JSON, Sample
 from cutline.sinks import format_of
 from cutline.sources import SourceOptions, open_source
-from cutline.sources.outputs import OutputPaths
+from cutline.sources.outputs import RunPaths
 
 
-def source_of(job: Job) -> Source:
-    """The job's source; raises ConfigError for an input that does not exist or is of no known type."""
-    return open_source(job.input_path, source_options(job))
+def prepare(job: Job) -> None:
+    """Check a job and load its plug-ins, before anything is made of it; raises ConfigError."""
+    job.check()
+    load_plugins(job.model.plugin)
 
 
-def source_options(job: Job) -> SourceOptions:
-    """The job's options of its input; what it writes is left out of it."""
-    names = {field.name for field in dataclasses.fields(SourceOptions)} - {"outputs"}
-    given = {name: getattr(job.input, name) for name in names}
-    return SourceOptions(**given, outputs=_paths_of(job))
-
-
-def check_overlap(job: Job, failures: Path | None = None) -> None:
-    """Raise ConfigError where the job would write over what it reads."""
-    form = format_of(output_of(job), job.output.output_format)
-    refuse_overlap(job.input_path, _paths_of(job, failures), form, files_read(job))
-
-
-def _paths_of(job: Job, failures: Path | None = None) -> OutputPaths:
+def paths_of(job: Job, failures: Path | None = None) -> RunPaths:
+    """Where the job reads and writes; ``failures`` replaces the list of what failed."""
     numbered = job.output.rows_per_file is not None
-    return output_paths(output_of(job), job.run.state, failures, numbered=numbered)
+    return run_paths(job.input_path, output_of(job), job.run.state, failures, numbered=numbered)
+
+
+def checked_paths(job: Job, failures: Path | None = None) -> RunPaths:
+    """As ``paths_of``; raises ConfigError where the job would write over what it reads."""
+    form = format_of(output_of(job), job.output.output_format)
+    paths = paths_of(job, failures)
+    refuse_overlap(paths, form, files_read(job))
+    return paths
+
+
+def source_of(job: Job, paths: RunPaths | None = None) -> Source:
+    """The job's source; raises ConfigError for an input that does not exist or is of no known type."""
+    return open_source(job.input_path, source_options(job, paths))
+
+
+def source_options(job: Job, paths: RunPaths | None = None) -> SourceOptions:
+    """The job's options of its input; what it writes, ``paths`` if they are known, is left out of it."""
+    names = {field.name for field in dataclasses.fields(SourceOptions)} - {"outputs", "writes_texts"}
+    given = {name: getattr(job.input, name) for name in names}
+    writes_texts = job.output.output_format in SIDECAR_NAMES
+    return SourceOptions(**given, writes_texts=writes_texts, outputs=paths or paths_of(job))
 
 
 def limit_of(job: Job) -> int | None:
@@ -83,7 +93,6 @@ def chain_of(
     Raises:
         ConfigError: the model's name or key is wrong or missing, or a prompt cannot be used.
     """
-    load_plugins(job.model.plugin)
     if is_chain(job):
         return build_chain(
             job,
@@ -106,7 +115,6 @@ def chain_of(
 
 def captioner_of(job: Job, key: Secret | None, *, pool: CaptionerPool | None = None) -> Captioner:
     """The job's captioner; raises as ``chain_of``."""
-    load_plugins(job.model.plugin)
     check_pixels_prompts(job)
     return (pool or CaptionerPool()).get(job.model.model, captioner_options(job, key))
 
@@ -173,7 +181,6 @@ def stages_of(job: Job) -> StageRunner:
         MissingExtra: a stage needs an extra that is not installed.
         ConfigError: there is no such stage, or its options cannot be used.
     """
-    load_plugins(job.model.plugin)
     specs, device = job.checks.specs(), job.local.device
     filters, checks = ([spec.build(device=device) for spec in specs[room]] for room in ("filters", "checks"))
     return StageRunner(filters, checks)

@@ -7,8 +7,14 @@ import asyncio
 from cutline.engine.prices import Prices
 from cutline.engine.stats import RunStats
 from cutline.errors import BudgetSpent, RunStopped
+from cutline.job import Job
 
 MAX_WITHOUT_USAGE = 10  # captions without token counts after which none are expected
+
+
+def has_budget(job: Job) -> bool:
+    """Whether a job limits tokens or money."""
+    return job.run.budget_tokens is not None or job.run.max_cost is not None
 
 
 class Budget:

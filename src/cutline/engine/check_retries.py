@@ -136,7 +136,7 @@ def retries_of(job: Job, chain: Chain, stages: StageRunner) -> CheckRetries | No
         if options.retry_prompt is not None or options.check_retries is not None:
             option = "--retry-prompt" if options.retry_prompt is not None else "--check-retries"
             raise ConfigError(
-                f"{option} does nothing alone: add a check that retries, such as words=5..:retry"
+                f"{option} has no effect alone: add a check that retries, such as words=5..:retry"
             )
         return None
     retries = CheckRetries(
@@ -220,7 +220,7 @@ class CaptionCheck:
 
         Raises:
             StepFailed: a check fails, or no retry helped; with the steps.
-            RunStopped: the run cannot go on.
+            RunStopped: the run cannot continue.
         """
         chain = self.chain
         most = self.retries.most if self.retries is not None else 0
@@ -286,7 +286,7 @@ class CaptionCheck:
         return dataclasses.replace(new, steps=steps, caption=caption)
 
     def _failed(self, error: SampleError, result: ChainResult) -> StepFailed:
-        """The failure of a caption that a check refuses; a retry of the picture requests it anew."""
+        """The failure of a caption that a check refuses; a retry of the picture requests it again."""
         name = result.caption.name
         steps = tuple(
             dataclasses.replace(step, asked="") if step.name == name else step for step in result.steps

@@ -1,15 +1,14 @@
 """Refuses runs that would write into the files of other runs, through links, or over their own state."""
 
 # Paths stay strings: file names need not be Unicode.
-# ruff: noqa: PTH110, PTH113, PTH116
+# ruff: noqa: PTH110, PTH113, PTH114, PTH116, PTH202
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
@@ -17,19 +16,16 @@ from cutline.sources.outputs import (
     COMPARISON_RECORD,
     FILE_RECORD,
     SHARDS_RECORD,
-    OutputPaths,
-    absolute,
+    RunPaths,
     is_failures_list,
     is_rejected_list,
     state_folder_of,
     state_of_output,
     states_beside,
 )
-from cutline.storage import is_remote, local_path
 
 CURE: Final = "write to another output"
 PATTERN: Final = re.compile(r"[*?\[{]")
-_T = TypeVar("_T")
 _STATE_FILES = frozenset(
     {
         *("journal.jsonl", "owner.json", "mark.json", "report.json", "failures.json", "batches.json", "lock"),
@@ -39,103 +35,73 @@ _STATE_FILES = frozenset(
 )
 
 
-def check_links(paths: OutputPaths) -> None:
+def check_links(paths: RunPaths) -> None:
     """Refuse links in the place of files that are written where they are: what they lead to would change."""
-    if is_remote(paths.output) or is_remote(paths.state):
+    if paths.output.is_remote:
         return
-    for path in (*map(local_path, (paths.failures, paths.rejected)), f"{paths.state}/journal.jsonl"):
+    journal = f"{paths.state.path}/journal.jsonl"
+    for path in (paths.failures.path, paths.rejected.path, journal):
         if is_linked(path):
             raise ConfigError(
                 f"{shown(path)} is a link to another file, which this run would change: remove the link, "
                 "or write to another output"
             )
-    failures = Path(local_path(paths.failures))
-    if not Path(paths.state, "journal.jsonl").exists() and not _is_failures_file(failures):
+    if not os.path.exists(journal):
+        _check_list(paths.failures.path, "failures", is_failures_list)
+    _check_list(paths.rejected.path, "rejected pictures", is_rejected_list)
+
+
+def _check_list(path: str, what: str, is_list: Callable[[str], bool]) -> None:
+    """Refuse a file in the place of a list that is neither empty nor such a list."""
+    if os.path.isfile(path) and os.path.getsize(path) and not is_list(path):
         raise ConfigError(
-            f"{shown(str(failures))} is in the place of the list of failures and is none: "
-            "move it away, or write to another output"
-        )
-    rejected = local_path(paths.rejected)
-    if is_file(rejected) and Path(rejected).stat().st_size and not is_rejected_list(rejected):
-        raise ConfigError(
-            f"{shown(rejected)} is in the place of the list of rejected pictures and is none: "
+            f"{shown(path)} is where the list of {what} is written, and is not one: "
             "move it away, or write to another output"
         )
 
 
-def check_other_runs(paths: OutputPaths) -> None:
+def check_other_runs(paths: RunPaths) -> None:
     """Refuse to replace other runs' lists, and parts and shards of their outputs."""
-    own = {absolute(paths.state), *states_beside(absolute(paths.output))}
-    for written in (paths.output, paths.failures, paths.rejected):
-        if is_remote(written):
-            continue
-        if (other := state_of_output(written)) and other not in own:
-            raise ConfigError(f"{shown(written)} belongs to the run whose state is in {shown(other)}: {CURE}")
-    if not is_remote(paths.output) and is_failures_list(local_path(paths.output)):
-        raise ConfigError(f"{shown(paths.output)} is the list of failures of another run: {CURE}")
-    if not is_remote(paths.output) and is_rejected_list(local_path(paths.output)):
-        raise ConfigError(f"{shown(paths.output)} is the list of rejected pictures of another run: {CURE}")
+    output = paths.output
+    own = {paths.state.absolute, *states_beside(output.absolute)}
+    for written in (output, paths.failures, paths.rejected):
+        if not written.is_remote and (other := state_of_output(written.absolute)) and other not in own:
+            raise ConfigError(
+                f"{shown(written.given)} belongs to the run whose state is in {shown(other)}: {CURE}"
+            )
+    if not output.is_remote and is_failures_list(output.path):
+        raise ConfigError(f"{shown(output.given)} is the list of failures of another run: {CURE}")
+    if not output.is_remote and is_rejected_list(output.path):
+        raise ConfigError(f"{shown(output.given)} is the list of rejected pictures of another run: {CURE}")
 
 
-def check_state(input_path: str, paths: OutputPaths, form: str) -> None:
+def check_state(paths: RunPaths, form: str) -> None:
     """Refuse an input or output in a state folder, and a state folder that a comparison has."""
-    state = absolute(paths.state)
+    state, output = paths.state.absolute, paths.output
     if form and os.path.lexists(f"{state}/{COMPARISON_RECORD}"):
         raise ConfigError(
-            f"{shown(paths.state)} holds the state of a comparison: give another folder with --state"
+            f"{shown(paths.state.given)} holds the state of a comparison: give another folder with --state"
         )
-    if input_path:
-        given = absolute(fixed_part(input_path))
-        if given == state or given.startswith(f"{state}/"):
-            raise ConfigError(
-                f"{shown(input_path)} lies in the state folder {shown(paths.state)}, where the run writes: "
-                "give another output, or another folder with --state"
-            )
-    folder, _, name = absolute(paths.output).rpartition("/")
-    if (folder == state and name in _STATE_FILES) or (absolute(paths.output) == state and form != "sidecar"):
+    if paths.input and f"{paths.input_folder}/".startswith(f"{state}/"):
         raise ConfigError(
-            f"{shown(paths.output)} is where the run's own state is kept: give another output, "
+            f"{shown(paths.input.given)} is in the state folder {shown(paths.state.given)}, where the run "
+            "writes: give another output, or another folder with --state"
+        )
+    folder, _, name = output.absolute.rpartition("/")
+    if (folder == state and name in _STATE_FILES) or (output.absolute == state and form != "sidecar"):
+        raise ConfigError(
+            f"{shown(output.given)} is where the run stores its state: give another output, "
             "or another folder with --state"
         )
-    if form != "sidecar" and (other := state_folder_of(paths.output)) and other != state:
+    if form != "sidecar" and (other := state_folder_of(output.absolute)) and other != state:
         raise ConfigError(
-            f"{shown(paths.output)} lies in the state folder {shown(other)} of another run: "
-            "give another output"
+            f"{shown(output.given)} is in the state folder {shown(other)} of another run: give another output"
         )
-
-
-def _is_failures_file(path: Path) -> bool:
-    """Whether a file, if there is one, is empty or begins as a list of failures does."""
-    status = or_none(path.stat)
-    return not is_file(str(path)) or not (status and status.st_size) or is_failures_list(str(path))
 
 
 def is_linked(path: str) -> bool:
     """Whether it is a link, or a file that has other names too; a folder always has several."""
-    return or_none(lambda: Path(path).is_symlink() or (is_file(path) and os.stat(path).st_nlink > 1)) or False
-
-
-def is_file(path: str) -> bool:
-    return or_none(lambda: os.path.isfile(path)) or False
-
-
-def or_none(call: Callable[[], _T]) -> _T | None:
-    try:
-        return call()
-    except (OSError, ValueError):  # not there, a name that is too long, or one with a null character
-        return None
-
-
-def fixed_part(path: str) -> str:
-    """The path, or the folder before its pattern."""
-    found = PATTERN.search(path)
-    if not found or (not is_remote(path) and os.path.exists(path)):
-        return path
-    return path[: found.start()].rpartition("/")[0] or "."
-
-
-def last_name(path: str) -> str:
-    return path.rpartition("/")[2]
+    return os.path.islink(path) or (os.path.isfile(path) and os.stat(path).st_nlink > 1)
 
 
 def shown(path: str) -> str:

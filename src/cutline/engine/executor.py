@@ -13,6 +13,7 @@ from cutline.engine.plan import Plan
 from cutline.engine.progress import Workload
 from cutline.engine.sample_rules import SampleRules
 from cutline.engine.shard_task import ShardHost, ShardResult
+from cutline.engine.stage_runner import StageRunner
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.records import LeftOver
@@ -25,6 +26,7 @@ class Terms:
     """What workers do to every sample, and for whom; ``trusted`` is that of the journal."""
 
     rules: SampleRules
+    stages: StageRunner
     sink: Sink
     trusted: bool
 

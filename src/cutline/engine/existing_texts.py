@@ -56,7 +56,7 @@ class ExistingTexts:
         return None
 
     def _unreadable(self, sample: Sample) -> Skip | Failure | None:
-        """The outcome of a sample whose text is needed and cannot be read; None where that is no matter."""
+        """The outcome of a sample whose text is needed and cannot be read; None if it may stay unread."""
         joins = self._policy in {"append", "prepend"}
         if sample.text_problem and (self._needed or (joins and not self.are_own)):
             return unwritten(sample, SampleError(UNWRITABLE, sample.text_problem))

@@ -56,7 +56,7 @@ class FailureStats:
     def of_kind(self, kind: str) -> tuple[Cause, ...]:
         """The causes of a kind, the most common first."""
         kept = self._kinds.get(kind, {}).values()
-        return tuple(sorted((one.cause() for one in kept), key=lambda cause: -cause.count))
+        return tuple(sorted((one.cause() for one in kept), key=lambda cause: (-cause.count, cause.key)))
 
     def by_kind(self) -> dict[str, tuple[Cause, ...]]:
         """The causes of each kind, the most common first."""

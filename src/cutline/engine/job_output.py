@@ -10,10 +10,12 @@ from cutline.errors import ConfigError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.job_paths import default_output
+from cutline.options import OutputOptions
 from cutline.records import JSON
 from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
 from cutline.storage import is_remote
 
+SIDECAR_NAMES = frozenset({"sidecar", "txt"})
 _ONE_TEXT = {"sidecar", "scienceqa", "imagefolder"}  # formats that hold one text only
 
 
@@ -23,7 +25,7 @@ def output_of(job: Job) -> str:
         return _metadata_file(job.output_path or job.input_path)
     if job.output_path is not None:
         return job.output_path
-    if job.output.output_format in {"sidecar", "txt"}:
+    if job.output.output_format in SIDECAR_NAMES:
         return job.input_path
     return default_output(job.output.output_format)
 
@@ -37,7 +39,7 @@ def _metadata_file(path: str) -> str:
 
 
 def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | None = None) -> Sink:
-    """The job's sink, not opened; raises ConfigError for a format that does not suit the job."""
+    """The job's sink, not opened; raises ConfigError for what does not suit the job, or would be ignored."""
     form = format_of(output, job.output.output_format)
     if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
         raise ConfigError(
@@ -47,6 +49,9 @@ def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | 
         raise ConfigError(
             f"--rows-per-file is for Parquet, not {form}: remove it, or give an output that ends in .parquet"
         )
+    _refuse_idle(job, form, chain)
+    if form != "webdataset":
+        _refuse_shard_options(job.output, form)
     options = SinkOptions(
         overwrite=job.output.existing == "overwrite",
         existing=job.output.existing,
@@ -62,6 +67,31 @@ def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | 
         fields_schema=chain.fields_schema,
     )
     return open_sink(output, job.output.output_format, state.folder, options)
+
+
+def _refuse_shard_options(output: OutputOptions, form: str) -> None:
+    """Raise ConfigError for options of shards, which another format would ignore."""
+    usual = OutputOptions()
+    for name, option in (("samples_per_shard", "--samples-per-shard"), ("max_shards", "--max-shards")):
+        if getattr(output, name) != getattr(usual, name):
+            raise ConfigError(
+                f"{option} is for webdataset, not {form}: remove it, or add --output-format webdataset"
+            )
+
+
+def _refuse_idle(job: Job, form: str, chain: Chain) -> None:
+    """Raise ConfigError for options that have no effect on this output or these models."""
+    if job.output.include_raw and form in _ONE_TEXT:
+        raise ConfigError(
+            f"--include-raw is for tables and shards, not {form}: remove it, or give an output that ends in "
+            ".jsonl or .parquet"
+        )
+    if job.model.schema_dialect is not None and all(step.prompt.schema is None for step in chain.steps):
+        raise ConfigError("--schema-dialect has no effect alone: add --schema, or remove it")
+    if job.model.truncated != "fail" and all(
+        step.captioner.name.partition(":")[0] == "pixels" for step in chain.steps
+    ):
+        raise ConfigError("pixels cuts no text: remove --truncated, or choose another --model")
 
 
 def keeps_raw(job: Job, output: str) -> bool:

@@ -241,7 +241,11 @@ class Journal:
     def earlier(self, key: str) -> Outcome | None:
         return self._read(self._index.dropped.get(hash(stored_key(key))), key)
 
-    def alike(self, wanted: RequestId) -> Shared | None:
+    async def alike(self, key: str, wanted: RequestId) -> Shared | None:  # noqa: ARG002
+        return self.outcome_of(wanted)
+
+    def outcome_of(self, wanted: RequestId) -> Shared | None:
+        """The outcome of a request, of this run or an earlier one."""
         name, variables = stored_key(wanted[0]), wanted[1]
         offsets = (self._index.requests.get(wanted), self._index.offsets.get(hash(name)))
         for offset in offsets:
@@ -274,6 +278,6 @@ def _is_of(line: JSON, key: str) -> bool:
 def _unidentified(count: int) -> str:
     return (
         f"{count:,} captions of this output were made by an older version, which did not record of which "
-        "pictures: if the input is unchanged since, go on with --on-change keep (rows without a name of "
+        "pictures: if the input is unchanged since, continue with --on-change keep (rows without a name of "
         "their own are captioned again); else --on-change redo-all, or another output"
     )

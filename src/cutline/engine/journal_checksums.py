@@ -1,9 +1,9 @@
-"""Checksums of the parts of a remote journal, in an object beside them."""
+"""Checksums of the parts of a file that is kept remotely, in an object beside them."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -11,20 +11,22 @@ from cutline.errors import SinkError
 from cutline.serialization import decode_object
 from cutline.storage import storage_errors
 
-NAME: Final = "journal.sums.json"
-
 
 class JournalChecksums:
-    """A size and a digest for each part. A part may be longer: it is written first, then its checksum."""
+    """A size and a digest for each part. A part may be longer: it is written first, then its checksum.
 
-    def __init__(self, storage: Any, root: str, url: str) -> None:
-        self._storage, self._root, self._url = storage, root, url
+    ``name`` is that of the folder of the parts, below ``root``.
+    """
+
+    def __init__(self, storage: Any, root: str, url: str, name: str) -> None:
+        self._storage, self._root, self._url, self._name = storage, root, url, name
+        self._object = f"{root}/{name}.sums.json"
         self._sums: dict[str, tuple[int, str]] = {}
 
     def load(self) -> None:
         with storage_errors(self._url):
             try:
-                found = decode_object(self._storage.cat_file(f"{self._root}/{NAME}")) or {}
+                found = decode_object(self._storage.cat_file(self._object)) or {}
             except FileNotFoundError:
                 found = {}
         self._sums = {
@@ -37,16 +39,21 @@ class JournalChecksums:
         """Keep the checksum of a part that was written."""
         self._sums[name] = (len(data), _digest(data))
         with storage_errors(self._url):
-            self._storage.pipe_file(f"{self._root}/{NAME}", orjson.dumps(self._sums))
+            self._storage.pipe_file(self._object, orjson.dumps(self._sums))
 
     def check(self, name: str, data: bytes) -> None:
         """Raise SinkError for a part that is not as it was written."""
-        size, digest = self._sums.get(name, (0, ""))
-        if digest and (len(data) < size or _digest(data[:size]) != digest):
+        if not self.is_whole(name, data):
             raise SinkError(
-                f"{self._url}/journal/{name} is damaged: run the command on the machine that wrote it, which "
-                "mends it, or remove that object and add --existing overwrite, to caption its pictures again"
+                f"{self._url}/{self._name}/{name} is damaged: run the command on the machine that wrote it, "
+                "which repairs it, or remove that object and add --existing overwrite to caption its "
+                "pictures again"
             )
+
+    def is_whole(self, name: str, data: bytes) -> bool:
+        """Whether a part is as it was written, as far as that is known."""
+        size, digest = self._sums.get(name, (0, ""))
+        return not digest or (len(data) >= size and _digest(data[:size]) == digest)
 
 
 def _digest(data: bytes) -> str:

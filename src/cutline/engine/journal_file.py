@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 from collections.abc import Collection, Iterator
@@ -46,10 +47,12 @@ class JournalFile:
                     start = end
                     end += len(line)
                     while not line.endswith(b"\n") and (more := file.readline(MAX_LINE_BYTES)):
-                        end, line = end + len(more), more[-1:]  # too long: what is left of it is no JSON
+                        end, line = end + len(more), more[-1:]  # too long: what is left of it is not JSON
                     if not line.endswith(b"\n"):
                         end = start
                         break
+                    if start == 0 and line.startswith(codecs.BOM_UTF8):  # an editor on Windows was there
+                        start, line = len(codecs.BOM_UTF8), line.removeprefix(codecs.BOM_UTF8)
                     yield start, line
             if end < self.path.stat().st_size and not self._read_only:
                 os.truncate(self.path, end)

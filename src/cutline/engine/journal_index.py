@@ -22,7 +22,7 @@ Drop = Literal["none", "failed", "all"]
 class JournalIndex:
     """The offsets of a journal's lines, as ``add`` reads them one after the other.
 
-    ``paid``, ``spent``, ``damaged_lines``, ``drops`` and ``trusted`` as of ``Journal``.
+    ``paid``, ``spent``, ``damaged_lines``, ``drops`` and ``trusted`` as in ``Journal``.
     """
 
     def __init__(self) -> None:

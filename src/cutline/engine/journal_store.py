@@ -32,8 +32,11 @@ class JournalStore(Protocol):
     def earlier(self, key: str) -> Outcome | None:
         """The last caption of ``key`` from before it was dropped."""
 
-    def alike(self, wanted: RequestId) -> Shared | None:
-        """The outcome of another row with the same picture and prompt, as ``request_id`` tells; or None."""
+    async def alike(self, key: str, wanted: RequestId) -> Shared | None:
+        """The outcome of another row with the same picture and prompt, as ``request_id`` tells; or None.
+
+        Waits for that where another process works on it.
+        """
 
     def append(self, outcome: Outcome) -> None:
         """Keep an outcome, durable if the process dies; raises SinkError where it cannot be written."""

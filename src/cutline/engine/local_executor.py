@@ -43,7 +43,13 @@ class LocalExecutor(Executor):
             pipeline = self._replies.pipeline(rules, self._stages, journal, sink)
         else:
             pipeline = SamplePipeline(
-                self._chain, rules, self._stages, retries=self._retries, journal=journal, sink=sink
+                self._chain,
+                rules,
+                self._stages,
+                retries=self._retries,
+                journal=journal,
+                sink=sink,
+                fetched=host.fetched,
             )
         self._pipeline = pipeline
         try:

@@ -6,6 +6,7 @@ import array
 import dataclasses
 import hashlib
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from cutline.formatting import stored_key
 from cutline.interfaces import Measure
 from cutline.measures.hashes import BYTES
 from cutline.measures.hashes import VERSION as HASHES
+from cutline.measures.pages import BYTES as PAGE_BYTES
 from cutline.records import JSON
 from cutline.serialization import checked, encode_json
 
@@ -32,6 +34,7 @@ _NOT_HASHED, _PLAIN, _HASHED = range(3)
 class PictureMeasures:
     """What was measured of one picture: values by ``measure_id``, the digest of its bytes, hashes.
 
+    ``page`` is that of ``cutline.measures.pages``, None for all but pages of text.
     ``error`` is the kind and message of a picture that cannot be opened.
     """
 
@@ -40,12 +43,15 @@ class PictureMeasures:
     values: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     digest: str = ""
     hashes: bytes | None = None
+    page: bytes | None = None
     is_hashed: bool = False
     error: tuple[str, str] | None = None
 
 
 class MeasureStore:
     """Lines by key and content id, of which offsets and numbers are in memory: 325 bytes a picture.
+
+    Of pages of text 4 KB more.
 
     ``rows`` are numbered as the lines came; a picture that is measured again keeps its row.
     """
@@ -59,6 +65,7 @@ class MeasureStore:
         self._digests = array.array("Q")
         self._values = {name: array.array("d") for name in self._ids}
         self._hashes = bytearray()
+        self._pages: dict[int, bytes] = {}
         self._states = bytearray()
         self._failed = bytearray()
 
@@ -108,6 +115,8 @@ class MeasureStore:
         if measures.is_hashed:
             hashes = measures.hashes
             data["hashes"] = [HASHES, None if hashes is None else pybase64.b64encode(hashes).decode()]
+            if measures.page is not None:
+                data["page"] = pybase64.b64encode(zlib.compress(measures.page)).decode()
         return data
 
     def _add(self, measures: PictureMeasures, offset: int) -> int:
@@ -139,6 +148,9 @@ class MeasureStore:
             if measures.is_hashed:
                 self._hashes[row * BYTES : (row + 1) * BYTES] = measures.hashes or _NO_HASHES
                 self._states[row] = _PLAIN if measures.hashes is None else _HASHED
+                self._pages.pop(row, None)
+                if measures.page is not None:
+                    self._pages[row] = measures.page
         return row
 
     def failed(self, row: int) -> bool:
@@ -157,6 +169,9 @@ class MeasureStore:
             digests=np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)[rows],
             hashes=np.frombuffer(self._hashes, dtype=np.uint8).reshape(-1, BYTES)[rows],
             hashed=np.frombuffer(self._states, dtype=np.uint8)[rows] == _HASHED,
+            pages={place: self._pages[row] for place, row in enumerate(rows.tolist()) if row in self._pages}
+            if self._pages
+            else {},
         )
 
     def close(self) -> None:
@@ -181,11 +196,23 @@ def _from_json(data: JSON) -> PictureMeasures:
         kind, message = data["error"]
         return PictureMeasures(key=key, content=content, error=(checked(kind, str), checked(message, str)))
     version, hashes = data.get("hashes", (None, None))
+    page = data.get("page")
     return PictureMeasures(
         key=key,
         content=content,
         digest=checked(data["digest"], str),
         values={name: None if value is None else float(value) for name, value in data["values"].items()},
         hashes=None if hashes is None else pybase64.b64decode(hashes, validate=True),
+        page=None if page is None else _page(page),
         is_hashed=version == HASHES,
     )
+
+
+def _page(text: str) -> bytes:
+    try:
+        page = zlib.decompress(pybase64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError from error
+    if len(page) != PAGE_BYTES:
+        raise ValueError
+    return page

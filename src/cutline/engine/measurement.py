@@ -17,17 +17,20 @@ from cutline.engine.measure_store import MeasureStore, PictureMeasures, measure_
 from cutline.engine.plan import sample_count
 from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import Progress, ProgressHook, Rate
-from cutline.errors import CutlineError, SampleError
+from cutline.errors import ConfigError, CutlineError, SampleError
 from cutline.filters.selection import (
     PictureRules,
 )
 from cutline.formatting import duration, one_line, without_signatures
 from cutline.imaging import Picture
 from cutline.imaging.decoded import DecodedPicture
-from cutline.interfaces import Source
+from cutline.interfaces import Measure, Source
 from cutline.job import Job
+from cutline.locations.fetched import FetchedPictures
 from cutline.locations.loader import PictureLoader
+from cutline.locations.stored import InlineBytes
 from cutline.measures.hashes import hashes_of
+from cutline.measures.pages import page_of
 from cutline.processors import usable_processors
 from cutline.records import Sample
 from cutline.worker_threads import in_thread
@@ -39,16 +42,23 @@ _NO_PIXELS: Final = Image.new("RGB", (1, 1))
 
 
 class Measurement:
-    """One pass over an input: a few pictures at a time, in threads."""
+    """One pass over an input: a few pictures at a time, in threads. Downloads go to ``fetched`` too."""
 
     def __init__(
-        self, job: Job, rules: PictureRules, store: MeasureStore, progress: ProgressHook, stop: Stop
+        self,
+        job: Job,
+        rules: PictureRules,
+        store: MeasureStore,
+        progress: ProgressHook,
+        stop: Stop,
+        fetched: FetchedPictures | None = None,
     ) -> None:
         self._job = job
         self._rules = rules
         self._store = store
         self._progress = progress
         self._stop = stop
+        self._fetched = fetched
         self._loader = PictureLoader(
             allow_private=job.input.allow_private_urls, user_agent=job.input.user_agent
         )
@@ -97,6 +107,9 @@ class Measurement:
         self._fresh += 1
         try:
             location = await self._loader.locate(sample)
+            url = sample.location.url()
+            if self._fetched is not None and url is not None and isinstance(location, InlineBytes):
+                self._fetched.put(url, location)
             picture = Picture(location, max_pixels=self._job.pictures.max_pixels)
             async with self._decoders:
                 found = await in_thread(self._taken, sample, picture, missing)
@@ -118,9 +131,7 @@ class Measurement:
         for measure in self._rules.measures:
             if measure.name not in names:
                 continue
-            value = measure.measure(decoded)
-            is_number = value is not None and math.isfinite(value)
-            values[measure_id(measure)] = float(f"{value:.7g}") if is_number else None
+            values[measure_id(measure)] = _value(measure, decoded, sample.key)
         hashes = hashes_of(decoded) if self._rules.needs_pixels else None
         return PictureMeasures(
             key=sample.key,
@@ -128,6 +139,7 @@ class Measurement:
             digest=digest,
             values=values,
             hashes=hashes,
+            page=page_of(decoded) if hashes is not None else None,
             is_hashed=self._rules.needs_pixels,
         )
 
@@ -141,3 +153,18 @@ class Measurement:
         if self._total and rate:
             left = f", {duration((self._total - self._done) / rate)} left"
         self._progress(Progress(waiting_for=f"measuring pictures: {self._done:,}{of}, {speed}{left}"))
+
+
+def _value(measure: Measure, picture: DecodedPicture, key: str) -> float | None:
+    """The measure's number; ConfigError if its code breaks, as no rule could decide about the picture."""
+    try:
+        value = measure.measure(picture)
+        return float(f"{float(value):.7g}") if value is not None and math.isfinite(value) else None
+    except (CutlineError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise ConfigError(
+            f"the measure {measure.name!r} broke at {key}: {reason}; correct it, "
+            "or return None for a picture without a value"
+        ) from error

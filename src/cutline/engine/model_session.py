@@ -41,7 +41,7 @@ class ModelSession:
     """
 
     def __init__(self, job: Job, key: Secret | None, pool: CaptionerPool) -> None:
-        job.check()
+        assembly.prepare(job)
         self.job = job
         self.key = key
         self._chain = assembly.chain_of(job, key, pool=pool)

@@ -46,7 +46,7 @@ class PictureMover:
     """Moves pictures of ``root`` into ``folder``, each to the same place in it; close it at the end.
 
     Raises:
-        ConfigError: the folder lies in the root, or the root in it.
+        ConfigError: the folder is in the root, or the root in it.
     """
 
     def __init__(self, root: str, folder: str) -> None:
@@ -144,7 +144,7 @@ def _lines(listed: Path) -> Iterator[tuple[str, str, bool]]:
             row = orjson.loads(line)
             old, new = (text_to_name(checked(row[name], str)) for name in ("from", "to"))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-            raise ConfigError(f"{listed} is no list of `cutline filter --move-to`: line {number}") from None
+            raise ConfigError(f"{listed} is not a list of `filter --move-to`: line {number}") from None
         yield old, new, row.get("text") is True
 
 

@@ -44,8 +44,10 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
         values["steps"] = tuple(step_from_json(step) for step in values["steps"])
     if "useless" in values:
         values["useless"] = {name: usage_from_json(usage) for name, usage in values["useless"].items()}
-    if isinstance(values.get("reply"), dict):
-        values["reply"] = _reply_from_json(values["reply"])
+    if values.get("reply") is not None:
+        values["reply"] = _reply_from_json(checked(values["reply"], dict))
+    if values.get("value") is not None:
+        checked(values["value"], dict)
     for name in _TEXTS & values.keys():
         checked(values[name], str)
     outcome: Outcome = kind(**values)
@@ -53,7 +55,7 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
 
 
 def outcome_or_none(data: Mapping[str, Any]) -> Outcome | None:
-    """As ``outcome_from_json``; None where ``data`` is no outcome."""
+    """As ``outcome_from_json``; None if ``data`` is not an outcome."""
     with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
         return outcome_from_json(data)
     return None

@@ -121,11 +121,15 @@ class OrderedOutput:
         if mark is not None and keys is not None:
             self._keys = keys
             with _read_mark(self._state.folder / MARK):
+                for name, sink in self._lists.items():
+                    sink.check_open(mark[name])
                 self.sink.open(mark["sink"])
                 for name, sink in self._lists.items():
                     sink.open(mark[name])
             return
         self.counts, self.causes = Counts(), FailureStats()
+        for listing in self._lists.values():
+            listing.check_open(None)
         before = self._state.read(MARK)
         self._state.remove(MARK)  # the output that it describes is about to be replaced
         try:

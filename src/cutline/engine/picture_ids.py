@@ -10,8 +10,9 @@ from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.formatting import printable
+from cutline.imaging import EXTENSIONS
 
-_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+_ANY_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -27,8 +28,13 @@ def _file_name(key: str) -> str:
     return key.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
+def _without_picture_ending(key: str) -> str:
+    stem, _, ending = _file_name(key).rpartition(".")
+    return stem if stem and ending.lower() in EXTENSIONS else _file_name(key)
+
+
 def _stem(key: str) -> str:
-    return _ENDING.sub("", _file_name(key))
+    return _ANY_ENDING.sub("", _file_name(key))
 
 
 def _number(key: str) -> str:
@@ -40,8 +46,17 @@ def _number(key: str) -> str:
 _WAYS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("ids", str),
     ("file names", _file_name),
+    ("file names without ending", _without_picture_ending),
     ("file names without ending", _stem),
 )
+
+
+_DIGITS = 6  # of a file's name that is a number by which data sets know a picture
+
+
+def _is_number(key: str) -> bool:
+    stem = _stem(key)
+    return key.isdecimal() or (stem.isdecimal() and len(stem) >= _DIGITS)
 
 
 def match_ids(
@@ -65,7 +80,7 @@ def match_ids(
         pairs = _pairs(ids, others, _stem, lambda key: _stem(names.get(key, "")))
         if pairs:
             return Matching(pairs=pairs, by="file names of the annotations")
-    if all(map(str.isdecimal, others)) or all(map(str.isdecimal, ids)):
+    if any(all(map(_is_number, side)) for side in (ids, others)):
         pairs = _pairs(ids, others, _number, _number)
         if pairs:
             return Matching(pairs=pairs, by="numbers in the file names")

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from cutline.engine.conflicts import fixed_part, last_name
 from cutline.errors import ConfigError
-from cutline.files import write_errors
+from cutline.files import new_part, write_errors
 from cutline.job import Job
 from cutline.locations.roots import is_within
 from cutline.records import JSON, Sample
 from cutline.serialization import encode_json, valid_unicode
 from cutline.sources.names import extension
+from cutline.sources.patterns import fixed_folder
 from cutline.storage import is_remote
 
 ENDINGS: Final = (".txt", ".csv", ".jsonl", ".parquet")
@@ -71,8 +71,8 @@ def write_list(path: Path, rows: Iterable[Row], columns: Columns, before: Replac
         ConfigError: a picture has no path, and the list is of another format.
         SinkError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     with write_errors(path):
+        part = new_part(path)
         try:
             places = _Places(path)
             _WRITERS[path.suffix.lower()](part, places, rows, columns)
@@ -87,9 +87,9 @@ def write_list(path: Path, rows: Iterable[Row], columns: Columns, before: Replac
 
 def image_root(job: Job) -> str:
     """The folder or URL below which all pictures of an input are."""
-    root = job.input.image_root or fixed_part(job.input_path)
+    root = job.input.image_root or fixed_folder(job.input_path)
     if is_remote(root):
-        is_file = root == job.input_path and extension(last_name(root))
+        is_file = root == job.input_path and extension(root.rpartition("/")[2])
         return root.rpartition("/")[0] if is_file else root.rstrip("/")
     place = Path(root).absolute()
     return str(place.parent if place.is_file() else place)
@@ -241,19 +241,20 @@ class RowFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._part = path.with_name(f".{path.name}.part")
+        self._part: Path | None = None
         self._file: IO[bytes] | None = None
         self.rows = 0
 
     def add(self, row: JSON) -> None:
         if self._file is None:
+            self._part = new_part(self.path)
             self._file = self._part.open("wb")
         self._file.write(encode_json(row) + b"\n")
         self.rows += 1
 
     def publish(self, before: Replacement) -> None:
         """Replace the file, or remove it if there is no line."""
-        if self._file is None:
+        if self._file is None or self._part is None:
             self.path.unlink(missing_ok=True)
         else:
             self._file.close()
@@ -264,4 +265,5 @@ class RowFile:
         """Remove what was not published."""
         if self._file is not None:
             self._file.close()
-        self._part.unlink(missing_ok=True)
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)

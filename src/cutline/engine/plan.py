@@ -41,9 +41,7 @@ async def plan_run(
     None when the run was stopped before the output was opened.
     """
     # What is behind the mark is not looked at, so a recheck begins with the first sample.
-    # Nor is it by workers elsewhere, which begin with their first sample.
-    anew = job.run.recheck or job.cluster.engine != "local"
-    mark, limit = None if anew else output.mark(), assembly.limit_of(job)
+    mark, limit = None if job.run.recheck else output.mark(), assembly.limit_of(job)
     samples, keys = await in_thread(_remaining, source, limit, mark, output.contents, stop)
     # A source that cannot be listed fails before the output is touched.
     first = await in_thread(lambda: list(itertools.islice(samples, 1)))

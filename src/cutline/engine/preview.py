@@ -16,6 +16,7 @@ from cutline.credentials import Secret
 from cutline.engine import assembly, job_output
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.check_retries import retries_of
+from cutline.engine.executor import LOCAL
 from cutline.engine.plan import sample_count
 from cutline.engine.prices import Prices, Spending
 from cutline.engine.progress import Progress
@@ -65,14 +66,20 @@ async def preview(
         ConfigError: the job cannot be run.
         RunStopped: the endpoint cannot be used.
     """
-    job.check()
+    assembly.prepare(job)
     if count < 1:
         raise ConfigError(f"--preview must be greater than 0, not {count}")
+    _note_place(job, say)
     with worker_threads():
         source = await _selected(job, assembly.source_of(job), say)
         samples = await in_thread(_first, job, count, source)
         _, outcomes, _ = await _caption(job, samples, key, say)
     return list(zip(samples, outcomes, strict=True))
+
+
+def _note_place(job: Job, say: Say) -> None:
+    if job.cluster.engine != LOCAL:
+        say(f"these few pictures are captioned in this process, not by --engine {job.cluster.engine}")
 
 
 async def estimate(
@@ -91,7 +98,8 @@ async def estimate(
         ConfigError: the job cannot be run, or no probe got a caption.
         RunStopped: the endpoint cannot be used.
     """
-    job.check()
+    assembly.prepare(job)
+    _note_place(job, say)
     with worker_threads():
         source = await _selected(job, source or assembly.source_of(job), say)
         listed = await in_thread(_first, job, _SPREAD_OVER, source)

@@ -24,7 +24,7 @@ class Progress:
     Counts, tokens and cost are those of all runs for this output together. ``in_flight`` pictures are
     with the model, ``loading`` are being downloaded. ``waiting_for`` names what the first picture waits
     for, such as a model that is being loaded; ``slowed`` what holds requests back at the time. ``workers``
-    of a cluster are on so many ``nodes``; 0 for a run in this process.
+    of a cluster are on this many ``nodes``; 0 for a run in this process.
     """
 
     total: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -14,11 +14,11 @@ from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.state import failures_file, state_folder
 from cutline.errors import ConfigError
 from cutline.files import text_to_name
-from cutline.formatting import stored_key
-from cutline.locations.stored import LocalFile, RemoteFile
+from cutline.formatting import plural, stored_key
+from cutline.locations.stored import named_location
 from cutline.records import JSON, Sample, Usage
+from cutline.serialization import decode_object
 from cutline.sinks.reader import numbered_rows
-from cutline.storage import is_http
 
 _NAMED: Final = 3
 
@@ -63,7 +63,8 @@ class Answers:
     """The answers of a run by the picture's key, with the commonest model and prompt among them.
 
     ``matched_by`` says how pictures and rows were put together, such as ``ids`` or ``file names``. ``others``
-    counts the captions of further pictures, ``first_others`` are the first of those.
+    counts the captions of further pictures, ``first_others`` are the first of those. ``damaged`` names the
+    rows that cannot be read, or are none of cutline's.
     """
 
     by_key: Mapping[str, Answer]
@@ -72,6 +73,7 @@ class Answers:
     matched_by: str = "ids"
     others: int = 0
     first_others: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def read_answers(path: str, keys: Collection[str], matching: Matching | None = None) -> Answers:
@@ -98,6 +100,16 @@ def read_answers(path: str, keys: Collection[str], matching: Matching | None = N
     return dataclasses.replace(found, matched_by=matched.by)
 
 
+def unreadable_rows(damaged: Sequence[str]) -> str:
+    """How many rows cannot be read, with the first ones."""
+    return f"{plural(len(damaged), 'row')} that cannot be read ({first_of(damaged[:_NAMED], len(damaged))})"
+
+
+def first_of(names: Sequence[str], count: int) -> str:
+    """The first names of ``count``."""
+    return ", ".join(names) + ", …" * (count > len(names))
+
+
 def recorded_keys(path: str) -> list[str]:
     """The keys (as stored) of the pictures that have a caption in an output, each once."""
     return list(dict.fromkeys(stored_key(row["image_id"]) for row in _rows(path)))
@@ -105,13 +117,14 @@ def recorded_keys(path: str) -> list[str]:
 
 def _answers(path: str, keys: Mapping[str, str]) -> Answers:
     """The answers in an output for those of its ids in ``keys``, by the keys there."""
+    damaged: list[str] = []
     found = {
         key: Answer(problem=f"{row['kind']}: {row['message']}")
-        for row in _failures(path)
+        for row in _failures(path, damaged)
         if (key := keys.get(stored_key(row["image_id"]))) is not None
     }
     others, first = 0, []
-    for row in _rows(path):
+    for row in _rows(path, damaged):
         own = stored_key(row["image_id"])
         if own in keys:
             found[keys[own]] = _answer(row)
@@ -129,6 +142,7 @@ def _answers(path: str, keys: Mapping[str, str]) -> Answers:
         prompt=_commonest(answer.prompt for answer in found.values()),
         others=others,
         first_others=tuple(first),
+        damaged=tuple(damaged),
     )
 
 
@@ -149,8 +163,7 @@ def places_in(path: str, keys: Collection[str]) -> Iterator[Sample]:
 
 def _sample(row: JSON) -> Sample:
     place = str(row.get("image_path") or row["image_id"])
-    location = RemoteFile(place) if is_http(place) else LocalFile(text_to_name(place))
-    return Sample(key=row["image_id"], location=location)
+    return Sample(key=row["image_id"], location=named_location(text_to_name(place)))
 
 
 def samples_in(path: str, limit: int | None) -> list[Sample]:
@@ -177,30 +190,48 @@ def cost_of_run(path: str) -> float | None:
         return None  # no report, or no price in it
 
 
-def _rows(path: str) -> Iterator[JSON]:
-    """The rows of an output of cutline, each validated."""
-    for number, row in numbered_rows(path, None):
-        if not (isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str)):
-            raise ConfigError(f"{path} holds no captions of cutline: row {number} lacks image_id or caption")
-        yield row
+def _rows(path: str, damaged: list[str] | None = None) -> Iterator[JSON]:
+    """The rows of an output of cutline; those that are none are left out, and named in ``damaged``.
+
+    Raises ConfigError where none is one.
+    """
+    bad = [] if damaged is None else damaged
+    before, is_output = len(bad), False
+    for number, row in numbered_rows(path, None, damaged=bad):
+        if isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str):
+            is_output = True
+            yield row
+        else:
+            bad.append(f"row {number}")
+    if not is_output and len(bad) > before:
+        raise ConfigError(f"{path} holds no captions of cutline: {bad[before]} lacks image_id or caption")
 
 
-def _failures(path: str) -> Iterator[JSON]:
-    """The rows of the failures file beside an output, with ``image_id``; none where there is no such file."""
+def _failures(path: str, damaged: list[str] | None = None) -> Iterator[JSON]:
+    """The rows of the failures file beside an output, with ``image_id``; none where there is no such file.
+
+    ``damaged``: as in ``_rows``, for lines that are not failures.
+    """
     file = failures_file(path, state_folder(path, None))
+    bad, is_list = [], False
     try:
         with file.open("rb") as lines:
-            for line in lines:
-                row = orjson.loads(line)
-                if isinstance(row, dict) and "key" in row:  # the older name, alone in older files
-                    row.setdefault("image_id", row["key"])
-                if not isinstance(row, dict) or not {"image_id", "kind", "message"} <= row.keys():
-                    raise ConfigError(f"{file} is not a list of failures: remove it to compare without it")
-                yield row
+            for number, line in enumerate(lines, 1):
+                row = decode_object(line) or {}
+                row.setdefault("image_id", row.get("key"))  # the older name, alone in older files
+                if isinstance(row["image_id"], str) and {"kind", "message"} <= row.keys():
+                    is_list = True
+                    yield row
+                else:
+                    bad.append(f"row {number} of {file.name}")
     except FileNotFoundError:
         return
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from None
+    if bad and not is_list:
+        raise ConfigError(f"{file} is not a list of failures: remove it to compare without it")
+    if damaged is not None:
+        damaged.extend(bad)
 
 
 def _answer(row: JSON) -> Answer:

@@ -1,4 +1,4 @@
-"""The journal on remote storage: in parts, of which only the last one grows, each with a checksum."""
+"""A journal on remote storage: in parts, of which only the last one grows, each with a checksum."""
 
 from __future__ import annotations
 
@@ -21,19 +21,31 @@ _AT_ONCE = 64
 _log = logging.getLogger(__name__)
 
 
+def digest_of_parts(parts: dict[str, int]) -> str:
+    """One text for their names and sizes."""
+    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=16).hexdigest()
+
+
 class RemoteJournal:
-    """The journal in ``file`` on this machine, and its parts below ``root`` on the storage.
+    """The journal in ``file`` on this machine, and its parts below ``root`` on the storage, in ``name``.
 
     ``parts`` are those that this machine knows, with their sizes; ``sent`` is how many bytes of the file
     they hold. ``on_part`` is called after each part that is written.
     """
 
     def __init__(
-        self, storage: Any, root: str, url: str, *, file: Path, on_part: Callable[[], object]
+        self,
+        storage: Any,
+        root: str,
+        url: str,
+        *,
+        file: Path,
+        on_part: Callable[[], object],
+        name: str = "journal",
     ) -> None:
-        self._storage, self._root, self._url = storage, root, url
+        self._storage, self._root, self._url, self._name = storage, root, url, name
         self._file, self._on_part = file, on_part
-        self._sums = JournalChecksums(storage, root, url)
+        self._sums = JournalChecksums(storage, root, url, name)
         self.parts: dict[str, int] = {}
         self.sent = 0
         self._etags: dict[str, str] = {}
@@ -49,7 +61,8 @@ class RemoteJournal:
     def load(self) -> dict[str, int]:
         """The parts on the storage with their sizes; raises SinkError."""
         listing = self._listing()
-        self._sums.load()
+        if listing:
+            self._sums.load()
         self._generation = 1 + max((int(name[:8]) for name in listing), default=0)
         return listing
 
@@ -84,15 +97,20 @@ class RemoteJournal:
             self.sent = self._part_start + len(data)
             self._on_part()
 
-    def fetch(self, listing: dict[str, int], to: Path) -> None:
-        """Copy all parts to a file; SinkError: one is damaged, and what is here is left as it is."""
-        names = [f"{self._root}/journal/{name}" for name in sorted(listing)] or [f"{self._root}/{JOURNAL}"]
+    def fetch(self, listing: dict[str, int], to: Path, *, leave_out_damaged: bool = False) -> None:
+        """Copy all parts to a file; SinkError: one is damaged, unless those are left out."""
+        names = [f"{self._root}/{self._name}/{name}" for name in sorted(listing)] or [
+            f"{self._root}/{JOURNAL}"
+        ]
         with storage_errors(self._url), to.open("wb") as file:
             for first in range(0, len(names), _AT_ONCE):
                 parts = self._storage.cat(names[first : first + _AT_ONCE])
                 contents = parts if isinstance(parts, dict) else {names[first]: parts}
                 for name in names[first : first + _AT_ONCE]:
-                    self._sums.check(name.rpartition("/")[2], contents[name])
+                    part = name.rpartition("/")[2]
+                    if leave_out_damaged and not self._sums.is_whole(part, contents[name]):
+                        continue
+                    self._sums.check(part, contents[name])
                     file.write(contents[name])
 
     def mended(self, listing: dict[str, int], sizes: Any) -> dict[str, int]:
@@ -108,7 +126,7 @@ class RemoteJournal:
                     continue
                 self._write(name, data)
                 listing = {**listing, name: size}
-                _log.warning("%s/journal/%s was damaged, and is written again", self._url, name)
+                _log.warning("%s/%s/%s was damaged, and is written again", self._url, self._name, name)
             start += size
         return listing
 
@@ -127,21 +145,21 @@ class RemoteJournal:
 
     def _write(self, name: str, data: bytes) -> None:
         with storage_errors(self._url):
-            write_object(self._storage, f"{self._root}/journal/{name}", data)
+            write_object(self._storage, f"{self._root}/{self._name}/{name}", data)
 
     def _is_whole(self, name: str, data: bytes) -> bool:
         """Whether a part is that of this machine: by its ETag, where that is a digest, or its content."""
         if self._etags[name] == hashlib.md5(data, usedforsecurity=False).hexdigest():
             return True
         with storage_errors(self._url):
-            there: bytes = self._storage.cat_file(f"{self._root}/journal/{name}")
+            there: bytes = self._storage.cat_file(f"{self._root}/{self._name}/{name}")
         return there.startswith(data)
 
     def _listing(self) -> dict[str, int]:
         with storage_errors(self._url):
             self._storage.invalidate_cache()
             try:
-                infos = self._storage.ls(f"{self._root}/journal", detail=True)
+                infos = self._storage.ls(f"{self._root}/{self._name}", detail=True)
             except FileNotFoundError:
                 return {}
         self._etags = {

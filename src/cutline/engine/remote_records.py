@@ -12,7 +12,7 @@ from cutline.storage import object_version, open_storage, storage_errors
 
 BATCHES: Final = "batches.json"
 OF_OUTPUT: Final = frozenset({"output.json", "shards.jsonl", "before.json"})
-RECORDS: Final = (*sorted(OF_OUTPUT), BATCHES, "report.json", "totals.json", "measures.jsonl")
+RECORDS: Final = (*sorted(OF_OUTPUT), BATCHES, "report.json", "totals.json")
 _KEYS = "batches/*.keys.jsonl"  # which request of a batch is of which picture
 
 

@@ -1,14 +1,13 @@
 """The state of a run on remote storage: the journal in parts, records of the output, and the lock.
 
-A run works on a folder of this machine. What it needs to go on elsewhere is copied beside the output while
-it runs: the journal at most a second late, records of the output before the output changes. Where another
-machine was further, its state replaces the folder's.
+A run works on a folder of this machine. What it needs to continue elsewhere is copied beside the output while
+it runs: the journal and the measures at most a second late, records of the output before the output changes.
+Where another machine was further, its state replaces the folder's.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import shutil
 import threading
@@ -20,7 +19,8 @@ from typing import Any, Final
 import orjson
 
 from cutline.engine.lease import DURATION, RENEWAL, Lease
-from cutline.engine.remote_journal import JOURNAL, RemoteJournal
+from cutline.engine.remote_journal import JOURNAL, RemoteJournal, digest_of_parts
+from cutline.engine.remote_measures import MEASURES, RemoteMeasures
 from cutline.engine.remote_records import BATCHES, OF_OUTPUT, RECORDS, RemoteRecords
 from cutline.errors import CutlineError, OutputLocked, SinkError
 from cutline.files import write_atomically
@@ -55,6 +55,7 @@ class RemoteState:
         self._files = files
         storage, root = open_storage(url) if url else (None, "")
         self._journal = RemoteJournal(storage, root, self.url, file=folder / JOURNAL, on_part=self._save_mark)
+        self._measures = RemoteMeasures(storage, root, self.url, folder=folder, on_part=self._save_mark)
         self._records = RemoteRecords(storage, root, self.url, folder=folder)
         self._leases = [Lease(f"{place}/lock", output) for place in locks]
         self._lock = threading.Lock()
@@ -76,7 +77,7 @@ class RemoteState:
             for lease in self._leases:
                 lease.acquire()
                 held.append(lease)
-            brought = bool(self.url) and self._fetch()
+            brought = bool(self.url) and self._fetch_all()
         except BaseException:
             for lease in held:
                 lease.release()
@@ -116,6 +117,7 @@ class RemoteState:
             return
         with self._lock:
             self._journal.send()
+            self._measures.send()
             self._records.put_all(self._files)
             self._save_mark()
 
@@ -131,6 +133,7 @@ class RemoteState:
                 if self.url:
                     with self._lock:
                         self._journal.send()
+                        self._measures.send()
                 self._reached = time.monotonic()
             except OutputLocked as error:
                 self._fail(error)
@@ -145,18 +148,26 @@ class RemoteState:
         self.failure = error
         self.on_failure(error)
 
-    def _fetch(self) -> bool:
-        """Bring the folder to what is on the storage, where that is further."""
+    def _fetch_all(self) -> bool:
+        """Bring the folder to what is on the storage, where that is further; whether it was."""
+        mark = self._read_mark()
+        brought = self._fetch(mark)
+        measured = mark.get("measures")
+        self._measures.open(measured if isinstance(measured, dict) else {})
+        self._save_mark()
+        return brought
+
+    def _fetch(self, mark: JSON) -> bool:
+        """Bring the journal and the records."""
         listing = self._journal.load()
         old = self._records.size(JOURNAL)  # one object, as earlier versions kept it
         self._records.find(*RECORDS, *self._files)
-        mark = self._read_mark()
         here, sent = self._journal.size, int(mark.get("sent", 0))
         if listing and here >= sent:
             listing = self._journal.mended(listing, mark.get("sizes"))
         if not listing and old <= here:
             self._journal.follow({}, 0)
-        elif listing and mark.get("parts") == _digest(listing) and sent <= here:
+        elif listing and mark.get("parts") == digest_of_parts(listing) and sent <= here:
             self._journal.follow(listing, sent)
             return self._update(mark.get("records"))
         else:
@@ -174,7 +185,7 @@ class RemoteState:
         own = self._journal.unsent(sent) if journal.exists() else b""
         self._journal.fetch(listing, fetched)
         for path in self._folder.iterdir():
-            if path.name not in {"lock", "owner.json", _FETCHED}:
+            if path.name not in {"lock", "owner.json", _FETCHED, MEASURES}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         fetched.replace(journal)
         self._records.bring_all()
@@ -191,7 +202,7 @@ class RemoteState:
     def _update(self, versions: Any) -> bool:
         """Take over records that another machine changed while the journal stayed as it was."""
         changed = self._records.update(versions if isinstance(versions, dict) else {})
-        if changed & OF_OUTPUT:  # what is there is another machine's, so it is written anew
+        if changed & OF_OUTPUT:  # what is there is another machine's, so it is written again
             (self._folder / _POSITION).unlink(missing_ok=True)
         self._records.bring_keys()
         self._records.note_versions(*RECORDS)
@@ -206,11 +217,12 @@ class RemoteState:
         return mark if mark.get("url") == self.url else {}
 
     def _save_mark(self) -> None:
-        mark: JSON = {"url": self.url, "sent": self._journal.sent, "parts": _digest(self._journal.parts)}
+        mark: JSON = {
+            "url": self.url,
+            "sent": self._journal.sent,
+            "parts": digest_of_parts(self._journal.parts),
+        }
         mark |= {"records": self._records.versions, "sizes": self._journal.parts}
+        mark["measures"] = self._measures.mark
         with contextlib.suppress(OSError):  # without it the journal is fetched once more
             write_atomically(self._folder / _MARK, orjson.dumps(mark), sync=False)
-
-
-def _digest(parts: dict[str, int]) -> str:
-    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=16).hexdigest()

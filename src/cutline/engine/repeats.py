@@ -49,7 +49,7 @@ class RequestIndex:
 
 
 class Turns:
-    """Lets one sample of each request at a time go on."""
+    """Lets one sample of each request at a time continue."""
 
     def __init__(self) -> None:
         self._waiting: dict[RequestId, tuple[asyncio.Lock, int]] = {}

@@ -38,21 +38,22 @@ class Interrupted(CutlineError):
 class Report:
     """The result of a run of ``job``.
 
-    ``counts`` cover everything in the output, ``known`` also what waits in the journal, ``fresh`` only
-    this run's outcomes. ``causes`` are those of the known failures by kind, the commonest first;
-    ``stages`` has a line about each filter and check; ``failed_checks`` are those that failed captions, and
-    whether each can repair some; ``same_again``: the captioner would write these again. ``first`` has the
-    first keys and captions that this run wrote, ``failed`` the first hundred failures, and the first of every
-    kind. ``changed``
-    pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were changed
-    or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples that
-    the source no longer has, ``waiting`` outcomes are in the journal behind one that is missing.
-    ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in
-    US dollars is of all runs, None when no price is known. ``warnings`` are lines about the input and the
-    output, such as text files in another encoding; ``left_over`` is what the input holds besides its
-    samples, and ``on_missing`` whether that is an error. ``prompt_texts`` are the prompts by id, with
-    their variables. ``slowdown`` is what refusals of endpoints cost.
-    ``totals`` are of this run, which ended at ``end``, ``all_totals`` of all runs.
+    ``counts`` cover everything in the output, ``known`` also outcomes waiting in the journal, ``fresh`` only
+    this run's outcomes. ``causes`` are those of the known failures by kind, the most common first; ``stages``
+    has a line about each filter and check; ``failed_checks`` are those that failed captions, and whether each
+    can repair some; ``same_again``: the captioner would write these again. ``first`` has the first keys and
+    captions that this run wrote, ``failed`` the first hundred failures, and the first of every kind.
+
+    ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were
+    changed or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples
+    that the source no longer has, ``waiting`` outcomes are in the journal after a missing one.
+
+    ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in US
+    dollars is of all runs, None without known prices. ``warnings`` are lines about the input and the output,
+    such as text files in another encoding; ``left_over`` are the ignored contents of the input, and
+    ``on_missing`` decides whether they are an error. ``prompt_texts`` are the prompts by id, with their
+    variables. ``slowdown`` is the cost of refusals by endpoints. ``totals`` are of this run, which ended at
+    ``end``, ``all_totals`` of all runs.
     """
 
     job: Job
@@ -144,21 +145,24 @@ class Report:
             "prompt_tokens": self.spent.prompt_tokens,
             "completion_tokens": self.spent.completion_tokens,
             "cost_usd": self.cost,
-            "this_run": {
-                "captions": self.fresh.captions,
-                "failures": self.fresh.failures,
-                "seconds": round(self.seconds, 3),
-                "loading_seconds": round(self.loading_seconds, 3),
-                "resumed": self.requests_resumed,
-                "refused": dict(self.slowdown.times),
-                "held_back_seconds": round(self.slowdown.seconds, 3),
-                **self.totals.summary(),
-            },
+            "this_run": self._this_run(),
             "all_runs": {
                 "runs": self.all_totals.runs,
                 "start": self.all_totals.start,
                 **self.all_totals.summary(),
             },
+        }
+
+    def _this_run(self) -> JSON:
+        return {
+            "captions": self.fresh.captions,
+            "failures": self.fresh.failures,
+            "seconds": round(self.seconds, 3),
+            "loading_seconds": round(self.loading_seconds, 3),
+            "resumed": self.requests_resumed,
+            "refused": dict(self.slowdown.times),
+            "held_back_seconds": round(self.slowdown.seconds, 3),
+            **self.totals.summary(),
         }
 
 

@@ -1,4 +1,4 @@
-"""Files that a command writes anew each time, and that replace none of someone else's."""
+"""Files that a command writes again each time, and that replace none of someone else's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReportFile:
         self._known = digests[-_KEPT:] if isinstance(digests, list) else []
         self._found = _digest(path.read_bytes()) if path.is_file() else ""
         if path.exists() and not (isinstance(digests, list) and self._found in digests):
-            raise OutputExists(f"{path} exists and is not as {what} wrote it; choose another --output-path")
+            raise OutputExists(f"{path} exists and was not written by {what}; choose another --output-path")
 
     def write(self, data: bytes) -> None:
         """Replace the report; raises SinkError where that is not possible."""
@@ -71,7 +71,7 @@ class WrittenFiles:
         if found in self._digests:
             return
         why = "written for another input" if found in self._of_others else f"not as {self._what} wrote it"
-        raise OutputExists(f"{path} is there already, {why}: {cure}, or move it away")
+        raise OutputExists(f"{path} already exists, {why}: {cure}, or move it away")
 
     def add(self, part: Path, path: Path) -> None:
         """Record ``part``, which is about to replace ``path``; raises SinkError."""

@@ -43,7 +43,7 @@ async def rechecked(
 
     Pictures that a listing tells apart were looked at before, and those that were never had are left alone.
     ``load`` downloads a picture unless its server still has the version it is called with. Raises
-    PictureError where the picture cannot be had now.
+    PictureError where the picture is not available now.
     """
     content_id, location = ContentId.parse(outcome.content_id), sample.location
     never_read = isinstance(outcome, Failure) and not content_id.digest

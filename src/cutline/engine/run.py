@@ -32,16 +32,17 @@ from cutline.engine.reply_source import ReplySource
 from cutline.engine.report import Interrupted, Report, absolute, places
 from cutline.engine.shard_task import ShardHost, ShardResult
 from cutline.engine.stage_runner import StageRunner
-from cutline.engine.state import State, failures_file, open_state
+from cutline.engine.state import State, open_state
 from cutline.engine.stats import RunStats
 from cutline.engine.totals import RunClock, Totals
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
+from cutline.locations.fetched import FetchedPictures
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.rejections import RejectionsSink
-from cutline.sources.outputs import rejected_list
+from cutline.sources.outputs import RunPaths
 from cutline.worker_threads import in_thread, worker_threads
 
 if TYPE_CHECKING:
@@ -80,9 +81,8 @@ async def run_job(
         ConfigError: the job cannot be run; the model was not called, and the output not touched.
         SinkError: the output cannot be written; what was paid for is in the journal.
     """
-    job.check()
-    if sink is None:
-        assembly.check_overlap(job, failures)
+    assembly.prepare(job)
+    paths = assembly.checked_paths(job, failures) if sink is None else assembly.paths_of(job, failures)
     progress, stop = progress or (lambda _: None), stop or Stop()
     chain = replies.chain if replies else assembly.chain_of(job, key, pool=pool)
     stages, rules = assembly.stages_of(job), _picture_rules(job)
@@ -91,8 +91,8 @@ async def run_job(
         _check_executor(replies, stages)
     with worker_threads():
         try:
-            run = _Run(job, chain, stages, rules, progress, stop, replies, failures, sink, executor)
-            return await run.run(source or assembly.source_of(job))
+            run = _Run(job, paths, chain, stages, rules, progress, stop, replies, sink, executor)
+            return await run.run(source or assembly.source_of(job, paths))
         finally:
             await chain.aclose()
             await stages.aclose()
@@ -103,8 +103,12 @@ def _check_executor(replies: ReplySource | None, stages: StageRunner) -> None:
     """Refuse what only this process can do."""
     if replies is not None:
         raise ConfigError("batches are collected in this process: remove --engine")
-    if stages.remembers:
-        raise ConfigError("--check same compares the captions of one process: remove it, or --engine")
+    for check in stages.checks:
+        if check.remembers and type(check).__module__.partition(".")[0] != "cutline":
+            raise ConfigError(
+                f"--check {check.name}, of a plug-in, compares the captions of one process: remove it, or "
+                "--engine"
+            )
 
 
 def _picture_rules(job: Job) -> PictureRules | None:
@@ -121,29 +125,32 @@ class _Run:
     """One run in three parts: plan what is left, work through it as a shard, publish the output."""
 
     job: Job
+    paths: RunPaths
     chain: Chain
     stages: StageRunner
     rules: PictureRules | None
     progress: ProgressHook
     stop: Stop
     replies: ReplySource | None
-    failures: Path | None
     sink: Sink | None
     executor: Executor
     prices: Prices = dataclasses.field(init=False)
-    output: str = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
     rejected: int = 0
+    fetched: FetchedPictures | None = None
     earlier: Totals = dataclasses.field(default_factory=Totals)
     stats: RunStats = dataclasses.field(default_factory=RunStats)
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
-        self.output = job_output.output_of(self.job)
+
+    @property
+    def output(self) -> str:
+        return self.paths.output.given
 
     async def run(self, source: Source) -> Report:
-        with open_state(self.output, self.job.run.state, self.failures) as state:
+        with open_state(self.output, self.job.run.state, Path(self.paths.failures.given)) as state:
             loop = asyncio.get_running_loop()
             state.on_failure(lambda error: loop.call_soon_threadsafe(self.stop.request, error))
             if state.brought_from:
@@ -161,12 +168,18 @@ class _Run:
                 return await self._with_journal(source, state, journal)
             finally:
                 journal.close()
+                if self.fetched is not None:
+                    self.fetched.close()
 
     async def _select(self, rules: PictureRules, source: Source, folder: Path) -> Source:
         """The source without the pictures that the rules reject."""
         from cutline.engine.selection import SelectedSource, select
 
-        source = await select(self.job, rules, source, folder, progress=self.progress, stop=self.stop)
+        if isinstance(self.executor, LocalExecutor) and self.replies is None:
+            self.fetched = FetchedPictures(folder)
+        source = await select(
+            self.job, rules, source, folder, progress=self.progress, stop=self.stop, fetched=self.fetched
+        )
         self.rejected = source.selection.rejected if isinstance(source, SelectedSource) else 0
         return source
 
@@ -217,10 +230,11 @@ class _Run:
         if job.run.max_cost is not None:
             assembly.check_prices(self.prices, journal.spent)
         assembly.begin_journal(journal, job, fingerprint, self.chain, stages)
-        failed = self.failures or failures_file(self.output, state.folder)
+        failures, rejected = self.paths.failures.given, self.paths.rejected.given
+        options = SinkOptions(overwrite=job.output.existing == "overwrite")
         lists = {
-            "failures": FailuresSink(failed, state.folder, SinkOptions(overwrite=True)),
-            "rejected": RejectionsSink(Path(rejected_list(str(failed))), state.folder),
+            "failures": FailuresSink(Path(failures), state.folder, options),
+            "rejected": RejectionsSink(Path(rejected), state.folder, options),
         }
         form = job_output.form_of(job, self.output) | (replies.form if replies else {})
         contents = reader_for(self.chain, sink)
@@ -261,7 +275,7 @@ class _Run:
             loop.call_soon_threadsafe(self.progress, Progress(waiting_for=line))
 
         rules = assembly.rules_of_run(self.job, output.sink)
-        terms = Terms(rules=rules, sink=output.sink, trusted=journal.trusted)
+        terms = Terms(rules=rules, stages=self.stages, sink=output.sink, trusted=journal.trusted)
         opened = await until_stopped(self.executor.open(say, terms), self.stop)
         if opened is not None:
             opened.result()
@@ -274,7 +288,7 @@ class _Run:
         task = plan.task
         limits = self.job.run
         budget = Budget(limits.budget_tokens, limits.max_cost, prices=self.prices, stats=stats)
-        host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop)
+        host = ShardHost(journal=journal, slots=budget, stats=stats, stop=self.stop, fetched=self.fetched)
         counting = in_thread(sample_count, task.source, task.stop)
         reporter = ProgressReporter(
             hook=self.progress,

@@ -21,6 +21,7 @@ from cutline.engine.stage_runner import Checked, StageRunner
 from cutline.errors import SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Draft, Sink
+from cutline.locations.fetched import FetchedPictures
 from cutline.locations.loader import PictureLoader
 from cutline.prompts import sample_variables
 from cutline.records import Caption, Failure, Location, Outcome, Sample, Skip, Step
@@ -41,12 +42,15 @@ class SamplePipeline:
         retries: CheckRetries | None = None,
         journal: JournalStore | None = None,
         sink: Sink | None = None,
+        fetched: FetchedPictures | None = None,
     ) -> None:
         self.chain = chain
         self.stages = stages or StageRunner()
         self.rules = rules
         self._retries = retries
-        self._loader = PictureLoader(allow_private=rules.allow_private_urls, user_agent=rules.user_agent)
+        self._loader = PictureLoader(
+            allow_private=rules.allow_private_urls, user_agent=rules.user_agent, fetched=fetched
+        )
         self._downloads: set[asyncio.Task[object]] = set()
         self.contents = reader_for(chain, sink)
         needs_text = any("text" in step.prompt.variables for step in chain.steps)

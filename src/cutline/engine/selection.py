@@ -7,7 +7,6 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from cutline.engine.cancellation import Stop
 from cutline.engine.measure_store import MeasureStore
 from cutline.engine.measurement import UNREAD, Measurement
 from cutline.engine.progress import Progress, ProgressHook
+from cutline.engine.remote_measures import MEASURES
 from cutline.filters.selection import (
     KEPT,
     NEAR,
@@ -27,11 +27,10 @@ from cutline.filters.selection import (
 from cutline.formatting import plural
 from cutline.interfaces import MeasureOptions, Source
 from cutline.job import Job
+from cutline.locations.fetched import FetchedPictures
 from cutline.records import JSON, Problem, Sample
 from cutline.sources.wrapper import SourceWrapper
 from cutline.worker_threads import in_thread
-
-MEASURES: Final = "measures.jsonl"
 
 
 def rules_of(job: Job, *, decode: bool = False) -> PictureRules:
@@ -139,7 +138,12 @@ class SelectedSource(SourceWrapper):
 
     @property
     def warnings(self) -> Sequence[str]:
-        return (*self.source.warnings, *summary_lines(self.selection.decisions))
+        return (*self.source.warnings, *self.remarks)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """The lines about the rules."""
+        return summary_lines(self.selection.decisions)
 
 
 def summary_lines(decisions: Decisions) -> list[str]:
@@ -164,8 +168,11 @@ async def select(
     *,
     progress: ProgressHook = lambda _: None,
     stop: Stop | None = None,
+    fetched: FetchedPictures | None = None,
 ) -> Source:
     """The source with what the rules reject as skips; the same one without rules, or if it is stopped.
+
+    What is downloaded to be measured goes to ``fetched``.
 
     Raises:
         ConfigError: a measure cannot run, or no picture is left.
@@ -173,7 +180,9 @@ async def select(
     """
     if not rules:
         return source
-    selection = await measure_input(job, rules, source, folder, progress=progress, stop=stop or Stop())
+    selection = await measure_input(
+        job, rules, source, folder, progress=progress, stop=stop or Stop(), fetched=fetched
+    )
     if selection is None:
         return source
     refuse_nothing_left(selection.decisions)
@@ -189,10 +198,11 @@ async def measure_input(
     progress: ProgressHook,
     stop: Stop,
     moved: Sequence[str] = (),
+    fetched: FetchedPictures | None = None,
 ) -> Selection | None:
     """Measure what the state folder lacks, and decide; None if it is stopped; raises as ``select``.
 
-    ``moved``: see ``Selection``.
+    ``moved``: see ``Selection``; ``fetched`` as for ``select``.
     """
     loop = asyncio.get_running_loop()
 
@@ -204,7 +214,7 @@ async def measure_input(
         await in_thread(store.load)
         for measure in rules.measures:
             await in_thread(measure.open, say)
-        work = Measurement(job, rules, store, progress, stop)
+        work = Measurement(job, rules, store, progress, stop, fetched)
         await work.run(source)
         if stop.requested:
             return None

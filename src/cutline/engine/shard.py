@@ -211,7 +211,7 @@ class _Shard:
             return await self._caption_in_turn(sample, None, outdated)
         request = request_id(sample.key, self._pipeline.contents.content(sample).id())
         async with self._turns.of(request):
-            shared = self._host.journal.alike(request)
+            shared = await self._host.journal.alike(sample.key, request)
             if shared is not None and outdated and digest_of(shared) == outdated:
                 shared = None
             return await self._caption_in_turn(sample, shared, outdated)

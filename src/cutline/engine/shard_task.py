@@ -16,6 +16,7 @@ from cutline.engine.sample_rules import SampleRules
 from cutline.engine.stats import RunStats
 from cutline.interfaces import Source
 from cutline.job import Job
+from cutline.locations.fetched import FetchedPictures
 from cutline.records import Sample
 from cutline.slots import Slots
 
@@ -57,12 +58,16 @@ class ShardOutput(Protocol):
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class ShardHost:
-    """What a shard uses where it runs: ``slots`` bound the pictures under way, ``stop`` ends it early."""
+    """What a shard uses where it runs: ``slots`` bound the pictures under way, ``stop`` ends it early.
+
+    ``fetched`` has pictures that need no download.
+    """
 
     journal: JournalStore
     slots: Slots
     stats: RunStats
     stop: Stop
+    fetched: FetchedPictures | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

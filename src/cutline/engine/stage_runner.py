@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from cutline.engine.content import ContentId
+from cutline.engine.stage_results import validate_rejection, validate_result
 from cutline.engine.stats import Counts
 from cutline.errors import ConfigError, RunStopped, SampleError
 from cutline.formatting import one_line, plural
@@ -61,11 +62,12 @@ class StageRunner:
 
         Raises:
             SampleError: a filter failed, or ran out of memory, for this picture.
-            RunStopped: the run cannot go on.
+            RunStopped: the run cannot continue.
         """
         for stage in self.filters:
             with _failures_of(stage, "filter"):
                 rejection = await stage.filter(sample, picture)
+                validate_rejection(rejection)
             if rejection is not None:
                 return _skip(stage, rejection, sample.key, content_id)
         return None
@@ -82,8 +84,7 @@ class StageRunner:
         for stage in self.checks:
             with _failures_of(stage, "check"):
                 found = await stage.check(draft)
-                if not isinstance(found, CheckResult | Rejection | Violation):
-                    raise TypeError(f"it returned a {type(found).__name__}")
+                validate_result(found)
             reasons = [one.reason for one in retried if one.check == stage.name]
             result = (
                 _resolve(stage, draft, found, retries=len(retried), can_retry=can_retry)
@@ -172,6 +173,17 @@ def stage_id(stage: Stage) -> str:
 def action_of(check: Check) -> str:
     """What becomes of a caption that the check objects to."""
     return str(getattr(check.options, "action", "fail"))
+
+
+def is_kept(check: Check, draft: Draft, found: CheckResult | Rejection | Violation) -> str | None:
+    """The text with which a caption is kept after what a check found; None where it is not."""
+    if isinstance(found, Violation):
+        try:
+            resolved = _resolve(check, draft, found, retries=0, can_retry=False)
+        except SampleError:
+            return None
+        return resolved.text if isinstance(resolved, CheckResult) else None
+    return found.text if isinstance(found, CheckResult) else None
 
 
 def _resolve(

@@ -16,6 +16,7 @@ from cutline.engine.locks import FolderLock, OutputLock, output_locks
 from cutline.errors import ConfigError, CutlineError
 from cutline.files import remove_parts, write_atomically, write_errors
 from cutline.records import JSON
+from cutline.regular_files import refuse_links_in
 from cutline.serialization import read_object
 from cutline.sources.outputs import OWNER, rejected_list
 from cutline.storage import is_remote, local_path
@@ -109,6 +110,7 @@ class State:
 
     Raises:
         OutputLocked: another run has the folder, or writes to the output.
+        ConfigError: a file of the folder is a link, or it is none.
     """
 
     def __init__(self, folder: Path, output: str, remote: RemoteState | None = None) -> None:
@@ -120,9 +122,11 @@ class State:
         self._locks: list[FolderLock | OutputLock] = []
 
     def __enter__(self) -> Self:
+        locks = output_locks(self._output)
+        refuse_links_in(self.folder, locks)
         try:
             self._locks.append(FolderLock(self.folder, self._output))
-            self._locks.extend(OutputLock(file, self._output) for file in output_locks(self._output))
+            self._locks.extend(OutputLock(file, self._output) for file in locks)
             remove_parts(self.folder)
             if self._remote is not None:
                 self.brought_from = self._remote.url if self._remote.open() else ""

@@ -97,7 +97,7 @@ class Totals:
 
     @classmethod
     def from_json(cls, data: JSON | None) -> Self:
-        """As ``to_json`` wrote it; of a damaged file, or none, the sums begin anew."""
+        """As ``to_json`` wrote it; of a damaged file, or none, the sums begin again."""
         try:
             values = data or {}
             retries = checked(values["retries"], dict)

@@ -14,7 +14,7 @@ def evaluate(
     references: str | Path | None = None,
     *,
     against: str | Path | None = None,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     images: str | Path | None = None,
     model: str | None = None,
     device: str = "auto",
@@ -22,20 +22,20 @@ def evaluate(
 ) -> Evaluation:
     """Measure captions: against references, for length and variety, per picture and for all.
 
-    Blocks; what is missing or wrong in the files is in the result.
+    Blocks. The result lists what is missing or damaged in the files.
 
     Args:
         captions: an output of cutline, a folder of texts, or COCO results.
-        references: what people wrote: the same kinds of file, COCO annotations, or ``{id: [text, ...]}``.
+        references: captions by people: the same kinds of file, COCO annotations, or ``{id: [text, ...]}``.
         against: other captions of the same pictures, for a paired test.
-        metrics: names such as "cider-d"; none for all that can be computed.
+        metrics: one or several names such as "cider-d"; by default all that can be computed.
         images: the folder of the pictures, for CLIPScore.
-        model: the CLIP of CLIPScore, name or folder; by default the one of its paper.
-        device: where it runs, as for ``caption``.
+        model: the CLIP model of CLIPScore, name or folder; by default that of its paper.
+        device: as for ``caption``.
         objects: a file of objects and what each picture shows, for CHAIR.
 
     Raises:
-        ConfigError: a file cannot be read, no picture is in both, or a metric that was named cannot be
+        ConfigError: a file cannot be read, the files have no picture in common, or a named metric cannot be
         computed.
     """
     return run_evaluation(
@@ -43,7 +43,7 @@ def evaluate(
             captions=str(captions),
             references=_path(references),
             against=_path(against),
-            metrics=tuple(metrics),
+            metrics=(metrics,) if isinstance(metrics, str) else tuple(metrics),
             images=_path(images),
             model=model,
             device=device,

@@ -33,7 +33,7 @@ _RATIO: Final = 1.5  # of mean lengths, beyond which scores of shared n-grams sa
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """What is evaluated: paths, and the ``metrics`` by name; none for all that can be computed.
+    """What to evaluate: paths, and the ``metrics`` by name; by default all that can be computed.
 
     ``images`` is the folder of the pictures and ``model`` the CLIP that compares them, ``objects`` a file of
     object lists.
@@ -57,9 +57,8 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
     """Evaluate the captions of a plan.
 
     Raises:
-        ConfigError: a file cannot be read, the files have no picture in common, or a metric that was
-        named cannot
-            be computed.
+        ConfigError: a file cannot be read, the files have no picture in common, or a named metric cannot be
+        computed.
     """
     chosen, left_out = _chosen(plan)
     captions = read_texts(plan.captions, "captions")
@@ -100,7 +99,7 @@ _OPTIONS: Final[Mapping[Need, str]] = {
 
 
 def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, str]]:
-    """The metrics of a plan, and those left out with the reason."""
+    """The metrics of a plan, and the omitted ones with the reason."""
     left_out: dict[str, str] = {}
     chosen: list[type[CorpusMetric]] = []
     given = {"references": plan.references, "objects": plan.objects, "images": plan.images}
@@ -117,19 +116,19 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
             chosen.append(made)
     for option in ("objects", "images"):
         if given[option] is not None and not any(option in one.needs for one in chosen):
-            raise ConfigError(f"--{option} is of no use to {', '.join(plan.metrics)}: remove it")
+            raise ConfigError(f"--{option} has no effect on {', '.join(plan.metrics)}: remove it")
     return chosen, left_out
 
 
 def _unknown(name: str) -> str:
     if name == "spice":
         return (
-            "SPICE is not offered, as only one Java program gives its numbers: remove it, or see "
-            "docs/evaluation.md for what others are worth"
+            "SPICE is not supported, as only a Java program computes its numbers: remove it, or see "
+            "docs/evaluation.md for alternatives"
         )
     known = _of_corpora()
     hint = did_you_mean(name, known) or ":"
-    return f"{printable(name)} is no metric of cutline eval{hint} choose among {', '.join(known)}"
+    return f"{printable(name)} is not a metric of cutline eval{hint} choose among {', '.join(known)}"
 
 
 def _of_corpora() -> list[str]:
@@ -142,7 +141,7 @@ def _made(
     ids: Sequence[str],
     message: Callable[[str], None],
 ) -> list[CorpusMetric]:
-    """The metrics with what they need."""
+    """The metrics, with their resources."""
     needed = {need for one in chosen for need in one.needs}
     arguments: dict[str, Any] = {}
     if "objects" in needed and plan.objects is not None:
@@ -158,7 +157,7 @@ def _made(
 
 
 def reference_metrics() -> list[CorpusMetric]:
-    """All metrics that need references at most."""
+    """All metrics that need nothing but references."""
     made = (registry.load("metrics", name) for name in _of_corpora())
     return [metric() for metric in made if metric.needs <= {"references"}]
 
@@ -218,7 +217,7 @@ def _limits(interval: tuple[float, float] | None) -> tuple[float | None, float |
 
 
 def length_mark(corpus: Corpus) -> str:
-    """``lengths differ`` where captions and references differ much in their mean length."""
+    """``lengths differ`` if the mean lengths of captions and references differ much."""
     size = len(corpus)
     if len(corpus.lengths) == size:
         return ""
@@ -259,7 +258,7 @@ def _empty(pairing: Pairing, corpus: Corpus, where: str = "") -> list[Evaluation
 
 
 def _unscored(pairing: Pairing, scores: Sequence[CorpusScore]) -> list[EvaluationProblem]:
-    """Pictures without a score of a metric that has one for others, such as for want of a file."""
+    """Pictures without a score of a metric that has one for others, such as without a file."""
     problems: list[EvaluationProblem] = []
     seen: set[tuple[str, ...]] = set()
     for score in scores:

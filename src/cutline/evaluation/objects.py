@@ -18,8 +18,8 @@ from cutline.text.corpus import ObjectLists
 def read_objects(path: str, ids: Sequence[str]) -> ObjectLists:
     """The objects of a .json or .toml file, with the pictures' lists by the ids of captions.
 
-    ``objects`` has the other names of each, ``pictures`` what each picture shows; the latter may be
-    missing where there are references.
+    ``objects`` has the synonyms of each, ``pictures`` the objects of each picture, which is optional with
+    references.
 
     Raises:
         ConfigError: the file cannot be read, or has another form.
@@ -49,7 +49,7 @@ def _is_lists(value: Any) -> bool:
 
 
 def find_images(folder: str, ids: Sequence[str]) -> dict[str, str]:
-    """The paths of pictures below a folder by the ids of captions; ConfigError: there are none of them."""
+    """The paths of pictures below a folder by the ids of captions; ConfigError if none exists."""
     check_folder(folder)
     found = [
         Path(place, name).relative_to(folder).as_posix()

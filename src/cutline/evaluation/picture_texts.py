@@ -1,4 +1,4 @@
-"""The pictures that are evaluated: captions and references put together, and what does not fit."""
+"""Join captions and references by picture, and list what does not match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cutline.evaluation.texts import Texts
 class Pairing:
     """The ids, captions and references of the evaluated pictures, in the order of the captions.
 
-    ``others`` are the captions they are compared with, if any; ``file_names`` those that the references give.
+    ``others`` are the captions they are compared with, if any; ``file_names`` are those in the references.
     """
 
     ids: Sequence[str]
@@ -27,17 +27,17 @@ class Pairing:
 
 
 def pair_texts(captions: Texts, references: Texts | None, against: Texts | None) -> Pairing:
-    """Put the texts of each picture together.
+    """Join the texts of each picture.
 
     Raises:
         ConfigError: the files have no picture in common.
     """
-    problems = [*_of_file(captions), *(_of_file(against) if against is not None else ())]
+    problems = [*problems_of(captions), *(problems_of(against) if against is not None else ())]
     notes: list[str] = []
     ids = [key for key, texts in captions.by_id.items() if texts]
     known: dict[str, list[str]] = {key: [] for key in ids}
     if references is not None:
-        problems += _of_file(references)
+        problems += problems_of(references)
         known = _references(captions, references, ids, problems, notes)
     others = None if against is None else _others(captions, against, ids, problems, notes)
     kept = [key for key in ids if key in known and (others is None or key in others)]
@@ -56,7 +56,7 @@ def pair_texts(captions: Texts, references: Texts | None, against: Texts | None)
 def _others(
     captions: Texts, against: Texts, ids: Sequence[str], problems: list[EvaluationProblem], notes: list[str]
 ) -> dict[str, str]:
-    """The caption that each one is compared with; adds what is missing to the problems."""
+    """The other caption of each picture; adds missing ones to the problems."""
     matched = match_ids(ids, against.by_id, {}, (captions.path, against.path))
     if matched.by != "ids":
         notes.append(f"captions and {against.path} matched by {matched.by}")
@@ -78,7 +78,7 @@ def _references(
     problems: list[EvaluationProblem],
     notes: list[str],
 ) -> dict[str, list[str]]:
-    """The references of each caption that has some; adds what is missing to the problems."""
+    """The references of each caption; adds missing ones to the problems."""
     matched = match_ids(ids, references.by_id, references.file_names, (captions.path, references.path))
     if matched.by != "ids":
         notes.append(f"captions and references matched by {matched.by}")
@@ -97,11 +97,12 @@ def _references(
     return found
 
 
-def _of_file(texts: Texts) -> list[EvaluationProblem]:
+def problems_of(texts: Texts) -> list[EvaluationProblem]:
+    """The rows of a file that give no picture a text."""
     what = f"rows without an id in {texts.path}"
     return [
         *_missing(f"rows that cannot be read in {texts.path}", texts.damaged),
-        *_missing(f"values that are no text in {texts.path}", texts.not_text),
+        *_missing(f"values that are not text in {texts.path}", texts.not_text),
         *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
         *([EvaluationProblem(what=what, count=texts.nameless)] if texts.nameless else []),
     ]

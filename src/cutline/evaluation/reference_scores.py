@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cutline.engine.picture_ids import match_ids
 from cutline.evaluation.evaluation import compute_scores, length_mark, reference_metrics
+from cutline.evaluation.picture_texts import problems_of
 from cutline.evaluation.results import BY_NGRAMS
 from cutline.evaluation.texts import read_texts
 from cutline.metrics.coco_tokenizer import corpus_of
@@ -14,7 +15,7 @@ from cutline.metrics.coco_tokenizer import corpus_of
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceScores:
-    """The scores of one model's captions, of each picture and of all; ``marks`` say what to know of those."""
+    """The scores of one model's captions, per picture and for all; ``marks`` qualify the latter."""
 
     by_picture: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     totals: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -30,25 +31,33 @@ class ReferenceScorer:
 
     def __init__(self, path: str, message: Callable[[str], None]) -> None:
         self._texts = read_texts(path, "references")
+        self._problems = problems_of(self._texts)
         self._references: dict[str, list[str]] = {}
         self._message = message
         self.meanings: dict[str, str] = {}
 
     def match(self, keys: Sequence[str], source: str) -> None:
-        """Find the references of pictures; ConfigError: none of them has any."""
+        """Find the references of pictures; ConfigError if none has any."""
         matched = match_ids(keys, self._texts.by_id, self._texts.file_names, (source, self._texts.path))
         for key, other in matched.pairs.items():
             if texts := [text for text in self._texts.by_id[other] if text.strip()]:
                 self._references[key] = texts
+        for problem in self._problems:
+            self._message(str(problem))
         missing = len(keys) - len(self._references)
         if missing:
             self._message(f"{missing:,} of {len(keys):,} pictures have no references in {self._texts.path}")
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the file holds is text of a picture."""
+        return not any(problem.serious for problem in self._problems)
+
     def score(self, candidates: Sequence[Mapping[str, str]]) -> list[ReferenceScores]:
         """The scores of each candidate's captions by picture.
 
-        Over the pictures for which all of them have a caption, so that the numbers can be compared;
-        candidates without any caption leave the others' alone.
+        Only over pictures with a caption by every candidate, so that the numbers are comparable; candidates
+        without any caption are ignored.
         """
         common = self._common([captions.keys() for captions in candidates if captions])
         left_out: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What an evaluation comes to: the figures, the scores of each picture, and what was wrong with the files."""
+"""Results of an evaluation: the figures, the scores of each picture, and problems of the files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cutline.records import JSON
 
 LENGTHS_DIFFER: Final = "lengths differ"
 BY_NGRAMS: Final = ("BLEU", "CIDEr")
-"""Beginnings of the names of scores that say little where lengths differ."""
+"""Prefixes of the scores that are unreliable if lengths differ."""
 NAMED: Final = 3
 _LONGEST: Final = 60
 _SURE: Final = 0.05  # p below which one of two captioners is called better
@@ -20,11 +20,11 @@ _SURE: Final = 0.05  # p below which one of two captioners is called better
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MetricScore:
-    """A metric for all pictures, None with the ``reason``.
+    """The value of a metric over all pictures; None with the ``reason``.
 
-    ``low`` and ``high`` are its 95 % interval, None where it has none. ``mark`` is what to know about
-    the value. ``other`` with its interval and mark, and ``difference`` are those of the captions it is
-    compared with. ``higher_is_better`` is None where neither is.
+    ``low`` and ``high`` are its 95 % interval, None where it has none. ``mark`` qualifies the value.
+    ``other`` with its interval and mark, and ``difference`` are those of the captions it is compared with.
+    ``higher_is_better`` is None if neither direction is.
     """
 
     value: float | None
@@ -42,7 +42,7 @@ class MetricScore:
 
     @property
     def better(self) -> Literal["captions", "against"] | None:
-        """Which ones are better, where that is sure."""
+        """Which captions are better, if significant."""
         test = self.difference
         if test is None or self.higher_is_better is None or test.is_equal or test.p >= _SURE:
             return None
@@ -51,9 +51,9 @@ class MetricScore:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationProblem:
-    """Something wrong with several pictures: ``what``, their number, and the ids of the first ones.
+    """A problem with several pictures: ``what``, their number, and the ids of the first ones.
 
-    ``serious`` where the result is not about all pictures that were given.
+    ``serious``: the result does not cover all given pictures.
     """
 
     what: str
@@ -82,8 +82,8 @@ class PictureScores:
 class Evaluation:
     """Captions measured: ``scores`` for all pictures by metric, ``pictures`` one by one.
 
-    ``left_out`` are the metrics that were not computed, with the reason and the cure. ``notes`` say how
-    the result came about, such as how ids were matched.
+    ``left_out`` are the metrics that were not computed, with the reason and the cure. ``notes`` describe the
+    method, such as how ids were matched.
     """
 
     captions: str
@@ -101,7 +101,7 @@ class Evaluation:
         return not any(problem.serious for problem in self.problems)
 
     def to_json(self) -> JSON:
-        """The figures without the single pictures."""
+        """The figures, without the scores of single pictures."""
         scores = self.scores
         result: JSON = {
             "metrics": {name: score.value for name, score in scores.items()},

@@ -1,16 +1,29 @@
-"""Captions and references by picture, from outputs of cutline and from files of others."""
+"""Read captions and references by picture, from outputs of cutline and other formats."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import io
 import os
+import token
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import orjson
 
 from cutline.errors import ConfigError
+from cutline.evaluation.conversations import first_reply, is_conversation
+from cutline.evaluation.text_columns import (
+    TEXT_COLUMNS,
+    Role,
+    TextColumns,
+    is_table,
+    text_columns,
+)
+from cutline.evaluation.text_tables import NUMBERED, text_rows
 from cutline.files import not_there
 from cutline.formatting import one_line
 from cutline.records import JSON
@@ -20,28 +33,21 @@ from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
 
-Role: TypeAlias = Literal["captions", "references"]
-
-_TABLES: Final = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-_ID_COLUMNS: Final = (
-    "image_id", "cocoid", "file_name", "filename", "file", "image_path", "image", "path",
-    "id", "key", "name", "url",
-)  # fmt: skip
-_TEXT_COLUMNS: Final[Mapping[Role, tuple[str, ...]]] = {
-    "captions": ("caption", "text", "captions", "description"),
-    "references": (
-        "references", "captions", "sentences", "caption", "reference", "text", "texts", "raw", "description",
-    ),
-}  # fmt: skip
+_TEXT_TABLES: Final = (".csv", ".tsv", ".txt", ".token")
+_TABLES: Final = (".jsonl", ".ndjson", ".parquet", *_TEXT_TABLES)
+_INNER: Final[Mapping[Role, tuple[str, ...]]] = {
+    "captions": ("captions", "candidates", "predictions"),
+    "references": ("references", "captions"),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
     """The texts of each picture of a file, in its order.
 
-    ``file_names`` are those that the file gives for its ids. ``not_text`` and ``repeated`` are the ids,
-    once for each time, of what is no text and of captions after a picture's first; ``nameless`` counts
-    rows without id, and ``damaged`` names those that cannot be read.
+    ``file_names`` are those in the file, by id. ``not_text`` and ``repeated`` are the ids of values that are
+    not text and of captions after a picture's first; ``nameless`` counts rows without id, and ``damaged``
+    names those that cannot be read.
     """
 
     path: str
@@ -54,13 +60,13 @@ class Texts:
 
 
 def read_texts(path: str, role: Role) -> Texts:
-    """The texts of a file or folder; of captions one for each picture, of references any number.
+    """Read the texts of a file or folder; captions one for each picture, references any number.
 
     Reads what cutline writes (a table, shards, a folder of texts), COCO's results and annotations, objects
     ``{id: [text, …]}`` and tables with a list in a cell.
 
     Raises:
-        ConfigError: it cannot be read, or holds no texts.
+        ConfigError: it cannot be read, or contains no texts.
     """
     place = Path(path)
     if not place.exists() and not list(place.parent.glob(f"{place.stem}-*{place.suffix}")):
@@ -71,11 +77,13 @@ def read_texts(path: str, role: Role) -> Texts:
         _read_folder(place, collected)
     elif place.suffix.lower() == ".json":
         names = _read_json(place, collected)
+    elif place.suffix.lower() in _TEXT_TABLES and place.is_file():
+        collected.rows(path, text_rows(place, collected.damaged))
     elif place.suffix.lower() in _TABLES:
         collected.rows(path, (row for _, row in numbered_rows(path, None, damaged=collected.damaged)))
     else:
         raise ConfigError(
-            f"{path} is no table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
+            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
         )
     texts = collected.texts(path, names)
     if not texts.by_id and not texts.not_text and place.is_dir() and not texts.nameless:
@@ -90,14 +98,14 @@ def read_texts(path: str, role: Role) -> Texts:
 
 def _without_texts(texts: Texts) -> str:
     if texts.not_text:
-        return f"what it has for {texts.not_text[0]!r} is no text"
+        return f"what it has for {texts.not_text[0]!r} is not text"
     if texts.damaged:
-        return f"{texts.damaged[0]} of it is no JSON object"
+        return f"{texts.damaged[0]} of it is not an object with image_id and caption"
     return "it is empty, or its rows have no image_id"
 
 
 class _Collected:
-    """Texts as they are read."""
+    """Collects texts while a file is read."""
 
     def __init__(self, role: Role) -> None:
         self._role: Role = role
@@ -108,11 +116,15 @@ class _Collected:
         self.damaged: list[str] = []
 
     def add(self, key: str, value: Any) -> None:
-        """One value of a picture: a text, or a list of them."""
+        """One value of a picture: a text, a list of them, or an object with either."""
+        if isinstance(value, dict):
+            value = next((value[name] for name in TEXT_COLUMNS[self._role] if name in value), value)
         if isinstance(value, str) and self._role == "references" and value.lstrip().startswith("["):
             value = _parsed(value)
         values = list(value) if isinstance(value, list | tuple) else [value]
-        if not values:  # a picture with an empty list has no reference, which is named later
+        if is_conversation(values):
+            values = first_reply(values)
+        if not values:  # a picture with an empty list has no text, which is named later
             self._by_id.setdefault(key, [])
         for one in values:
             text = (one.get("raw") or one.get("caption")) if isinstance(one, dict) else one
@@ -124,19 +136,40 @@ class _Collected:
                 self._by_id.setdefault(key, []).append(text)
 
     def rows(self, path: str, rows: Iterable[JSON]) -> None:
-        """Raises ConfigError: the first row has no column that is known."""
-        key_column = text_column = ""
+        """Raises ConfigError: the first row has no known column."""
+        columns: TextColumns | None = None
         for row in rows:
-            if not key_column:
-                key_column = _column(path, row, _ID_COLUMNS, "ids of pictures")
-                text_column = _column(path, row, _TEXT_COLUMNS[self._role], self._role)
-            key = _as_id(row.get(key_column))
+            columns = columns or text_columns(path, row, self._role)
+            key = _as_id(row.get(columns.key))
+            if self._role == "references" and (numbered := NUMBERED.fullmatch(key)):
+                key = numbered[1]
             if not key:
                 self._nameless += 1
-            elif text_column in row:
-                self.add(key, _value(row, text_column))
+            elif columns.has_text(row):
+                self.add(key, _value(row, columns))
             else:
                 self._not_text.append(key)
+
+    def objects(self, rows: list[Any]) -> Iterator[JSON]:
+        """The rows that are objects."""
+        for number, row in enumerate(rows, 1):
+            if isinstance(row, dict):
+                yield row
+            else:
+                self.damaged.append(f"row {number}")
+
+    def by_id(self, path: str, data: JSON) -> None:
+        """Texts by id, also within an object of both sides, or columns as pandas writes them."""
+        columns = [list(one.values()) if isinstance(one, dict) else one for one in data.values()]
+        if is_table(data) and all(isinstance(one, list) for one in columns):
+            self.rows(path, (dict(zip(data, cells, strict=False)) for cells in zip(*columns, strict=False)))
+            return
+        inner = next((data[name] for name in _INNER[self._role] if name in data), None)
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            self.rows(path, self.objects(inner))
+            return
+        for key, value in (inner if isinstance(inner, dict) else data).items():
+            self.add(key, value)
 
     def texts(self, path: str, names: Mapping[str, str]) -> Texts:
         return Texts(
@@ -150,10 +183,10 @@ class _Collected:
         )
 
 
-def _value(row: JSON, column: str) -> Any:
-    """The texts of a row; outputs of cutline have ``captions`` by prompt, or nothing there for one."""
-    value = row[column]
-    if column != "captions" or "caption" not in row:
+def _value(row: JSON, columns: TextColumns) -> Any:
+    """The texts of a row; outputs of cutline with several prompts have ``captions`` by prompt."""
+    value = columns.value(row)
+    if columns.texts != ("captions",) or "caption" not in row:
         return value
     if isinstance(value, str) and value.startswith("{"):  # CSV and Parquet hold nested columns as JSON text
         value = _parsed(value)
@@ -163,7 +196,9 @@ def _value(row: JSON, column: str) -> Any:
 
 
 def _as_id(value: Any) -> str:
-    """The id in a cell: a text, a whole number, or a picture with its path; empty where there is none."""
+    """The id in a cell: a string, an integer, or a picture with its path; else empty."""
+    if isinstance(value, list) and len(value) == 1:  # of conversations about one picture
+        value = value[0]
     if isinstance(value, dict):
         value = value.get("path")
     if isinstance(value, float) and value.is_integer():
@@ -172,22 +207,26 @@ def _as_id(value: Any) -> str:
 
 
 def _parsed(cell: str) -> Any:
-    """A list or object that a table holds as JSON; the text itself where it is none."""
+    """A list or object that a table stores as JSON or as Python shows it; any other text unchanged."""
     try:
         value = orjson.loads(cell)
     except orjson.JSONDecodeError:
-        return cell
+        value = _literal(cell)
     return value if isinstance(value, list | dict) else cell
 
 
-def _column(path: str, row: JSON, known: tuple[str, ...], what: str) -> str:
-    found = next((name for name in known if name in row), None)
-    if found is None:
-        columns = ", ".join(map(str, list(row)[:10]))
-        raise ConfigError(
-            f"{path} has no column of {what}: name one of its columns ({columns}) {' or '.join(known[:3])}"
-        )
-    return found
+def _literal(cell: str) -> list[str] | None:
+    """A list of texts as pandas writes it: ``['A cat.', "It's a cat."]``, without commas of an array."""
+    if not cell.rstrip().endswith("]"):
+        return None
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(cell.strip()).readline))
+        texts = [ast.literal_eval(one.string) for one in tokens if one.type == token.STRING]
+    except (tokenize.TokenError, ValueError, SyntaxError):
+        return None
+    rest = "".join(one.string for one in tokens if one.type != token.STRING).split()
+    is_list = set("".join(rest)) <= set("[,]") and all(isinstance(one, str) for one in texts)
+    return texts if texts and is_list else None
 
 
 def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
@@ -199,13 +238,13 @@ def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path} is not valid JSON: {one_line(error, 200)}") from None
     if isinstance(data, list):
-        collected.rows(str(path), _objects(path, data))
+        collected.rows(str(path), collected.objects(data))
         return {}
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds no texts: give a list of rows, or an object of texts by id")
     images = data.get("images")
     if isinstance(data.get("annotations"), list):
-        collected.rows(str(path), _objects(path, data["annotations"]))
+        collected.rows(str(path), collected.objects(data["annotations"]))
         listed = images if isinstance(images, list) else []
         return {
             _as_id(image["id"]): image["file_name"]
@@ -213,19 +252,10 @@ def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
             if isinstance(image, dict) and "id" in image and isinstance(image.get("file_name"), str)
         }
     if isinstance(images, list):
-        collected.rows(str(path), _objects(path, images))
+        collected.rows(str(path), collected.objects(images))
         return {}
-    inner = data.get("captions")
-    for key, value in (inner if isinstance(inner, dict) else data).items():
-        collected.add(key, value)
+    collected.by_id(str(path), data)
     return {}
-
-
-def _objects(path: Path, rows: list[Any]) -> Iterator[JSON]:
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict):
-            raise ConfigError(f"{path}: row {number} is not an object with image_id and caption")
-        yield row
 
 
 def _read_folder(folder: Path, collected: _Collected) -> None:
@@ -241,7 +271,7 @@ def _read_folder(folder: Path, collected: _Collected) -> None:
 
 
 def _sidecars(folder: Path) -> Iterator[tuple[str, str | None]]:
-    """The texts of a folder by their path without ending; None where the encoding is not certain."""
+    """The texts of a folder by their path without extension; None if the encoding is uncertain."""
     decoder = TextDecoder(root=str(folder))
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -1,4 +1,4 @@
-"""Near duplicates among many pictures, by bands of their hashes.
+"""Find near duplicates among many pictures, by bands of their hashes.
 
 Pictures are compared where one of 32 bands of 16 bits is equal (locality-sensitive hashing: Indyk and
 Motwani, "Approximate Nearest Neighbors", 1998), and are near where the whole hashes differ in few bits.
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cutline.filters.pages import NO_PAGES, Pages
 from cutline.measures.hashes import BYTES
 
 MAX_DCT: Final = 64
@@ -30,10 +31,10 @@ Words: TypeAlias = NDArray[np.uint64]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How a search is divided; they decide its time and memory, not what it finds.
+    """Parameters of a search; they change its time and memory, not its result.
 
-    ``few`` pictures are compared among themselves, more are halved; ``many`` kept ones get a table of their
-    bands instead of searches; ``chunk`` pairs are compared at a time.
+    ``few``: up to this number of pictures are compared directly, more are halved; ``many``: from this number
+    on, kept pictures get a table of their bands; ``chunk``: pairs compared at a time.
     """
 
     few: int = 2048
@@ -43,7 +44,7 @@ class Sizes:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
-    """For each picture the row of the kept one that it is near, its own if it is kept; and the distance.
+    """For each picture the row of the kept one that it duplicates (its own row if kept), and the distance.
 
     The distance is that of the DCT hashes in bits of 256, or of the gradient hashes where that is smaller.
     """
@@ -52,20 +53,22 @@ class Nearest:
     distance: NDArray[np.uint16]
 
 
-def nearest_kept(hashes: NDArray[np.uint8], sizes: Sizes = Sizes()) -> Nearest:
+def nearest_kept(hashes: NDArray[np.uint8], sizes: Sizes = Sizes(), *, pages: Pages = NO_PAGES) -> Nearest:
     """Keep each picture that is near no kept one before it. ``hashes``: shape (n, 64), the best first.
 
+    Two ``pages`` of text are near only if their ink agrees.
     Each of the others is near the kept one that it names, not near a neighbour's neighbour.
     """
     hashes = np.ascontiguousarray(hashes)
-    search = _Search(hashes, sizes)
+    search = _Search(hashes, sizes, pages)
     search.resolve(np.arange(len(hashes)))
     return Nearest(kept=search.kept, distance=search.distance)
 
 
 class _Search:
-    def __init__(self, hashes: NDArray[np.uint8], sizes: Sizes) -> None:
+    def __init__(self, hashes: NDArray[np.uint8], sizes: Sizes, pages: Pages) -> None:
         self._sizes = sizes
+        self._pages = pages
         self._words: Words = hashes.view(np.uint64)
         self._bands = hashes.view(np.uint16)
         self._rising = _added(_count_bits(self._words[:, 4:])).astype(np.int32)
@@ -73,9 +76,9 @@ class _Search:
         self.distance = np.zeros(len(hashes), dtype=np.uint16)
 
     def resolve(self, rows: Indices) -> Indices:
-        """The rows that are kept, of some in their order; those before them are known to be far from them.
+        """The kept rows of ``rows``, in order; earlier kept rows are known to be far from them.
 
-        Halves: what is near a kept one of the first half is not compared with the second.
+        Works in halves: rows near a kept one of the first half are not compared with the second.
         """
         if len(rows) <= self._sizes.few:
             return self._resolve_few(rows)
@@ -85,7 +88,7 @@ class _Search:
         return np.concatenate((first, self.resolve(rest)))
 
     def _without_near(self, kept: Indices, rows: Indices) -> Indices:
-        """The rows that are near none of ``kept``; the others get the nearest of these."""
+        """The rows near none of ``kept``; the others are assigned to the nearest one."""
         best = np.full(len(rows), _NONE)
         owner = np.zeros(len(rows), dtype=np.int64)
         for band in range(_BANDS):
@@ -101,7 +104,7 @@ class _Search:
                 count = np.searchsorted(values, own, "right") - low
             for right, place in _expanded(low, count, self._sizes.chunk):
                 left = order[place]
-                found, distance = self._near(kept[left], rows[right])
+                found, distance = self._near(kept[left], rows[right], band)
                 _take_best(best, owner, right[found], kept[left[found]], distance)
         near = best != _NONE
         self.kept[rows[near]], self.distance[rows[near]] = owner[near], best[near]
@@ -120,7 +123,7 @@ class _Search:
             for left, place in _expanded(places + 1, end - places - 1, self._sizes.chunk):
                 first, second = order[left], order[place]
                 first, second = np.minimum(first, second), np.maximum(first, second)
-                found, distance = self._near(rows[first], rows[second])
+                found, distance = self._near(rows[first], rows[second], band)
                 lefts.append(first[found])
                 rights.append(second[found])
                 distances.append(distance)
@@ -128,7 +131,7 @@ class _Search:
         return self._greedy(rows, left, right, np.concatenate(distances))
 
     def _greedy(self, rows: Indices, left: Indices, right: Indices, distance: NDArray[np.uint16]) -> Indices:
-        """Keep the rows in their order unless they are near a kept one, of pairs of places in ``rows``."""
+        """Keep rows in order unless they are near a kept one; the pairs are positions in ``rows``."""
         best = np.full(len(rows), _NONE)
         owner = np.zeros(len(rows), dtype=np.int64)
         order = np.argsort(left, kind="stable")
@@ -146,8 +149,8 @@ class _Search:
         far: Indices = rows[~near]
         return far
 
-    def _near(self, left: Indices, right: Indices) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
-        """Which of the pairs are near, and the distances of these."""
+    def _near(self, left: Indices, right: Indices, band: int) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+        """Which of the pairs are near, and the distances of these; their ``band`` is equal."""
         differences = self._words[left]
         differences ^= self._words[right]
         bits = _count_bits(differences)
@@ -155,17 +158,29 @@ class _Search:
         found = np.flatnonzero((dct <= MAX_DCT) | (gradient <= MAX_GRADIENT))
         rising = self._rising[left[found]], self._rising[right[found]]
         found = found[are_near(dct[found], gradient[found], *rising)]
+        if len(self._pages):
+            found = found[self._agree(left[found], right[found], band)]
         return found, np.minimum(dct[found], gradient[found])
+
+    def _agree(self, left: Indices, right: Indices, band: int) -> NDArray[np.bool_]:
+        """Which pairs are not two pages with different ink; False for those that an earlier band had."""
+        agree = np.ones(len(left), dtype=bool)
+        both = np.flatnonzero(self._pages.are_pages(left) & self._pages.are_pages(right))
+        seen = (self._bands[left[both], :band] == self._bands[right[both], :band]).any(axis=1)
+        agree[both[seen]] = False
+        both = both[~seen]
+        agree[both] = self._pages.agree(left[both], right[both])
+        return agree
 
 
 def are_near(
     dct: NDArray[Any], gradient: NDArray[Any], left: NDArray[np.int32], right: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    """Which pairs are near, by their distances and how many bits of each gradient hash are set.
+    """Which pairs are near, by their distances and the number of set bits in each gradient hash.
 
     Plain areas set no bits, so that different things on white differ in few: the gradient hashes may differ
     in three eighths of what does by chance, ``MAX_GRADIENT`` where half of the bits are set. They confirm
-    DCT hashes that are near without doubt where they differ in no more than half of it.
+    near DCT hashes if they differ in at most half of that.
     """
     by_chance = left * (256 - right) + right * (256 - left)
     most = np.minimum(3 * by_chance // (8 * 256), MAX_GRADIENT)
@@ -187,7 +202,7 @@ def _added(bits: NDArray[np.uint8]) -> NDArray[np.uint16]:
 def _take_best(
     best: NDArray[np.uint16], owner: Indices, rows: Indices, owners: Indices, distance: NDArray[np.uint16]
 ) -> None:
-    """Note the nearest owner of each row, and of equally near ones the first."""
+    """Record the nearest owner of each row; the first of equally near ones."""
     order = np.lexsort((owners, distance, rows))
     rows, owners, distance = rows[order], owners[order], distance[order]
     first = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -197,7 +212,7 @@ def _take_best(
 
 
 def _expanded(low: Indices, count: Indices, chunk: int) -> Iterator[tuple[Indices, Indices]]:
-    """Pairs of each row and every place from its ``low`` on, ``count`` of them; some at a time."""
+    """Yield pairs of each row with ``count`` positions from its ``low`` on, in chunks."""
     ends = np.cumsum(count)
     start = 0
     while start < len(count):

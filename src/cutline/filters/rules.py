@@ -17,7 +17,7 @@ from cutline.errors import ConfigError
 from cutline.formatting import number
 from cutline.interfaces import Measure
 
-_FORM: Final = re.compile(r"\s*([A-Za-z][\w.:/ -]*?)\s*(>=|<=|==|=>|=<|[≥≤=><])\s*(\S+)\s*")
+_FORM: Final = re.compile(r"\s*([A-Za-z][\w.:/ -]*?)\s*(>=|<=|==|=>|=<|[≥≤=><])\s*([^\s=<>]\S*)\s*")
 _PERCENTILE: Final = re.compile(r"p(\d+(?:\.\d+)?)", re.ASCII)
 _EXAMPLE: Final = "such as 'side>=256' or 'sharpness>=p2'"
 _HOLDS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -29,9 +29,9 @@ _FAILS: Final = {">=": "<", "<=": ">", ">": "≤", "<": "≥", "==": "≠"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a picture must be to be kept.
+    """A condition that pictures must meet to be kept.
 
-    ``limit`` is a number, or with ``percent`` the share of the input that is rejected at the worse end.
+    ``limit`` is a number; with ``percent``, the share of the input that is rejected at the worse end.
     ``text`` is the limit as the user wrote it.
     """
 
@@ -46,7 +46,8 @@ class Rule:
         """Read ``NAME OP VALUE``; raises ConfigError."""
         found = _FORM.fullmatch(text)
         if found is None:
-            raise ConfigError(f"--keep takes NAME>=VALUE or NAME<=VALUE, {_EXAMPLE}, not {text!r}")
+            quotes = ": put it in quotes, as > and < are the shell's" if text.strip().isidentifier() else ""
+            raise ConfigError(f"--keep takes NAME>=VALUE or NAME<=VALUE, {_EXAMPLE}, not {text!r}{quotes}")
         name, comparison, value = found.groups()
         if comparison in _MEANT:
             raise ConfigError(f"--keep {text}: write {name}{_MEANT[comparison]}{value}")
@@ -78,9 +79,9 @@ class Rule:
         return _HOLDS[self.comparison](value, self.limit)
 
     def with_limit(self, values: NDArray[np.float64]) -> Rule:
-        """With the limit that rejects at most the share of ``values``; NaN of none do not count.
+        """The rule with the limit that rejects at most its share of ``values``; NaN are ignored.
 
-        The limit is one of them, so that what is equal to it is kept with ``>=`` and ``<=``.
+        The limit is one of the values, which ``>=`` and ``<=`` keep.
         """
         if self.percent is None:
             return self
@@ -97,7 +98,7 @@ class Rule:
         return dataclasses.replace(self, limit=float(known[rejected]))
 
     def rejects(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of the values break the rule; NaN, which stands for no value, does not."""
+        """Which values violate the rule; NaN, a missing value, does not."""
         ufunc = {
             ">=": np.less,
             "<=": np.greater,
@@ -115,7 +116,7 @@ class Rule:
 
 
 def shown(value: float, digits: int = 3) -> str:
-    """A value as a rule has it: no separators, and with so many significant digits."""
+    """A value in the notation of rules: no separators, ``digits`` significant digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if value == round(value) or abs(value) >= 10**digits:
@@ -124,7 +125,7 @@ def shown(value: float, digits: int = 3) -> str:
 
 
 def _apart(value: float, limit: float, comparison: str) -> str:
-    """The value with so many digits that it breaks the rule as shown."""
+    """The value with enough digits to violate the rule as shown."""
     for digits in range(2, 17):
         text = shown(value, digits)
         if not _HOLDS[comparison](float(text), limit):
@@ -133,7 +134,7 @@ def _apart(value: float, limit: float, comparison: str) -> str:
 
 
 def parse_rules(texts: Sequence[str]) -> list[Rule]:
-    """The rules; ConfigError for one that is misspelt, or there twice."""
+    """Parse rules; ConfigError for a misspelt or repeated one."""
     rules = [Rule.parse(text) for text in texts]
     ends: dict[tuple[str, bool, bool], Rule] = {}
     for rule in rules:
@@ -148,7 +149,7 @@ def parse_rules(texts: Sequence[str]) -> list[Rule]:
 
 
 def _exclude(first: Rule, second: Rule) -> bool:
-    """Whether no number keeps both rules, as far as their limits are known."""
+    """Whether no number satisfies both rules, if their limits are known."""
     if first.percent is not None or second.percent is not None:
         return False
     if first.comparison == "==" or second.comparison == "==":
@@ -161,7 +162,7 @@ def _exclude(first: Rule, second: Rule) -> bool:
 
 
 def check_rule(rule: Rule, measure: Measure) -> None:
-    """Raises ConfigError for a rule that keeps nothing, or the worst only."""
+    """Raise ConfigError for a rule that keeps nothing, only the worst, or everything."""
     if rule.percent is not None:
         worse_is_low = None if None in {measure.usual, measure.bad} else measure.bad < measure.usual  # type: ignore[operator]
         if worse_is_low is not None and worse_is_low != rule.rejects_low:
@@ -178,6 +179,9 @@ def check_rule(rule: Rule, measure: Measure) -> None:
         if rule.comparison == "=="
         else not any(map(rule.holds, ends))
     )
+    span = f"{number(measure.low)} to {number(measure.high)}"
+    beyond = rule.limit < ends[0] if rule.rejects_low else rule.limit > ends[1]
+    if beyond and math.isfinite(measure.high) and rule.comparison != "==":
+        raise ConfigError(f"--keep {rule} rejects no picture: {rule.name} is {span}")
     if nothing:
-        span = f"{number(measure.low)} to {number(measure.high)}"
         raise ConfigError(f"--keep {rule} keeps no picture: {rule.name} is {span}")

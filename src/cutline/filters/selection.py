@@ -1,4 +1,4 @@
-"""Which pictures are kept, decided from what was measured of all of them."""
+"""Decide which pictures are kept, from the measures of all of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cutline.errors import ConfigError
 from cutline.filters.near import nearest_kept
+from cutline.filters.pages import Pages
 from cutline.filters.rules import Rule, check_rule, parse_rules
 from cutline.interfaces import Measure, MeasureOptions
 from cutline.measures.catalog import make_measure, usual_measures
@@ -28,9 +29,9 @@ _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PictureRules:
-    """The rules of a run, and the measures that are taken for them.
+    """The rules of a run, and the measures that they need.
 
-    ``needs_pixels``: whether pictures are decoded; without it only their headers and bytes are read.
+    ``needs_pixels``: pictures are decoded; otherwise only their headers and bytes are read.
     """
 
     rules: tuple[Rule, ...]
@@ -42,7 +43,7 @@ class PictureRules:
     def of(
         cls, keep: Sequence[str], dedup: Dedup | None, options: MeasureOptions, *, decode: bool = False
     ) -> Self:
-        """Build them; with ``decode`` all usual measures are taken whatever the rules need.
+        """Build them; ``decode`` adds all cheap measures.
 
         Raises:
             ConfigError: a rule is misspelt, contradicts another, or names no measure.
@@ -58,22 +59,23 @@ class PictureRules:
         return cls(rules=tuple(rules), dedup=dedup, measures=measures, needs_pixels=needs_pixels)
 
     def __bool__(self) -> bool:
-        """Whether anything can be rejected."""
+        """Whether the rules can reject anything."""
         return bool(self.rules or self.dedup)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Measures of all pictures that could be opened, in the order of the input.
+    """The measures of all readable pictures, in input order.
 
     ``values`` by the measure's name, NaN where there is none; ``digests``: shape (n, 2), of the bytes;
-    ``hashes``: shape (n, 64); ``hashed``: which have detail to compare.
+    ``hashes``: shape (n, 64); ``hashed``: which have detail to compare; ``pages`` by row, of pages of text.
     """
 
     values: Mapping[str, Values]
     digests: NDArray[np.uint64]
     hashes: NDArray[np.uint8]
     hashed: NDArray[np.bool_]
+    pages: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -81,10 +83,10 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """For each picture ``KEPT``, the number of the rule that it breaks, ``EXACT`` or ``NEAR``.
+    """For each picture ``KEPT``, the number of the violated rule, ``EXACT`` or ``NEAR``.
 
-    ``kept`` is the row of the picture that a duplicate is like, its own otherwise; ``distance`` in bits.
-    ``rules`` have their limits; ``without`` counts the pictures that have no value for a rule.
+    ``kept`` is the row of the picture that a duplicate copies, its own otherwise; ``distance`` in bits.
+    ``rules`` have resolved limits; ``without`` counts the pictures without a value for a rule.
     """
 
     rules: tuple[Rule, ...]
@@ -94,7 +96,7 @@ class Decisions:
     without: Mapping[str, int]
 
     def rule(self, row: int) -> str:
-        """The rule that a picture breaks, as it is counted."""
+        """The name under which a rejected picture is counted."""
         reason = int(self.reasons[row])
         if reason >= 0:
             return str(self.rules[reason])
@@ -111,10 +113,10 @@ class Decisions:
 def decide(
     rules: PictureRules, measured: Measured, rejected: Mapping[str, Values] | None = None
 ) -> Decisions:
-    """Apply the rules in their order, then look for duplicates among what they leave.
+    """Apply the rules in order, then find duplicates among the remaining pictures.
 
     Of duplicates the largest is kept, then the sharpest, then the first. ``rejected`` are values of pictures
-    that earlier calls took away: a share such as p2 is one of the input with them.
+    rejected by earlier calls; shares such as p2 include them.
     """
     gone = rejected or {}
     limited = [
@@ -135,7 +137,7 @@ def decide(
 
 
 def refuse_nothing_left(decisions: Decisions) -> None:
-    """Raises ConfigError where all pictures are rejected."""
+    """Raise ConfigError if all pictures are rejected."""
     if len(decisions.reasons) and not (decisions.reasons == KEPT).any():
         counts = ", ".join(f"{count:,} by {rule}" for rule, count in decisions.counts().items())
         raise ConfigError(f"no picture is left, {counts}: loosen the rules of --keep")
@@ -161,11 +163,12 @@ def _reject_duplicates(
         return
     rows = rows[~copies]
     rows = rows[measured.hashed[rows]]
-    leaders = _first_of_equal(measured.hashes[rows].view(np.uint64))
+    pages = Pages.of([measured.pages.get(row) for row in rows.tolist()] if measured.pages else ())
+    leaders = _first_of_equal(np.column_stack([measured.hashes[rows].view(np.uint64), *pages.digests]))
     copies = leaders != np.arange(len(rows))
     reasons[rows[copies]], kept[rows[copies]] = NEAR, rows[leaders[copies]]
     rows = rows[~copies]
-    found = nearest_kept(measured.hashes[rows])
+    found = nearest_kept(measured.hashes[rows], pages=pages.at(~copies))
     like = found.kept != np.arange(len(rows))
     reasons[rows[like]], distance[rows[like]] = NEAR, found.distance[like]
     kept[rows[like]] = rows[found.kept[like]]
@@ -177,7 +180,7 @@ def _reject_duplicates(
 
 
 def _first_of_equal(words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each row the first row that is equal to it, by 64 bits of a product over its words."""
+    """For each row the first equal row, by a 64-bit hash of its words."""
     mixed = np.zeros(len(words), dtype=np.uint64)
     for column in range(words.shape[1]):
         mixed = (mixed ^ words[:, column]) * _FACTOR

@@ -28,7 +28,7 @@ class SizeOptions:
 
 
 class Size(Filter):
-    """Reads the picture's header only; the limits are inclusive."""
+    """Checks the header only; the limits are inclusive."""
 
     name = "size"
     Options = SizeOptions

@@ -47,7 +47,7 @@ def _encode_within(raster: _Raster, path: str, name: str, limits: Limits) -> Enc
         else:  # bytes go with the area, roughly; a little less makes sure that the loop gets on
             side = int(max(raster.size) * min(0.9, 0.97 * math.sqrt(limit / len(data))))
             if side < _SMALLEST_SIDE:
-                raise PictureError("too-large", f"{path}: no size of it fits into {limit:,} bytes")
+                raise PictureError("too-large", f"{path}: cannot be encoded in {limit:,} bytes at any size")
             raster = raster.shrunk(side)
         data = raster.encoded(name, quality)
     width, height = raster.size

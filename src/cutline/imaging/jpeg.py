@@ -46,9 +46,19 @@ class Decoded(NamedTuple):
 
 
 def scale_for(
-    width: int, height: int, target: tuple[int, int], max_pixels: int, scales: tuple[float, ...] = _SCALES
+    width: int,
+    height: int,
+    target: tuple[int, int],
+    max_pixels: int,
+    scales: tuple[float, ...] = _SCALES,
+    *,
+    coarse: bool = False,
 ) -> float:
-    """The smallest of ``scales`` that looks well at ``target``; less where ``max_pixels`` demands it."""
+    """The smallest of ``scales`` that looks well at ``target``; less where ``max_pixels`` demands it.
+
+    ``coarse``: the smallest that is not below ``target``.
+    """
+    margin = 1.0 if coarse else _MARGIN
     for scale in _SNAPPED:
         whole = math.isclose(width * scale, target[0]) and math.isclose(height * scale, target[1])
         if whole and _is_large(width, height):
@@ -56,7 +66,7 @@ def scale_for(
     most = math.sqrt(max_pixels / (width * height))
     allowed = [scale for scale in scales if scale <= most] or [scales[0]]
     for scale in allowed:
-        if width * scale >= target[0] * _MARGIN and height * scale >= target[1] * _MARGIN:
+        if width * scale >= target[0] * margin and height * scale >= target[1] * margin:
             return scale
     return allowed[-1]
 

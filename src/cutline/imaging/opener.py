@@ -71,7 +71,7 @@ def format_of(data: bytes, path: str) -> str:
         raise PictureError("decode", f"{path}: the file is empty")
     name = sniff_format(data)
     if name is None:
-        raise PictureError("unsupported", f"{path}: no picture format that is known here")
+        raise PictureError("unsupported", f"{path}: unknown picture format")
     if name == "Git LFS pointer":
         raise PictureError("lfs-pointer", f"{path}: a Git LFS pointer instead of the picture; {LFS_CURE}")
     if name not in MIMES:
@@ -134,7 +134,7 @@ def _check_comments(data: bytes, path: str) -> None:
 def _check_chunks(data: bytes, path: str) -> None:
     """Refuse a PNG of a million tiny chunks, such as texts, which Pillow reads one by one in seconds."""
     if has_too_many_chunks(data):
-        raise PictureError("too-large", f"{path}: too many chunks for its size; write it anew")
+        raise PictureError("too-large", f"{path}: too many chunks for its size; write it again")
 
 
 def _open_icon(stream: io.BytesIO, data: bytes, path: str) -> Image.Image:

@@ -52,8 +52,8 @@ class Picture:
         """The encoded bytes as they came; reads them the first time (blocks).
 
         Raises:
-            PictureError: ``missing``, ``fetch`` or ``blocked-address``, from the location; ``changed``, when
-                they are read again and are others.
+            PictureError: ``missing``, ``fetch``, ``bad-url`` or ``blocked-address``, from the location;
+                ``changed``, when they are read again and are others.
         """
         if self._data is None:
             data = self._location.read()
@@ -73,10 +73,11 @@ class Picture:
 
         return decoder.inspect(self.data, printable(self.path))
 
-    def image(self, *, max_side: int = 0) -> Image.Image:
+    def image(self, *, max_side: int = 0, coarse: bool = False) -> Image.Image:
         """The first frame as upright RGB, alpha over white, at most ``max_side`` pixels long.
 
         ``max_side`` 0 gives every pixel, except of a JPEG above ``max_pixels``. Every call decodes again.
+        ``coarse``: shrunk in less time, for people who look at many.
 
         Raises:
             PictureError: as ``info``, and ``decode`` for damaged data.
@@ -84,7 +85,11 @@ class Picture:
         from cutline.imaging import decoder
 
         opened = decoder.decode(
-            self.data, printable(self.path), max_pixels=self._max_pixels, max_side=max_side
+            self.data,
+            printable(self.path),
+            max_pixels=self._max_pixels,
+            max_side=max_side,
+            coarse=coarse,
         )
         return opened.image if opened.image.mode == "RGB" else opened.image.convert("RGB")
 

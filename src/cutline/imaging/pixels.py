@@ -49,7 +49,7 @@ def shrink(image: Image.Image, width: float, height: float, size: tuple[int, int
 
 
 def shrink_coarsely(plane: Image.Image, width: float, height: float, size: tuple[int, int]) -> Image.Image:
-    """As ``shrink``, for chroma: cheaper, which nobody sees there."""
+    """As ``shrink``, for chroma and thumbnails: cheaper, which nobody sees there."""
     return plane.resize(size, Image.Resampling.BILINEAR, box=(0, 0, width, height), reducing_gap=1.0)
 
 

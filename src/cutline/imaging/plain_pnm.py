@@ -16,7 +16,7 @@ _BINARY: Final = {b"P1": b"P4", b"P2": b"P5", b"P3": b"P6"}
 
 
 def to_binary(data: bytes, path: str, max_pixels: int) -> bytes:
-    """The same picture in binary; what is no plain one, or has more pixels, as it is.
+    """The same picture in binary; what is not a plain one, or has more pixels, as it is.
 
     Raises:
         PictureError: ``too-large``.

@@ -11,7 +11,7 @@ from PIL.Image import Resampling
 
 from cutline.imaging import Picture
 
-_SIDES: Final = ((300, 480), (1500, 320), (6000, 200))  # so many pictures, so many pixels
+_SIDES: Final = ((300, 480), (1500, 320), (6000, 200))  # number of pictures, pixels of a side
 _SMALLEST: Final = 128
 _QUALITY: Final = 74
 
@@ -47,9 +47,9 @@ def small_jpeg(picture: Picture, side: int) -> bytes:
 
 def colored_jpeg(picture: Picture, side: int) -> tuple[bytes, int]:
     """``small_jpeg``, and the picture's average colour as ``0xRRGGBB``."""
-    image = picture.image(max_side=side)
+    image = picture.image(max_side=side, coarse=True)
     image.info.clear()
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
-    red, green, blue = image.convert("RGB").resize((1, 1), Resampling.BOX).tobytes()
+    red, green, blue = image.resize((1, 1), Resampling.BOX, reducing_gap=1.0).tobytes()
     return buffer.getvalue(), red << 16 | green << 8 | blue

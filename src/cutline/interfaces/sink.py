@@ -19,7 +19,7 @@ class Sink(Protocol):
     needs_picture: bool = False
     """Whether ``write`` is given the picture's encoded bytes."""
     resumable: bool = True
-    """Whether ``open`` can go on after a mark; if not, every outcome is written again."""
+    """Whether ``open`` can continue after a mark; if not, every outcome is written again."""
     keeps_captions: bool = False
     """Whether captions that are in the output already stay there unless ``--existing`` says otherwise."""
 

@@ -30,7 +30,8 @@ class Source(Protocol):
     def shards(self, count: int) -> Sequence[Source]:
         """At most ``count`` sources that pickle and together give the same samples in the same order.
 
-        Only an empty source has an empty shard. Blocks. A source that cannot be split inherits this.
+        Only an empty source has an empty shard. Blocks. A source that cannot be split inherits this. The
+        shards note what is in them; what this source has noted afterwards is in none of them.
         """
         del count
         return [self]

@@ -14,7 +14,8 @@ from cutline.records import JSON, Sample, Step
 class Rejection:
     """A stage's decision that a sample gets no caption: it becomes a Skip.
 
-    ``reason`` is the same text for every sample, as skips are counted by it; ``value`` is plain JSON.
+    ``reason`` is the same text for every sample, as skips are counted by it; ``value`` is what was measured:
+    a dict of plain JSON, such as ``{"width": 80}``.
     """
 
     reason: str

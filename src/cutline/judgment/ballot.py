@@ -1,4 +1,4 @@
-"""The page on which people judge: one offline file, blind, whose only script is allowed by its hash."""
+"""The voting page: one offline HTML file, blind, whose only script is allowed by its hash."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cutline.web.html import page_policy, render, style
 
 MADE_BY: Final = "cutline judge --people"
 _MARK: Final = f'<meta name="generator" content="{MADE_BY}">'.encode()
-_SIDES: Final = ((100, 900), (300, 640))  # so many pictures, so many pixels
+_SIDES: Final = ((100, 900), (300, 640))  # number of pictures, pixels of a side
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BallotGame:
-    """Two different captions of a picture; the order of the texts tells nothing about who wrote them."""
+    """Two different captions of a picture, in an order independent of their authors."""
 
     picture: str
     texts: tuple[str, str]
@@ -38,12 +38,12 @@ class BallotGame:
 
 
 def text_id(text: str) -> str:
-    """What stands for a caption in a vote."""
+    """The id of a caption in a vote."""
     return _digest(text)
 
 
 def ballot_games(contest: Contest, games: Schedule) -> list[BallotGame]:
-    """Every pair of different captions once, mixed, in an order that is the same each time."""
+    """Every pair of different captions once, in a shuffled but stable order."""
     captions = {one.name: one.captions for one in contest.contestants}
     found = {
         BallotGame(
@@ -56,26 +56,26 @@ def ballot_games(contest: Contest, games: Schedule) -> list[BallotGame]:
 
 
 def ballot_side(pictures: int) -> int:
-    """The longest side of each picture, so that the page of many still opens."""
+    """The longest side of each picture, smaller for many, to limit the size of the page."""
     return next((side for most, side in _SIDES if pictures <= most), side_for(pictures))
 
 
 def check_ballot(path: str) -> None:
-    """Raise ConfigError where the page cannot be written, or would replace something else."""
+    """Raise ConfigError if the page cannot be written, or would replace another file."""
     if is_remote(path) or Path(path).suffix.lower() not in {".html", ".htm"}:
-        raise ConfigError(f"the page for people is an .html file on this machine: change --people {path}")
+        raise ConfigError(f"the voting page is a local .html file: change --people {path}")
     if not Path(path).resolve().parent.is_dir():
         raise ConfigError(f"there is no folder {Path(path).parent} for --people: create it first")
     if Path(path).is_dir():
         raise ConfigError(f"{path} is a folder: give --people the name of a file in it")
     if Path(path).exists() and _MARK not in Path(path).read_bytes()[:2000]:
-        raise OutputExists(f"{path} exists and is no page of votes: choose another file for --people")
+        raise OutputExists(f"{path} exists and is not a voting page: choose another file for --people")
 
 
 def write_ballot(
     path: str, contest: Contest, games: Schedule, thumbnails: Mapping[str, Thumbnail | str]
 ) -> int:
-    """Write the page; returns how many games it has. Raises SinkError where that is not possible."""
+    """Write the page; returns its number of games. Raises SinkError if it cannot be written."""
     listed = ballot_games(contest, games)
     with write_errors(Path(path)):
         write_atomically(Path(path), _page(listed, thumbnails).encode())

@@ -3,7 +3,7 @@
 Bradley and Terry, "Rank analysis of incomplete block designs", Biometrika 39 (1952); the term for the place
 is that of Davidson and Beaver, "On extending the Bradley-Terry model to incorporate within-pair order
 effects", Biometrics 33 (1977). A tie is half a win. The intervals resample pictures, not games: games about
-one picture resemble each other, and to count them as independent makes intervals too narrow.
+one picture resemble each other, and counting them as independent makes intervals too narrow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 RESAMPLINGS = 1000
 PENALTY = 0.01
-"""Of the squared strengths: keeps those of contestants finite that win, or lose, every game."""
+"""L2 penalty; keeps the strengths of contestants that win, or lose, every game finite."""
 _MAX_STEP, _MAX_STEPS, _PRECISION = 3.0, 100, 1e-10
 _ROUNDING = 1e-6  # of an interval whose limits are zero
 _CELLS = 4_000_000  # numbers in one array of resampled weights
@@ -27,7 +27,7 @@ _CELLS = 4_000_000  # numbers in one array of resampled weights
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """An estimate with the limits of its 95 % interval; they are None where one picture tells nothing."""
+    """An estimate with its 95 % interval; the limits are None with one picture, and without a game."""
 
     value: float
     low: float | None = None
@@ -35,7 +35,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether it is decided on which side of zero the value is."""
+        """Whether the interval excludes zero."""
         if self.low is None or self.high is None:
             return False
         return self.low > _ROUNDING or self.high < -_ROUNDING
@@ -45,7 +45,7 @@ class Interval:
 class Points:
     """The result of a game about a ``picture``: 1 if the contestant ``first`` won, 0.5 for a tie, else 0.
 
-    ``placed``: the first one stood first; if not, the game had no places, as that of two equal captions.
+    ``placed``: the first one was shown first; otherwise the game had no order, as that of two equal captions.
     """
 
     picture: int
@@ -57,10 +57,10 @@ class Points:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Strengths:
-    """Log-odds: a contestant with 1 more than another wins 73 % of their games, places apart.
+    """Log-odds: a contestant with 1 more than another wins 73 % of their games, apart from the order.
 
-    ``strengths`` have the mean 0; ``differences`` are by pairs of contestants. ``place`` is what standing
-    first adds, None where no game had places.
+    ``strengths`` have the mean 0; ``differences`` are by pairs of contestants. ``place`` is the advantage of
+    being shown first, None if no game had an order.
     """
 
     strengths: Sequence[Interval]
@@ -93,17 +93,23 @@ def fit(games: Floats, points: Floats, design: Floats, penalty: float = PENALTY)
 def strengths(
     results: Iterable[Points], contestants: int, *, resamplings: int = RESAMPLINGS, seed: int = 0
 ) -> Strengths:
-    """The strengths, and the place's advantage, from the results of all games; there is at least one."""
+    """The strengths and the advantage of the first place, from at least one game."""
     kinds, games, points = _by_picture(results)
     has_places = any(placed for _, _, placed in kinds)
     design = _design(kinds, contestants, has_places=has_places)
     best = fit(games.sum(axis=0)[None], points.sum(axis=0)[None], design)[0]
     drawn = _resampled(games, points, design, resamplings, np.random.default_rng(seed))
     pairs = list(itertools.combinations(range(contestants), 2))
+    idle = set(range(contestants)) - {one for first, second, _ in kinds for one in (first, second)}
+    none = drawn[:0, 0]  # of one without a game nothing is known
     return Strengths(
-        strengths=[_interval(best[one], drawn[:, one]) for one in range(contestants)],
+        strengths=[
+            _interval(best[one], none if one in idle else drawn[:, one]) for one in range(contestants)
+        ],
         differences={
-            (one, other): _interval(best[one] - best[other], drawn[:, one] - drawn[:, other])
+            (one, other): _interval(
+                best[one] - best[other], none if {one, other} & idle else drawn[:, one] - drawn[:, other]
+            )
             for one, other in pairs
         },
         place=_interval(best[-1], drawn[:, -1]) if has_places else None,
@@ -111,7 +117,7 @@ def strengths(
 
 
 def _by_picture(results: Iterable[Points]) -> tuple[list[tuple[int, int, bool]], Floats, Floats]:
-    """The kinds of games in order, and their numbers and points with a row for each picture."""
+    """The kinds of games in order, and their numbers and points per picture."""
     results = list(results)
     kinds = sorted({(one.first, one.second, one.placed) for one in results})
     columns = {kind: place for place, kind in enumerate(kinds)}
@@ -139,10 +145,10 @@ def _design(kinds: Sequence[tuple[int, int, bool]], contestants: int, *, has_pla
 def _resampled(
     games: Floats, points: Floats, design: Floats, count: int, random: np.random.Generator
 ) -> Floats:
-    """Parameters of ``count`` contests whose pictures are drawn from these, with repetition.
+    """Parameters of ``count`` contests with pictures resampled from these (bootstrap).
 
-    One more is among those drawn, on which all tie: a contestant that won every game was not certain to.
-    Pictures with equal results are drawn together, which is the same and takes less.
+    A picture on which all contestants tie is added, so that a contestant that won every game keeps an
+    interval. Pictures with equal results are drawn together, which is equivalent and faster.
     """
     if len(games) < 2:
         return np.zeros((0, design.shape[1]))

@@ -39,22 +39,22 @@ def judge(
         outputs: outputs of earlier runs, at least two, in a mapping by the names of the contestants, or as on
             the command line.
         model: the model that judges, ``provider:name``; None if people judge alone.
-        rubric: rate captions one by one instead.
-        batch: judge through the service's batch API, at half the price; the same call later collects.
-        images: the pictures, as for ``caption``, if they are not where the outputs say.
+        rubric: rate single captions instead of pairs.
+        batch: judge through the service's batch API, at half the price; the same call collects later.
+        images: the pictures, as for ``caption``, if they are not at the paths in the outputs.
         output: ``.html`` for people, ``.json`` or ``.csv`` for programs.
-        people: where to write the page on which people judge.
-        votes: files that this page saved.
+        people: path of the voting page to write.
+        votes: files saved by the voting page.
         api_key: the key of the model's service, if its environment variable is not set.
         progress: as for ``caption``.
-        **options: see ``CallOptions``; those of prompts, checks, chains and outputs are refused.
+        **options: see ``CallOptions``; those of prompts, checks, filters, chains and outputs are refused.
 
     Returns:
         The ranking, or the rubric, with all games or ratings, and what people voted.
 
     Raises:
         ConfigError: the call is invalid; the message names the cure.
-        RunStopped: with ``batch``, the replies are not there yet; the same call later collects them.
+        RunStopped: with ``batch``, the replies are not ready yet; the same call collects them later.
         SinkError: the result or the journal cannot be written; the same call continues later.
     """
     listed = None if images is None else listed_source(images)
@@ -99,7 +99,7 @@ def _options(options: Mapping[str, Any]) -> JSON:
         ConfigError: there is no such option, or a judge does not support it.
     """
     data = job_data(options, call="judge()")
-    unused = [name for group in ("prompts", "checks", "output") for name in data[group]]
+    unused = [name for group in ("prompts", "checks", "filters", "output") for name in data[group]]
     unused += [name for name in ("step", "chain") if data["model"].get(name)]
     if unused:
         it = "it" if len(unused) == 1 else "them"

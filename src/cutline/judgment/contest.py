@@ -10,7 +10,7 @@ from typing import Final
 
 from cutline.engine import assembly
 from cutline.engine.picture_ids import Matching, match_ids
-from cutline.engine.recorded_captions import Answers, read_answers, samples_in
+from cutline.engine.recorded_captions import Answers, first_of, read_answers, samples_in, unreadable_rows
 from cutline.errors import ConfigError, PictureError
 from cutline.files import content_digest
 from cutline.formatting import plural, printable, stored_key
@@ -25,11 +25,11 @@ OUTPUTS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """Captions by the keys of their pictures, and the ``models`` that wrote them.
+    """The captions of a contestant by the keys of their pictures, and the ``models`` that wrote them.
 
-    ``digests`` are those of the pictures that were captioned, as far as they were recorded. ``outside``
-    counts its captions of pictures that are not among those judged, ``first_outside`` are the first ones.
-    ``matched_by`` says how its ids were matched with those of the pictures.
+    ``digests`` are those of the captioned pictures, if recorded. ``outside`` counts its captions of pictures
+    that are not among those judged, ``first_outside`` are the first ones. ``damaged`` names unreadable rows
+    of its output. ``matched_by`` tells how its ids were matched with those of the pictures.
     """
 
     name: str
@@ -38,11 +38,12 @@ class Contestant:
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
     outside: int = 0
     first_outside: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     matched_by: str = "ids"
 
     @classmethod
     def of(cls, name: str, answers: Answers) -> Contestant:
-        """A contestant with the answers that are captions."""
+        """A contestant from an output, without its failures and skips."""
         captions = {key: one.text.strip() for key, one in answers.by_key.items() if not one.problem}
         steps = (step.model for one in answers.by_key.values() for step in one.steps)
         models = {one.model for one in answers.by_key.values()}.union(steps) - {""}
@@ -53,6 +54,7 @@ class Contestant:
             digests={key: one.digest for key, one in answers.by_key.items() if one.digest},
             outside=answers.others,
             first_outside=answers.first_others,
+            damaged=answers.damaged,
             matched_by=answers.matched_by,
         )
 
@@ -61,8 +63,8 @@ class Contestant:
 class Contest:
     """At least two contestants, and the ``samples`` of their pictures by stored key, in order.
 
-    ``changed`` counts the captions that are about another version of their picture: they are left out.
-    ``is_limited`` where only the first pictures were to be judged.
+    ``changed`` counts the captions of another version of their picture, which are excluded. ``is_limited``:
+    only the first pictures are judged.
     """
 
     contestants: tuple[Contestant, ...]
@@ -76,19 +78,26 @@ class Contest:
 
     @property
     def models(self) -> dict[str, frozenset[str]]:
-        """The models of each contestant, as far as its output names them."""
+        """The models of each contestant, if its output names them."""
         return {contestant.name: contestant.models for contestant in self.contestants}
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the contestants have could be read, and is about these pictures."""
+        return not any(one.damaged or (one.outside and not self.is_limited) for one in self.contestants)
+
     def notes(self) -> tuple[str, ...]:
-        """How ids were matched where it is not by themselves, and which captions have no picture here."""
+        """Notes on how ids were matched unless they were equal, and on ignored captions and rows."""
         lines = [
             f"{one.name} and the pictures matched by {one.matched_by}"
             for one in self.contestants
             if one.matched_by != "ids"
         ]
         for one in self.contestants:
+            if one.damaged:
+                lines.append(f"{one.name}: {unreadable_rows(one.damaged)}")
             if one.outside and not self.is_limited:
-                names = ", ".join(one.first_outside) + ", …" * (one.outside > len(one.first_outside))
+                names = first_of(one.first_outside, one.outside)
                 lines.append(
                     f"{one.name}: {plural(one.outside, 'caption')} of pictures that are not given ({names})"
                 )
@@ -96,10 +105,10 @@ class Contest:
 
 
 def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    """The outputs by the names of the contestants, from ``output`` and ``name=output`` if not given so.
+    """The outputs by the names of the contestants, parsed from ``output`` and ``name=output``.
 
     Raises:
-        ConfigError: there are fewer than two, one is no output, or two have one name.
+        ConfigError: there are fewer than two, one is not an output, or two have the same name.
     """
     outputs: dict[str, str] = {}
     named = values.items() if isinstance(values, Mapping) else map(parse_prompt_option, values)
@@ -110,14 +119,14 @@ def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
                 "it first, or use `cutline compare … --judge MODEL`, which does both"
             )
         if not Path(output).is_file():
-            raise ConfigError(f"there is no output {output} to judge")
+            raise ConfigError(f"{output} does not exist")
         if (name or output) in outputs:
             raise ConfigError(
                 f"two contestants are named {name or output!r}: name one of them, as other={output}"
             )
         outputs[name or output] = output
     if len(outputs) < 2:
-        only = f"only {next(iter(outputs))} is there: " if outputs else ""
+        only = f"only {next(iter(outputs))} is given: " if outputs else ""
         raise ConfigError(
             f"nothing to judge: {only}name at least two outputs, such as "
             "`cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini`"
@@ -126,10 +135,10 @@ def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
 
 
 def read_contest(outputs: Mapping[str, str], job: Job, source: Source | None = None) -> Contest:
-    """The contest of the outputs by name, with the pictures of ``source`` or of the job's input, if any.
+    """Read the outputs into a contest, with the pictures of ``source`` or of the job's input, if any.
 
-    Without one the pictures are where the outputs say. ``job`` limits their number. Reads the pictures on
-    this machine whose state at the time of their captions is recorded.
+    Without one the pictures are at the paths in the outputs. ``job`` limits their number. Local pictures
+    whose digest was recorded are read and compared.
 
     Raises:
         ConfigError: an output cannot be read, or two have no picture in common.
@@ -159,7 +168,7 @@ def read_contest(outputs: Mapping[str, str], job: Job, source: Source | None = N
 
 
 def _pictures_of(outputs: Sequence[str]) -> tuple[list[Sample], dict[str, Matching]]:
-    """The pictures of all outputs, each where the first one that has it says; and which are whose."""
+    """The pictures of all outputs, at the path in the first output that has each, and the owners of each."""
     samples: dict[str, Sample] = {}
     matchings: dict[str, Matching] = {}
     for output in outputs:
@@ -176,7 +185,7 @@ def _pictures_of(outputs: Sequence[str]) -> tuple[list[Sample], dict[str, Matchi
 
 
 def _current(contest: Contest) -> Contest:
-    """The contest without captions about another version of the picture than there is, or others have."""
+    """The contest without captions of another version of the picture than the current one, or others'."""
     changed: dict[str, set[str]] = {}
     for key, sample in contest.samples.items():
         recorded = {one.name: one.digests[key] for one in contest.contestants if key in one.digests}
@@ -199,7 +208,7 @@ def _current(contest: Contest) -> Contest:
 
 
 def _digest(sample: Sample) -> str:
-    """That of the picture's bytes; empty where they are elsewhere, or cannot be read."""
+    """The digest of the picture's bytes; empty if they are remote or unreadable."""
     if sample.location is None or sample.location.url() is not None:
         return ""
     try:
@@ -209,30 +218,30 @@ def _digest(sample: Sample) -> str:
 
 
 def _without_captions(name: str, output: str, given: str, samples: Mapping[str, Sample]) -> str:
-    """Why a contestant has no caption of the pictures, which are ``given`` where they are not its own."""
+    """Why a contestant has no caption of the pictures; ``given``: where these come from, unless its own."""
     own = samples_in(output, 1)
     if not own:
-        return f"{printable(name)} has no captions: its run has none yet, or all failed"
+        return f"{printable(name)} has no captions: its run is incomplete, or all failed"
     if given and samples and own[0].key not in samples:
         return (
             f"{printable(name)} has none of the {plural(len(samples), 'picture')} of {given}: it "
             f"has {printable(own[0].key)!r} …, these are {printable(next(iter(samples)))!r} …"
         )
-    return f"{printable(name)} has no caption of these pictures: all failed, or --image-limit leaves them out"
+    return f"{printable(name)} has no caption of these pictures: all failed, or --image-limit excludes them"
 
 
 def _check_there(samples: Sequence[Sample]) -> None:
-    """Raise ConfigError where none of the pictures is in the place that the outputs name."""
+    """Raise ConfigError if none of the pictures exists at its path in the outputs."""
     files = [sample.location.file() for sample in samples if sample.location is not None]
     if files and not any(file is None or Path(file).exists() for file in files):
         raise ConfigError(
-            f"the pictures are not where the outputs say, such as {printable(files[0] or '')}: give their "
+            f"the pictures in the outputs do not exist, such as {printable(files[0] or '')}: give their "
             "folder or table as --images"
         )
 
 
 def _check_connected(contestants: Sequence[Contestant]) -> None:
-    """Raise ConfigError where some contestants share no picture, not even through others."""
+    """Raise ConfigError if contestants have no pictures in common, even indirectly."""
     reached, left = {contestants[0].name}, list(contestants[1:])
     keys = set(contestants[0].captions)
     while near := [one for one in left if not keys.isdisjoint(one.captions)]:

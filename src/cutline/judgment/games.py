@@ -19,7 +19,7 @@ Winner: TypeAlias = Literal["first", "second", "tie"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Game:
-    """Two captions of one picture in the order in which they are shown; the names are of contestants."""
+    """Two captions of one picture in the order shown; ``first`` and ``second`` are contestants."""
 
     picture: str
     first: str
@@ -27,7 +27,7 @@ class Game:
 
     @property
     def key(self) -> str:
-        """Unique and stable: another contestant changes no other game's."""
+        """Unique and stable: adding a contestant changes no key."""
         return orjson.dumps([self.picture, self.first, self.second]).decode()
 
     @property
@@ -41,14 +41,14 @@ class Game:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The ``games`` to play, and those ``equal`` that need no question, each in one order."""
+    """The ``games`` to play, and the ``equal`` pairs that need no request, each in one order."""
 
     games: Sequence[Game]
     equal: Sequence[Game]
 
 
 def schedule(contest: Contest) -> Schedule:
-    """Every pair of contestants that have a caption, for each picture."""
+    """Every pair of contestants with a caption, for each picture."""
     games: list[Game] = []
     equal: list[Game] = []
     for key in contest.samples:
@@ -85,7 +85,7 @@ class GameSource(Source):
 def shown_sample(sample: Sample, picture: str, key: str, texts: dict[str, str]) -> Sample:
     """A sample of a picture with captions as variables, and a ``mark`` that none of them can contain.
 
-    The mark is a digest of the captions: a text would have to hold its own digest.
+    The mark is a digest of the captions, and no text can contain its own digest.
     """
     digest = hashlib.blake2b(orjson.dumps(list(texts.values())), digest_size=8).hexdigest()
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""The job that judges: an ordinary one, whose samples are games or single captions."""
+"""The judge's job: an ordinary one, whose samples are games or single captions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cutline.formatting import plural
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.judgment.verdicts import JudgeReply, ReplySink
-from cutline.options import CheckOptions, InputOptions, OutputOptions, PromptOptions
+from cutline.options import CheckOptions, FilterOptions, InputOptions, OutputOptions, PromptOptions
 
 PROMPT: Final = "judge"
 
 
 def judge_job(job: Job, prompt: str = PROMPT) -> Job:
-    """The job that judges, with the model and limits of ``job`` and none of its options for captions."""
+    """The judge's job, with the model and limits of ``job`` and none of its options for captions."""
     if job.model.chain is not None or job.model.step:
         raise ConfigError("a judge is one model: give it as --judge MODEL, without --chain and --step")
     own = job.input
@@ -38,14 +38,15 @@ def judge_job(job: Job, prompt: str = PROMPT) -> Job:
         input=InputOptions(allow_private_urls=own.allow_private_urls, user_agent=own.user_agent),
         prompts=PromptOptions(prompt=(prompt,)),
         checks=CheckOptions(),
+        filters=FilterOptions(),  # a game's picture is that of other games too
         output=OutputOptions(),
         run=dataclasses.replace(job.run, state=None),
     )
 
 
 async def check_judge(job: Job, key: Secret | None) -> None:
-    """Raise ConfigError for a model that cannot judge, or not with these options."""
-    job.check()
+    """Raise ConfigError if the model cannot judge, or does not support these options."""
+    assembly.prepare(job)
     async with contextlib.aclosing(assembly.chain_of(job, key)) as chain:
         assembly.prices_for(job, chain)
         if not chain.steps[0].captioner.profile.instructable:
@@ -65,14 +66,14 @@ async def replies_to(
     stop: Stop | None = None,
     batch: bool = False,
 ) -> tuple[Mapping[str, JudgeReply], Report | None]:
-    """The judge's replies to the samples of a source, by their keys; only those without one are requested.
+    """The judge's replies to the samples of a source, by key; only missing ones are requested.
 
     ``folder`` keeps a journal for each judge and prompt. The report is None where there are no samples.
     ``batch``: through the service's batch API.
 
     Raises:
         ConfigError, SinkError: as ``run_job``.
-        RunStopped: the replies are not there yet; the same call later collects them.
+        RunStopped: the replies are not ready yet; the same call collects them later.
     """
     sink = ReplySink()
     if not source.count():
@@ -104,7 +105,7 @@ async def _by_batch(
     progress: ProgressHook | None,
     stop: Stop | None,
 ) -> Report | None:
-    """Send what is in no batch yet, and collect what there is; None where all replies are in the journal."""
+    """Submit missing requests and collect finished ones; None if all replies are in the journal."""
     from cutline.engine.batches.collect import IN_NO_BATCH, UNDER_WAY, collect_job
     from cutline.engine.batches.submit import submit_job
 
@@ -129,7 +130,7 @@ async def _by_batch(
 
 
 def _folder_name(job: Job) -> str:
-    """A readable folder name, its own for each judge and prompt."""
+    """A readable folder name, unique for each judge and prompt."""
     name = f"{job.model.model} {job.prompts.prompt[0]}"
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._")[:60]
     return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"

@@ -16,6 +16,7 @@ from cutline.judgment.rubric import Rating
 from cutline.judgment.summary import (
     MEANINGS,
     RUBRIC_MEANINGS,
+    left_out,
     limits,
     lines,
     people_lines,
@@ -33,7 +34,7 @@ class Scale:
     high: float
 
     def at(self, value: float) -> float:
-        """The place in percent."""
+        """The position in percent."""
         return round(min(100.0, max(0.0, 100 * (value - self.low) / (self.high - self.low))), 2)
 
     @classmethod
@@ -70,6 +71,7 @@ def as_html(
         made=made,
         total=total,
         warnings=judgment.warnings,
+        notes=[*left_out(judgment), *judgment.notes],
         ranking=ranking,
         scale=Scale(low=-1, high=1) if ranking is None else Scale.of(ranking),
         wins=wins,
@@ -137,7 +139,7 @@ def _verdicts(played: Sequence[PlayedGame]) -> list[dict[str, Any]]:
 
 
 def verdict_text(games: Sequence[PlayedGame]) -> str:
-    """What both orders of a pair come to, such as ``a over b, in both orders``."""
+    """The result of both orders of a pair, such as ``a over b, in both orders``."""
     first, second = games[0].game.first, games[0].game.second
     if games[0].equal:
         return f"{first} and {second} are equal"

@@ -1,4 +1,4 @@
-"""What people's votes come to: their ranking, and how far they agree with each other and with the judge."""
+"""The result of people's votes: their ranking, and their agreement with each other and with the judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cutline.judgment.votes import Votes, pairs_of_votes
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How often two verdicts are the same, of ``count``; ``decided``: of those in which neither is a tie."""
+    """How often two verdicts agree, of ``count`` pairs; ``decided``: of the pairs without ties."""
 
     same: int
     count: int
@@ -21,7 +21,7 @@ class Agreement:
 
     @classmethod
     def of(cls, verdicts: Iterable[tuple[str, str]]) -> Agreement | None:
-        """The agreement of pairs of winners, empty for a tie; None where there are no pairs."""
+        """The agreement of pairs of winners (empty: a tie); None without pairs."""
         pairs = list(verdicts)
         if not pairs:
             return None
@@ -46,7 +46,7 @@ class Agreement:
 class People:
     """``among`` is the agreement of people on the same captions, ``with_judge`` that of votes with the judge.
 
-    Both are None where there is nothing to compare.
+    Both are None if there is nothing to compare.
     """
 
     ranking: Ranking
@@ -59,7 +59,7 @@ class People:
 def people_of(
     votes: Votes, names: Sequence[str], equal: Sequence[Game], played: Sequence[PlayedGame]
 ) -> People:
-    """The result of votes; ``equal`` captions are ties, as for the judge, who has ``played``."""
+    """The result of votes; ``equal`` captions count as ties, as in the judge's games ``played``."""
     games = [PlayedGame(game=game, winner=vote.winner) for vote, game in votes.games]
     games += [PlayedGame(game=game, winner="tie", equal=True) for game in equal]
     ranking = rank(names, games)
@@ -81,7 +81,7 @@ def people_of(
 
 
 def winners(played: Sequence[PlayedGame]) -> dict[tuple[str, frozenset[str]], str]:
-    """The contestant that the judge prefers, by picture and pair, over both orders; empty for a tie."""
+    """The contestant that the judge prefers over both orders, by picture and pair; empty for a tie."""
     scores: dict[tuple[str, frozenset[str]], dict[str, int]] = {}
     for one in played:
         if one.winner is None or one.equal:

@@ -1,4 +1,4 @@
-"""What judging comes to: strengths, wins, the advantage of standing first, and how far to trust them."""
+"""Results of judging: strengths, wins, the advantage of being shown first, and warnings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POINTS: Final[Mapping[Winner, float]] = {"first": 1.0, "tie": 0.5, "second": 0.
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedGame:
-    """A game with its verdict; for one without, ``winner`` is None, and ``kind`` and ``problem`` tell why.
+    """A game with its verdict; without one, ``winner`` is None, and ``kind`` and ``problem`` tell why.
 
     ``equal`` captions were not shown to the judge: they are a tie. ``model`` is the judge's name by its
     endpoint.
@@ -71,10 +71,10 @@ class PairResult:
 class Ranking:
     """The result of the games of a judge, or of people.
 
-    ``standings`` are sorted by strength. ``place`` is what standing first adds to the log-odds. ``agreement``
-    is the share of ``both_orders``, pairs that have a verdict in either order, in which the same caption won;
-    None without such pairs. ``unanswered`` counts the games without verdict by kind, ``equal`` the pairs of
-    equal captions.
+    ``standings`` are sorted by strength. ``place`` is the advantage of being shown first, in log-odds.
+    ``agreement`` is the share of ``both_orders``, pairs that have a verdict in either order, in which the
+    same caption won; None without such pairs. ``unanswered`` counts the games without a verdict by kind,
+    ``equal`` the pairs of equal captions.
     """
 
     standings: Sequence[RankedContestant]
@@ -93,24 +93,24 @@ class Ranking:
         return None if self.place is None else win_share(self.place.value)
 
     def warnings(self) -> list[str]:
-        """What a reader must know before trusting the numbers."""
+        """Warnings about how far the numbers can be trusted."""
         found = []
         if self.agreement is not None and self.agreement < MIN_AGREEMENT:
             found.append(
                 f"the judge named the same caption in both orders in {self.agreement:.0%} of "
-                f"{plural(self.both_orders, 'pair')}: below {MIN_AGREEMENT:.0%} place and chance decide "
-                "more than the captions; take another judge"
+                f"{plural(self.both_orders, 'pair')}: below {MIN_AGREEMENT:.0%} order and chance decide "
+                "more than the captions; use another judge"
             )
         if (unanswered := self.unanswered.total()) > MAX_UNANSWERED * self.games:
             found.append(
                 f"{unanswered:,} of {plural(self.games, 'game')} have no verdict "
-                f"({most_common(self.unanswered)}): the numbers are those of the others"
+                f"({most_common(self.unanswered)}): the numbers are of the others"
             )
         return [*found, *few_pictures(self.pictures)]
 
 
 def few_pictures(pictures: int) -> list[str]:
-    """A warning where there are too few for intervals that can be relied on."""
+    """A warning if there are too few pictures for reliable intervals."""
     if pictures >= FEW_PICTURES:
         return []
     trust = "there are no intervals" if pictures == 1 else "the intervals are rough"
@@ -118,12 +118,12 @@ def few_pictures(pictures: int) -> list[str]:
 
 
 def win_share(log_odds: float) -> float:
-    """The share of games that are won at these log-odds."""
+    """The share of games won at these log-odds."""
     return 1 / (1 + math.exp(-max(-500.0, min(500.0, log_odds))))
 
 
 def rank(names: Sequence[str], played: Sequence[PlayedGame], *, seed: int = 0) -> Ranking | None:
-    """The ranking by the games that have a verdict; None where none has."""
+    """The ranking by the games with a verdict; None without any."""
     places = {name: place for place, name in enumerate(names)}
     points = _points_of(played, places)
     if not points:
@@ -157,7 +157,7 @@ def rank(names: Sequence[str], played: Sequence[PlayedGame], *, seed: int = 0) -
 
 
 def _points_of(played: Sequence[PlayedGame], places: Mapping[str, int]) -> list[Points]:
-    """Of the games that have a verdict; ``places`` are the contestants' numbers."""
+    """The games with a verdict; ``places`` are the contestants' numbers."""
     pictures = {key: number for number, key in enumerate(dict.fromkeys(one.game.picture for one in played))}
     return [
         Points(
@@ -202,7 +202,7 @@ def _pairs(played: Iterable[PlayedGame]) -> tuple[Mapping[tuple[str, str], Outco
 
 
 def _score(one: PlayedGame, name: str) -> int | None:
-    """1 if ``name`` won, -1 if it lost, 0 for a tie, None without verdict."""
+    """1 if ``name`` won, -1 if it lost, 0 for a tie, None without a verdict."""
     if one.winner is None or one.winner == "tie":
         return None if one.winner is None else 0
     return 1 if one.game.winner_name(one.winner) == name else -1
@@ -217,10 +217,10 @@ def _sums(outcomes: Outcomes) -> dict[str, int]:
 
 
 def self_judged(models: Mapping[str, frozenset[str]], judge: Iterable[str]) -> list[str]:
-    """A warning for each contestant, by name, one of whose models is the judge, by any of its names."""
+    """A warning for each contestant whose models include the judge, under any of its names."""
     own = {name for full in judge for name in (full.casefold(), full.partition(":")[2].casefold())} - {""}
     return [
-        f"{name} is judged by its own model: models tend to prefer their own captions; take another judge"
+        f"{name} is judged by its own model: models tend to prefer their own captions; use another judge"
         for name, used in models.items()
         if not own.isdisjoint(model.casefold() for model in used)
     ]

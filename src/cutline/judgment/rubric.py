@@ -94,7 +94,7 @@ def unrated(contest: Contest) -> Iterator[Rating]:
 
 
 def ratings_of(contest: Contest, replies: Mapping[str, JudgeReply]) -> list[Rating]:
-    """The ratings in the replies; of a caption without one the reason."""
+    """The ratings in the replies, or the reason why one is missing."""
     found = []
     for rating in unrated(contest):
         reply = replies.get(rating.key, JudgeReply(kind="not rated", problem="the run was stopped before it"))
@@ -145,7 +145,7 @@ def summarize(names: Sequence[str], ratings: Sequence[Rating], *, seed: int = 0)
 
 
 def _difference(values: Floats, seed: int) -> Interval:
-    """Of two columns, over the rows that have both."""
+    """The difference of two columns, over the rows that have both."""
     both = values[~np.isnan(values).any(axis=1)]
     if not len(both):
         return Interval(value=0.0)
@@ -154,7 +154,7 @@ def _difference(values: Floats, seed: int) -> Interval:
 
 
 def _means(values: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """The means over the first axis, without what is missing, and those of resampled ones."""
+    """The means over the first axis without missing values, and those of resampled pictures."""
     there = ~np.isnan(values)
     flat, weights = np.where(there, values, 0).reshape(len(values), -1), there.reshape(len(values), -1)
     with np.errstate(invalid="ignore"):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cutline.credentials import Secret
 from cutline.engine.cancellation import Stop
-from cutline.engine.overlap import output_paths, refuse_overlap
+from cutline.engine.overlap import refuse_overlap, run_paths
 from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
 from cutline.engine.report import EXIT_FAILURES, Report
@@ -42,19 +42,18 @@ from cutline.storage import is_remote, local_path
 DEFAULT_OUTPUT = "judgment.html"
 _FORMATS: Final = (".html", ".htm", ".json", ".csv")
 PAGE_PICTURES = 500
-"""Pictures on the page; the figures are those of all."""
+"""Pictures shown on the page; the figures are of all pictures."""
 _OF_ANY_INPUT = {"image_limit", "allow_private_urls", "user_agent"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is judged: ``outputs`` by name or as on the command line, ``job`` with the judge as its model.
+    """What to judge: ``outputs`` by name or as on the command line, and ``job`` with the judge as its model.
 
-    The job's input has the pictures, where the outputs do not say where they are; its output is the result's.
-    ``judges`` is False where no model judges; with ``rubric`` it rates single captions, with
-    ``batch`` through its batch API. ``people`` is the
-    file of the page for people, ``votes`` are the files that it saved. With ``allow_missing`` captions of
-    other pictures than those given are no fault.
+    The job's input has the pictures if the outputs do not tell where they are; its output is that of the
+    result. ``judges`` is False where no model judges; with ``rubric`` it rates single captions, with
+    ``batch`` through its batch API. ``people`` is the file of the voting page, ``votes`` are the files that
+    it saved. ``allow_missing``: captions of pictures that are not given, and unreadable rows, are allowed.
     """
 
     outputs: Mapping[str, str] | Sequence[str]
@@ -77,12 +76,12 @@ class Hooks:
 
 
 class JudgmentRunner:
-    """Judges the contest of a plan; the same call continues an earlier one, paying for no game twice.
+    """Judges the contest of a plan; the same call continues an earlier one without paying twice.
 
     ``source`` replaces the job's input.
 
     Raises:
-        ConfigError: the contest is not possible; nothing was requested.
+        ConfigError: the contest is invalid; nothing was requested.
     """
 
     def __init__(self, plan: Plan, hooks: Hooks | None = None, *, source: Source | None = None) -> None:
@@ -101,7 +100,7 @@ class JudgmentRunner:
             check_ballot(plan.people)
         self._output = local_path(job.output_path or DEFAULT_OUTPUT)
         if is_remote(self._output) or is_remote(job.run.state or ""):
-            raise ConfigError("a judgment is kept on this machine: give --output-path and --state paths here")
+            raise ConfigError("a judgment is local: give local paths as --output-path and --state")
         if Path(self._output).suffix.lower() not in _FORMATS:
             raise ConfigError(f"a judgment is .html, .json or .csv: change the suffix of {self._output}")
         if plan.people and Path(plan.people).resolve() == Path(self._output).resolve():
@@ -110,8 +109,8 @@ class JudgmentRunner:
         self._folder = _state_of(self._output, job.run.state)
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
-        paths = output_paths(self._output, job.run.state)
-        refuse_overlap(job.input_path, paths, "", list(self._outputs.values()))
+        paths = run_paths(job.input_path, self._output, job.run.state)
+        refuse_overlap(paths, "", list(self._outputs.values()))
 
     async def estimate(self) -> Estimate:
         """Judge a few games or captions, and scale up; raises as ``cutline.engine.preview.estimate``."""
@@ -121,7 +120,7 @@ class JudgmentRunner:
         self._warn(contest)
         source = self._source(contest, games)
         if not source.count():
-            raise ConfigError("all captions are equal: there is nothing to ask, and nothing to pay")
+            raise ConfigError("all captions are equal: no requests are needed")
         return await estimate(job, key=self._plan.key, say=self._hooks.message, source=source)
 
     async def run(self, stop: Stop | None = None) -> Judgment:
@@ -134,9 +133,10 @@ class JudgmentRunner:
         votes = await asyncio.to_thread(read_votes, plan.votes, contest) if plan.votes else None
         ballot = await self._write_ballot(contest, games) if plan.people else 0
         if not plan.judges and votes is None:
-            outside = any(one.outside for one in contest.contestants) and not contest.is_limited
-            code = EXIT_FAILURES if outside and not plan.allow_missing else 0
-            return Judgment(ballot=ballot, notes=contest.notes(), exit_code=code)
+            code = 0 if contest.is_complete or plan.allow_missing else EXIT_FAILURES
+            return Judgment(
+                ballot=ballot, notes=contest.notes(), is_complete=contest.is_complete, exit_code=code
+            )
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a judgment")
             hook = self._hooks.progress
@@ -154,12 +154,12 @@ class JudgmentRunner:
             if ran is None or ran.stopped is None:
                 report.write(await self._rendered(judgment, contest, games))
         code = judgment.exit_code
-        if any(judgment.outside.values()) and not plan.allow_missing:
+        if not (judgment.is_complete or plan.allow_missing):
             code = code or EXIT_FAILURES
         return dataclasses.replace(judgment, output=self._output, ballot=ballot, exit_code=code)
 
     def _warn(self, contest: Contest) -> None:
-        """Tell, before anything is paid, of contestants that would judge themselves."""
+        """Warn, before anything is paid, of contestants that would judge themselves."""
         if self._plan.judges:
             for line in self_judged(contest.models, {self._plan.job.model.model}):
                 self._hooks.message(f"warning: {line}")
@@ -197,7 +197,7 @@ class JudgmentRunner:
     async def _write_ballot(self, contest: Contest, games: Schedule) -> int:
         pictures = {one.picture: contest.samples[one.picture] for one in games.games}
         if not pictures:
-            raise ConfigError("all captions are equal: there is nothing to vote on")
+            raise ConfigError("all captions are equal: there are no pairs to vote on")
         self._hooks.message(f"loading {plural(len(pictures), 'picture')} for {self._plan.people}")
         thumbnails = await load_thumbnails(pictures, ballot_side(len(pictures)), self._plan.job)
         return await asyncio.to_thread(write_ballot, self._plan.people, contest, games, thumbnails)
@@ -224,7 +224,7 @@ class JudgmentRunner:
 
 
 def _state_of(output: str, chosen: str | None) -> Path:
-    """The state of a result, or of the same name in another format, so that no game is paid for again."""
+    """The state folder of a result, shared by all its formats, so that no game is paid for again."""
     own = state_folder(output, chosen)
     if chosen is not None or own.exists():
         return own
@@ -235,8 +235,6 @@ def _state_of(output: str, chosen: str | None) -> Path:
 def _refuse_unused(plan: Plan, *, has_pictures: bool) -> None:
     """Raise ConfigError for options without effect."""
     job = plan.job
-    if plan.allow_missing and not has_pictures:
-        raise ConfigError("--allow-missing is for the pictures of --images: add it, or remove the option")
     if not has_pictures and (unused := _given(job.input) - _OF_ANY_INPUT):
         raise ConfigError(f"--{_shown(unused)} is for the pictures of --images: add it, or remove the option")
     if plan.judges:
@@ -254,7 +252,7 @@ def _shown(names: AbstractSet[str]) -> str:
 
 
 def _given(group: Any) -> set[str]:
-    """The names of the options that are not left at their defaults."""
+    """The names of the options that differ from their defaults."""
     default = type(group)()
     fields = (field.name for field in dataclasses.fields(group))
     return {name for name in fields if getattr(group, name) != getattr(default, name)}

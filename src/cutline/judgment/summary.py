@@ -1,4 +1,4 @@
-"""The figures of a ranking in words, the same at a terminal and in the page."""
+"""The figures of a ranking in words, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MEANINGS: Final = {
     "whose intervals overlap much, nothing is decided.",
     "Preferred": "Share of the pairs of captions won, ties half.",
     "Won, tied, lost": "Pairs of captions, over both orders: each once, by the place, is a tie.",
-    "Place advantage": "What standing first adds to the strength of a caption. The strengths are without it.",
+    "Place advantage": "The advantage of the caption shown first, which the strengths exclude.",
     "Agreement of both orders": "How often the judge names the same caption, whichever stands first. A judge "
     "that guesses agrees in half.",
 }
-"""What each figure says, by its title."""
+"""An explanation of each figure, by its title."""
 
 RUBRIC_MEANINGS: Final = {
     "Accuracy": "Is what the caption states right? 5: everything, 1: hardly anything.",
@@ -32,7 +32,7 @@ RUBRIC_MEANINGS: Final = {
     "Fluency": "Does it read well? 5: like a careful writer's text, 1: hard to understand.",
     "Overall": "The mean of the four. Small print: 95 % intervals, as with other pictures of the same kind.",
 }
-"""What each criterion says, by its title."""
+"""An explanation of each criterion, by its title."""
 
 
 def limits(interval: Interval) -> str:
@@ -43,7 +43,7 @@ def limits(interval: Interval) -> str:
 
 
 def lines(ranking: Ranking) -> list[str]:
-    """What the tables do not show: clear differences, the place, agreement, and games without verdict."""
+    """What the tables do not show: clear differences, the order, agreement, and games without a verdict."""
     found = [*_clear(ranking)]
     if (place := ranking.place) is not None:
         found.append(
@@ -61,18 +61,36 @@ def lines(ranking: Ranking) -> list[str]:
         f"without verdict{kinds}"
     )
     if ranking.equal:
-        found.append(f"{plural(ranking.equal, 'pair')} of equal captions: ties without a question")
+        found.append(f"{plural(ranking.equal, 'pair')} of equal captions: ties without a request")
     return found
 
 
 def judgment_lines(judgment: Judgment) -> list[str]:
-    """All that a table of strengths does not show, warnings included."""
+    """Everything that a table of strengths does not show, with warnings."""
     found = [f"judged by {judgment.judge}"]
     if judgment.ranking is not None:
         found += lines(judgment.ranking)
     if judgment.stopped:
         found.append(f"stopped: {judgment.stopped}")
     return [*found, *(f"warning: {warning}" for warning in judgment.warnings)]
+
+
+def answered(judgment: Judgment, what: str = "game") -> str:
+    """How much has been judged, and how much of it in earlier runs, which this one does not pay for."""
+    found = f"{plural(judgment.requests, what)} judged"
+    if not judgment.earlier:
+        return found
+    earlier = "all" if judgment.earlier == judgment.requests else f"{judgment.earlier:,}"
+    return f"{found}, {earlier} of these in earlier runs"
+
+
+def left_out(judgment: Judgment) -> list[str]:
+    """Which contestants lack a caption of some pictures."""
+    return [
+        f"{name} has no caption of {plural(count, 'picture')}"
+        for name, count in judgment.missing.items()
+        if count
+    ]
 
 
 def people_lines(people: People) -> list[str]:
@@ -134,7 +152,7 @@ def _clear(ranking: Ranking) -> list[str]:
 
 
 def wins(ranking: Ranking) -> list[tuple[str, list[str]]]:
-    """A row for each contestant, the best first: its pictures won against each other one."""
+    """A row for each contestant, the best first: its wins against each of the others."""
     won = {(one.first, one.second): one.wins for one in ranking.pairs}
     won |= {(one.second, one.first): one.losses for one in ranking.pairs}
     names = [one.name for one in ranking.standings]

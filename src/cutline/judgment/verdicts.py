@@ -14,7 +14,7 @@ from cutline.records import JSON, Caption, Failure, Outcome, Sample
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeReply:
-    """What the judge returned about one sample: ``fields`` of its JSON, or the ``problem`` why there is none.
+    """The judge's reply about one sample: ``fields`` of its JSON, or the ``problem`` why it has none.
 
     ``kind`` is the kind of failure, such as ``schema-miss``; ``model`` the name that the endpoint gave.
     """
@@ -26,14 +26,14 @@ class JudgeReply:
 
 
 class ReplySink(Sink):
-    """Holds the replies by the samples' keys; every run gets all of them, from the journal."""
+    """Collects the replies by sample key; every run gets all of them, from the journal."""
 
     resumable = False
 
     def __init__(self) -> None:
         self.replies: dict[str, JudgeReply] = {}
 
-    def open(self, mark: JSON | None) -> None:  # noqa: ARG002 - it holds nothing that could go on
+    def open(self, mark: JSON | None) -> None:  # noqa: ARG002 - it holds nothing that could continue
         self.replies.clear()
 
     def write(self, sample: Sample, outcome: Outcome, picture: bytes | None) -> None:  # noqa: ARG002
@@ -60,7 +60,7 @@ class ReplySink(Sink):
 
 
 def played_games(games: Schedule, replies: Mapping[str, JudgeReply]) -> list[PlayedGame]:
-    """The games with the verdicts in the replies, and those that needed none."""
+    """The games with the verdicts in the replies, and those that needed no reply."""
     played = [PlayedGame(game=game, winner="tie", equal=True) for game in games.equal]
     for game in games.games:
         reply = replies.get(game.key, JudgeReply(kind="not played", problem="the run was stopped before it"))

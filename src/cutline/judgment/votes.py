@@ -1,7 +1,8 @@
-"""Votes of people: the files that the page saves, read and matched with the captions of a contest."""
+"""Read the files of votes that the page saves, and match them with the captions of a contest."""
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from cutline.judgment.contest import Contest
 from cutline.judgment.games import Game, Winner
 from cutline.records import JSON
 from cutline.serialization import decode_object
+from cutline.sidecars.table_text import as_utf8
 
 _FIELDS: Final = ("voter", "image_id", "first", "second", "verdict")
 _VERDICTS: Final[dict[object, Winner]] = {"first": "first", "second": "second", "tie": "tie"}
@@ -42,10 +44,10 @@ class Vote:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Votes:
-    """The votes about the captions of a contest, the last one where a person voted on a pair twice.
+    """The votes about the captions of a contest; of two votes of a person on a pair, the last.
 
-    ``games`` are the votes as games of contestants: several where contestants have one text. ``warnings`` are
-    about lines and votes that were left out.
+    ``games`` are the votes as games of contestants: several if contestants share a text. ``warnings`` name
+    ignored lines and votes.
     """
 
     votes: Sequence[Vote]
@@ -74,9 +76,9 @@ def read_votes(files: Sequence[str], contest: Contest) -> Votes:
         found.update(((one.voter, one.pair), one) for one in known)
         if damaged:
             shown = ", ".join(map(str, damaged[:_SHOWN])) + (", …" if len(damaged) > _SHOWN else "")
-            warnings.append(f"{printable(file)}: left out what is no vote, in line {shown}")
+            warnings.append(f"{printable(file)}: ignored what is not a vote, in line {shown}")
         if other := len(read) - len(known):
-            warnings.append(f"{printable(file)}: left out {plural(other, 'vote')} about other captions")
+            warnings.append(f"{printable(file)}: ignored {plural(other, 'vote')} about other captions")
     votes = list(found.values())
     games = [
         (one, Game(picture=one.picture, first=first, second=second))
@@ -110,19 +112,19 @@ def _read(file: str) -> tuple[list[Vote], list[int]]:
     """The votes in a file, and the numbers of the lines that are none."""
     votes, damaged = [], []
     try:
-        with Path(file).open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                vote = _vote(decode_object(line))
-                if vote is None:
-                    damaged.append(number)
-                else:
-                    votes.append(vote)
+        data = as_utf8(Path(file).read_bytes()).removeprefix(codecs.BOM_UTF8)  # as editors save it
     except FileNotFoundError:
-        raise ConfigError(f"there is no file of votes {printable(file)}") from None
+        raise ConfigError(f"{printable(file)} does not exist") from None
     except OSError as error:
         raise ConfigError(f"{printable(file)} cannot be read: {one_line(error)}") from None
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        vote = _vote(decode_object(line))
+        if vote is None:
+            damaged.append(number)
+        else:
+            votes.append(vote)
     return votes, damaged
 
 
@@ -142,7 +144,7 @@ def _vote(data: JSON | None) -> Vote | None:
 
 
 def pairs_of_votes(votes: Sequence[Vote]) -> Iterator[tuple[Vote, Vote]]:
-    """Every two votes of different people on the same pair of captions."""
+    """All pairs of votes by different people on the same pair of captions."""
     by_pair: dict[tuple[str, frozenset[str]], list[Vote]] = {}
     for one in votes:
         for other in by_pair.setdefault(one.pair, []):

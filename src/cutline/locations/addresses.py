@@ -14,7 +14,7 @@ import yarl
 from cutline.errors import PictureError
 
 # https://www.iana.org/assignments/iana-ipv4-special-registry and …-ipv6-special-registry as of 2025, and
-# multicast. The standard library knows them as of its own release, and calls some of them global.
+# multicast. The standard library has those of its own release, and calls some of them global.
 _SPECIAL = [
     ipaddress.ip_network(network)
     for network in (
@@ -61,22 +61,22 @@ def is_public(address: str) -> bool:
 
 
 def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
-    """The URL that the connection uses; PictureError ``fetch`` (invalid) or ``blocked-address``."""
+    """The URL that the connection uses; PictureError ``bad-url`` or ``blocked-address``."""
     if _NEVER.search(text):
-        raise _blocked(text, "a URL with a backslash, blank or control character in it")
+        raise _unfit(text, "a URL with a backslash, blank or control character in it")
     try:
         # ASCII goes out as it is written: normalising would break signatures in the query.
         url = yarl.URL(text, encoded=text.isascii())
         host, scheme = url.raw_host, url.scheme.lower()
         explicit = url.explicit_port
     except (ValueError, UnicodeError) as error:
-        raise PictureError("fetch", f"{shown(text)}: not a valid URL") from error
+        raise _unfit(text, "not a valid URL") from error
     if scheme not in {"http", "https"} or not host:
-        raise _blocked(text, "only http and https are fetched")
+        raise _unfit(text, "only http and https are fetched")
     if "@" in url.raw_authority:
-        raise _blocked(text, "a URL with a user name or password in it")
+        raise _unfit(text, "a URL with a user name or password in it")
     if explicit == 0:
-        raise _blocked(text, "no valid port")
+        raise _unfit(text, "no valid port")
     _check_host(text, host, allow_private=allow_private)
     return url
 
@@ -87,10 +87,11 @@ def _check_host(text: str, host: str, *, allow_private: bool) -> None:
     except ValueError:
         # Forms such as 2130706433, 0x7f.1 or 0177.0.0.1 that only the operating system reads as addresses.
         if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]) or not _HOST.fullmatch(host):
-            raise _blocked(text, "not a host name or a plain IP address") from None
+            raise _unfit(text, "not a host name or a plain IP address") from None
         return
     if not public and not allow_private:
-        raise _blocked(text, "a private or reserved address; --allow-private-urls permits it")
+        message = f"{shown(text)}: a private or reserved address; --allow-private-urls permits it"
+        raise PictureError("blocked-address", message)
 
 
 class PublicResolver(aiohttp.abc.AbstractResolver):
@@ -130,5 +131,6 @@ def shown(url: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
-def _blocked(url: str, reason: str) -> PictureError:
-    return PictureError("blocked-address", f"{shown(url)}: {reason}")
+def _unfit(url: str, reason: str) -> PictureError:
+    """What no option permits."""
+    return PictureError("bad-url", f"{shown(url)}: {reason}")

@@ -71,8 +71,8 @@ class Fetcher:
         """Download one picture.
 
         Raises:
-            PictureError: ``blocked-address``, ``too-large``, or ``fetch`` for everything else. The message
-                never holds the URL's password or query.
+            PictureError: ``blocked-address``, ``bad-url``, ``too-large``, or ``fetch`` for everything else.
+                The message never holds the URL's password or query.
         """
         found = await self.fetch_changed(url, "")
         assert found is not None  # an answer 304 to an unconditional request is an error

@@ -8,18 +8,28 @@ from cutline.errors import PictureError
 from cutline.records import Location, Sample
 
 if TYPE_CHECKING:
+    from cutline.locations.fetched import FetchedPictures
     from cutline.locations.http import Fetcher, FetchLimits
 
 
 class PictureLoader:
-    """Locates pictures for one run; its HTTP client opens with the first download, in that event loop."""
+    """Locates pictures for one run; its HTTP client opens with the first download, in that event loop.
+
+    Those in ``fetched`` are not downloaded again.
+    """
 
     def __init__(
-        self, *, allow_private: bool = False, user_agent: str | None = None, limits: FetchLimits | None = None
+        self,
+        *,
+        allow_private: bool = False,
+        user_agent: str | None = None,
+        limits: FetchLimits | None = None,
+        fetched: FetchedPictures | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._user_agent = user_agent
         self._limits = limits
+        self._fetched = fetched
         self._fetcher: Fetcher | None = None
 
     async def locate(self, sample: Sample) -> Location:
@@ -38,6 +48,9 @@ class PictureLoader:
         url = location.url()
         if url is None:
             return location
+        kept = None if self._fetched is None else self._fetched.take(url)
+        if kept is not None:
+            return None if validator and kept.validator == validator else kept
         if self._fetcher is None:
             from cutline.locations.http import Fetcher
 

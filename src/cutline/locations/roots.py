@@ -7,24 +7,41 @@ from __future__ import annotations
 
 import os
 import posixpath
+import unicodedata
 from typing import TYPE_CHECKING
 
 from cutline.files import name_to_text
 from cutline.locations.remote_versions import RemoteVersions
 from cutline.locations.stored import LocalFile, RemoteObject
 from cutline.records import Problem
-from cutline.storage import is_remote, is_url, local_path
+from cutline.storage import is_remote, is_url, local_path, named_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cutline.records import Location
 
 
 def is_within(real: str, root: str) -> bool:
-    """Whether one real path is the other, or lies below it."""
+    """Whether one real path is the other, or is below it."""
     try:
         return os.path.commonpath([real, root]) == root
     except ValueError:  # on another drive
         return False
+
+
+def leads_out(path: str, folder: str) -> bool:
+    """Whether a path in a folder on this machine lies elsewhere after links were followed."""
+    return not is_within(os.path.realpath(path), os.path.realpath(folder))
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """The same path as written on Windows, and with accents as macOS or others write them."""
+    path = name.replace("\\", "/")
+    forms = (
+        (path,) if path.isascii() else (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    )
+    return (form for form in forms if form != name)
 
 
 class ImageRoot:
@@ -39,6 +56,8 @@ class ImageRoot:
 
     def find(self, name: str, place: str) -> tuple[str, Location | Problem]:
         """The key and place of the picture at ``name``; for a path elsewhere ``place`` and a problem."""
+        if not self._remote:
+            name = named_path(name)
         found = self._on_storage(name) if self._remote else self._local(name)
         if found is not None:
             return found
@@ -49,7 +68,7 @@ class ImageRoot:
         """Why a path is not opened, and what allows it."""
         folder = self._folder or "."
         if "\0" in name:
-            return "is no path, as it holds a null character"
+            return "is not a path, as it holds a null character"
         if is_remote(name):
             bucket = "/".join(name.split("/")[:3])
             return f"is not within {folder}; --image-root {bucket} reads that storage"
@@ -67,9 +86,9 @@ class ImageRoot:
         if "\0" in name or is_url(name):
             return None
         path = os.path.join(self._folder, name)
-        other = name.replace("\\", "/")  # as written on Windows
-        if other != name and not os.path.lexists(path) and self._is_below(other):
-            name, path = other, os.path.join(self._folder, other)
+        for other in _spellings(name):
+            if not os.path.lexists(path) and self._is_below(other):
+                name, path = other, os.path.join(self._folder, other)
         try:
             real = os.path.realpath(path)
             linked = self._follow_links and self._is_below(name)

@@ -16,7 +16,7 @@ from cutline.files import content_digest, name_to_text
 from cutline.formatting import one_line
 from cutline.records import Location
 from cutline.regular_files import open_regular, read_regular, read_up_to, too_large
-from cutline.storage import explained, open_object
+from cutline.storage import explained, is_http, is_remote, named_path, open_object
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -106,7 +106,7 @@ class TarMember(Location):
 
         Raises:
             PictureError: ``missing``; ``too-large``; ``fetch`` for a cut tar; ``changed`` for one that was
-                replaced since it was listed, as another member may lie there now.
+                replaced since it was listed, as another member may be there now.
         """
         if self.size > self.max_bytes:
             raise too_large(self.path, self.size, self.max_bytes)
@@ -145,7 +145,7 @@ class PackedPicture(Location):
         return self.packed.etag()
 
     def read(self) -> bytes:
-        """Unpack it; PictureError ``too-large``, ``decode`` where it is damaged, or as of ``packed``."""
+        """Unpack it; PictureError ``too-large``, ``decode`` where it is damaged, or as for ``packed``."""
         import bz2
         import gzip
         import lzma
@@ -227,3 +227,10 @@ def file_etag(status: os.stat_result) -> str:
 def file_version(status: os.stat_result) -> str:
     """Size and times; no write keeps all three, not even one that sets the old time again."""
     return f"{status.st_size} {status.st_mtime_ns:x} {status.st_ctime_ns:x}"
+
+
+def named_location(name: str) -> Location:
+    """Where a path or URL leads that the user or a run names: the web, storage or this machine."""
+    if is_http(name):
+        return RemoteFile(name)
+    return RemoteObject(name) if is_remote(name) else LocalFile(named_path(name))

@@ -60,7 +60,7 @@ class ZipMember(Location):
         if len(data) > self.max_bytes:
             raise too_large(self.path, None, self.max_bytes)
         if zlib.crc32(data) != self.crc:
-            raise PictureError("decode", f"{self.path}: damaged: its check sum is another")
+            raise PictureError("decode", f"{self.path}: damaged: its checksum differs")
         return data
 
     def _unpacked(self) -> bytes:

@@ -1,4 +1,4 @@
-"""How much people would like a picture."""
+"""An aesthetic score: how much people would like a picture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Aesthetic(Measure):
 
     Raises:
         MissingExtra: the extra ``local`` is not installed.
-        ConfigError: from ``open``: the weights cannot be had, or do not fit the CLIP.
+        ConfigError: from ``open``: the weights cannot be loaded, or do not fit the CLIP model.
     """
 
     name = "aesthetic"
@@ -78,7 +78,7 @@ def load_head(name: str, say: Say = silent) -> tuple[NDArray[np.float32], float]
     """The weights and the bias of all layers together; ``name`` is a file, or a model on the hub.
 
     Raises:
-        ConfigError: there is none, or it has other layers.
+        ConfigError: it does not exist, or has other layers.
         MissingExtra: the extra ``local`` is not installed.
     """
     try:
@@ -96,7 +96,7 @@ def load_head(name: str, say: Say = silent) -> tuple[NDArray[np.float32], float]
             product = product @ layers[f"layers.{layer}.weight"].astype(np.float64)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ConfigError(
-            f"{file} has not the layers of {DEFAULT_HEAD}: {type(error).__name__} {one_line(error)}; "
+            f"{file} lacks the layers of {DEFAULT_HEAD}: {type(error).__name__} {one_line(error)}; "
             "give its .safetensors file with --aesthetic-head"
         ) from None
     return product[0].astype(np.float32), float(bias[0])

@@ -1,4 +1,4 @@
-"""Measures by their names, as rules have them."""
+"""Look up measures by the names that rules use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CLASS = "class"  # of class.LABEL
 
 
 def make_measure(name: str, options: MeasureOptions) -> Measure:
-    """The measure of a name such as ``sharpness`` or ``class.watermark``.
+    """Make the measure with a name such as ``sharpness`` or ``class.watermark``.
 
     Raises:
-        ConfigError: there is none, or it cannot run; MissingExtra: it needs an extra.
+        ConfigError: there is no such measure, or it cannot run; MissingExtra: it needs an extra.
     """
     kind, _, label = name.partition(".")
     if kind == _CLASS and not label:
@@ -30,13 +30,13 @@ def make_measure(name: str, options: MeasureOptions) -> Measure:
 
 
 def usual_measures(options: MeasureOptions) -> list[Measure]:
-    """The measures that cost milliseconds: they are taken of every picture that is decoded."""
+    """The measures that cost milliseconds; they are computed for every decoded picture."""
     made = [registry.load("measures", name) for name in registry.BUILT_IN["measures"]]
     return [measure(options) for measure in made if not measure.is_slow]
 
 
 def all_measures() -> list[type[Measure]]:
-    """The classes of all measures, built-in ones first, without plug-ins that cannot be used."""
+    """The classes of all measures, built-in ones first, without plug-ins that fail to load."""
     found = []
     for name in registry.names("measures"):
         with contextlib.suppress(ConfigError):

@@ -1,4 +1,4 @@
-"""What an image classifier says of a picture."""
+"""Probabilities of an image classifier's labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ClassProbability(Measure):
 
     Raises:
         MissingExtra: the extra ``local`` is not installed.
-        ConfigError: no classifier is named; from ``open``: it cannot be had, or has no such label.
+        ConfigError: no classifier is named; from ``open``: it cannot be loaded, or has no such label.
     """
 
     name = "class.LABEL"
@@ -79,11 +79,11 @@ class _Classifier:
                         folder, use_safetensors=True, output_loading_info=True, **options
                     )
                 except Exception as error:  # missing and damaged files raise a dozen types
-                    message = f"--classifier {self.name} is no image classifier"
+                    message = f"--classifier {self.name} is not an image classifier"
                     raise ConfigError(f"{message} that can be loaded: {one_line(error)}") from error
                 if missing := sorted(map(str, {*found["missing_keys"], *found["mismatched_keys"]})):
                     raise ConfigError(
-                        f"--classifier {self.name} is no image classifier: its weights lack {missing[0]}"
+                        f"--classifier {self.name} is not an image classifier: its weights lack {missing[0]}"
                     )
                 self._loaded = processor, network.eval().to(self._device)
             return self._loaded
@@ -94,7 +94,7 @@ class _Classifier:
         return names
 
     def label(self, text: str) -> str:
-        """The label as the model has it; ConfigError where there is none."""
+        """The label in the model's spelling; ConfigError if there is none."""
         known = list(self.labels.values())
         found = next((name for name in known if name.casefold() == text.casefold()), None)
         if found is None:
@@ -104,7 +104,7 @@ class _Classifier:
         return found
 
     def probabilities(self, picture: DecodedPicture) -> Mapping[str, float]:
-        """Of every label."""
+        """The probability of every label."""
         processor, network = self.load()
         with self._lock, self._torch.inference_mode():
             inputs = processor(images=[picture.image], return_tensors="pt").to(self._device)

@@ -17,7 +17,7 @@ _SIDE = 80
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Colour:
     """``chroma``: the OKLab mean. ``tinted``: share of pixels with a visible hue. ``warmth``: -1 (all of
-    these cool) to 1 (all warm). ``hue``: mean in degrees; ``one_hue``: how alike hues are, 0..1.
+    these cool) to 1 (all warm). ``hue``: mean in degrees; ``one_hue``: similarity of hues, 0..1.
     """
 
     chroma: float
@@ -46,7 +46,7 @@ def colour_of(lab: Floats) -> Colour:
 
 
 class Chroma(Measure):
-    """The OKLab mean."""
+    """The mean OKLab chroma."""
 
     name = "chroma"
     meaning = "how colourful; 0 is grey"
@@ -55,4 +55,5 @@ class Chroma(Measure):
 
     def measure(self, picture: DecodedPicture) -> float:
         lab = to_oklab(np.asarray(picture.scaled(_SIDE)))
-        return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+        mean = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+        return round(mean, 6)  # of grey 0, whatever the arithmetic

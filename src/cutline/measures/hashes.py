@@ -17,7 +17,7 @@ from cutline.imaging.decoded import DecodedPicture
 from cutline.measures.oklab import Floats
 
 BYTES: Final = 64  # of both hashes
-VERSION: Final = "1"
+VERSION: Final = "4"  # of what is kept for duplicates, pages included
 
 _SIDE: Final = 64
 _KEPT: Final = 16
@@ -25,9 +25,9 @@ _FLAT: Final = 0.02  # standard deviation of lightness below which there is no d
 
 
 def hashes_of(picture: DecodedPicture) -> bytes | None:
-    """The 256-bit DCT hash and the 256-bit gradient hash, one behind the other.
+    """The 256-bit DCT hash followed by the 256-bit gradient hash.
 
-    None for a picture without detail: all of these would be alike.
+    None for a picture without detail, as all of these have the same hash.
     """
     grey = picture.image.convert("L")
     small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), dtype=np.float32)

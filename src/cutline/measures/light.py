@@ -70,21 +70,21 @@ def rim(values: Floats) -> Floats:
 
 
 def _counts(picture: DecodedPicture) -> NDArray[np.int64]:
-    """How many pixels have each lightness 0..255."""
+    """The histogram of lightness 0..255."""
     return picture.once("lightness", lambda: np.asarray(picture.scaled(_SIDE).convert("L").histogram()))
 
 
 def _quantiles(picture: DecodedPicture, *shares: float) -> list[float]:
-    """The lightness, 0..1, below which those shares of the pixels lie."""
+    """Quantiles of the lightness, 0..1."""
     below = np.cumsum(_counts(picture))
     return [int(np.searchsorted(below, share * below[-1])) / 255 for share in shares]
 
 
 class Dark(Measure):
-    """One minus the lightness of the brightest hundredth."""
+    """One minus the 99 % quantile of the lightness."""
 
     name = "dark"
-    meaning = "how dark even the brightest parts are"
+    meaning = "darkness of the brightest parts"
     usual, bad = 0.05, 0.8
 
     def measure(self, picture: DecodedPicture) -> float:
@@ -92,10 +92,10 @@ class Dark(Measure):
 
 
 class Washed(Measure):
-    """The lightness of the darkest twentieth."""
+    """The 5 % quantile of the lightness."""
 
     name = "washed"
-    meaning = "how light even the darkest parts are, as in fog or after overexposure"
+    meaning = "lightness of the darkest parts, as in fog or after overexposure"
     usual, bad = 0.08, 0.55
 
     def measure(self, picture: DecodedPicture) -> float:

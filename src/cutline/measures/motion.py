@@ -16,13 +16,13 @@ _DIRECTIONS: Final = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 class Motion(Measure):
-    """The share of gradient, squared, that survives a mean over 9 pixels, where most does of four directions.
+    """The share of the squared gradient that survives a mean over 9 pixels; the largest of four directions.
 
-    What a camera shake has smeared already hardly changes when it is smeared once more.
+    A picture blurred by camera shake hardly changes when it is blurred again in the same direction.
     """
 
     name = "motion"
-    meaning = "share of detail that another smear of 9 pixels leaves; high after shake"
+    meaning = "share of detail that a further blur of 9 pixels keeps; high after camera shake"
     usual, bad = 0.3, 0.6
 
     def measure(self, picture: DecodedPicture) -> float | None:
@@ -54,7 +54,7 @@ def _gradient(luma: Floats, down: int, right: int) -> float:
 
 
 def _shifted(luma: Floats, down: int, right: int, step: int, length: int) -> Floats:
-    """The part of ``luma`` that is ``step`` of ``length`` pixels further in a direction."""
+    """``luma`` shifted by ``step`` of ``length`` pixels in a direction."""
     height, width = luma.shape
     rows, columns = height - (length - 1) * down, width - (length - 1) * abs(right)
     top, left = step * down, step * right if right >= 0 else length - 1 - step

@@ -1,4 +1,4 @@
-"""How likely a picture is not safe for work."""
+"""The probability that a picture is not safe for work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Nsfw(Measure):
     """
 
     name = "nsfw"
-    meaning = "probability that it is pornographic, by Yahoo's open_nsfw (extra nsfw)"
+    meaning = "probability of pornography, by Yahoo's open_nsfw (extra nsfw)"
     usual, bad = 0.02, 0.9
     is_slow = True
 

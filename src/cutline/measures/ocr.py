@@ -32,7 +32,7 @@ class TextReader:
         self._engine: Any = None
 
     def load(self) -> None:
-        """Load the models. The engine loads each on first use, so this reads a picture of one word."""
+        """Load the models. The engine loads each on first use, so this recognises a picture of one word."""
         if self._engine is None:
             page = Image.new("RGB", (320, 96), "white")
             ImageDraw.Draw(page).text((24, 16), "Words", "black", ImageFont.load_default(size=56))

@@ -1,4 +1,4 @@
-"""Sharpness: how hard the hardest edges are."""
+"""Sharpness of the sharpest edges."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FOCUS_SIDE: Final = 384
 class Sharpness(Measure):
     """The strongest Laplacian over the range, in cells with contrast: their 90 % quantile.
 
-    One sharp part suffices, so a blurred background does no harm.
+    One sharp part suffices, so a blurred background does not lower it.
     """
 
     name = "sharpness"
-    meaning = "how hard the hardest edges are; blurred and enlarged pictures are low"
+    meaning = "sharpness of the sharpest edges; low for blurred and enlarged pictures"
     high = 4.0
     usual, bad = 1.2, 0.4
 

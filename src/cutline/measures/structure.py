@@ -18,13 +18,13 @@ _EDGE: Final = 0.05  # minimum lightness step, 0..1, between neighbouring pixels
 class Structure:
     """Shares are of the picture's area, 0..1; positions run from 0 (top, left) to 1.
 
-    ``flat`` pixels hardly differ from their neighbours, ``even`` ones not at all. ``sharpness`` is about 1
-    for crisp detail and under 0.35 for few or soft edges; ``sharpest`` about 1 where the hardest edges
-    are hard; ``blurred`` the share of soft parts among those with contrast. ``upper_edges`` and
-    ``lower_edges`` compare the halves; ``sideways`` is the right half's lightness minus the left's.
-    ``horizon`` and ``upright_split`` are positions of one edge across the whole picture, or None.
-    ``ink`` is the share of marks darker than the ``paper`` around them, whose lightness it is; ``strokes``
-    tells how thin these are: one over their mean width.
+    ``flat`` pixels are similar to their neighbours, ``even`` ones equal. ``sharpness`` is about 1
+    for crisp detail and under 0.35 for few or soft edges; ``sharpest`` about 1 if the sharpest edges are
+    sharp; ``blurred`` the share of soft parts among those with contrast. ``upper_edges`` and ``lower_edges``
+    compare the halves; ``sideways`` is the right half's lightness minus the left's. ``horizon`` and
+    ``upright_split`` are positions of one edge across the whole picture, or None. ``ink`` is the share of
+    marks darker than the ``paper`` around them, whose lightness it is; ``strokes`` is the inverse of their
+    mean width.
     """
 
     edges: float
@@ -156,7 +156,7 @@ def _split(small: Floats, reach: int = 3) -> float | None:
 def _likeness(small: Floats, *, axis: int) -> float:
     """Correlation with the mirror image along ``axis``, -1..1; 0 where nothing differs.
 
-    The means across the axis are subtracted: a gradient is no likeness.
+    The means across the axis are subtracted, as a gradient is not a symmetry.
     """
     differences = small - small.mean(axis=axis, keepdims=True)
     if float(differences.std()) < 0.03:
@@ -198,7 +198,7 @@ def _ink(luma: Floats) -> dict[str, float]:
 
 
 def bright_points(luma: Floats) -> int:
-    """How many small bright spots stand out of dark surroundings, as lamps and stars do."""
+    """The number of small bright spots in dark surroundings, such as lamps and stars."""
     middle = luma[2:-2, 2:-2]
     if not middle.size:
         return 0

@@ -8,7 +8,7 @@ from cutline.measures.ocr import TextReader
 
 
 class Text(Measure):
-    """The area of the lines that RapidOCR reads with confidence; raises MissingExtra without ``ocr``."""
+    """The share of the area covered by text that RapidOCR recognises; raises MissingExtra without ``ocr``."""
 
     name = "text"
     meaning = "share of the area that is text, as in screenshots and scans (extra ocr)"

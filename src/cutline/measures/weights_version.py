@@ -1,4 +1,4 @@
-"""What tells weights from others of the same name."""
+"""A version of weights, to detect others under the same name."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PAPER_MODEL: Final = "openai/clip-vit-base-patch32"
 """The model of the paper, whose scores are published."""
 
+_OVERSAMPLING: Final = 8  # the paper scales whole pictures: from twice the size scores differ
 _WEIGHT: Final = 2.5
 _PREFIX: Final = "A photo depicts "
 _BATCH: Final = 32  # pictures in memory at a time
@@ -73,7 +74,9 @@ class ClipScore(CorpusMetric):
             if path is None:
                 continue
             try:
-                batch.append((caption, self._clip.decode(Picture(LocalFile(path)))))
+                batch.append(
+                    (caption, self._clip.decode(Picture(LocalFile(path)), oversampling=_OVERSAMPLING))
+                )
             except PictureError:
                 continue  # has no score, and is named
             if len(batch) == _BATCH:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.formatting import nearest
@@ -75,10 +76,22 @@ def parse_prompt_option(value: str) -> tuple[str | None, str]:
     return (match["name"], match["spec"]) if match else (None, value)
 
 
+_USUAL: Final = {
+    **dict.fromkeys(("long", "verbose", "dense", "full", "rich"), "detailed"),
+    **dict.fromkeys(("brief", "concise", "simple", "one-line"), "short"),
+    **dict.fromkeys(("default", "description"), "describe"),
+    **dict.fromkeys(("alt", "accessibility"), "alt-text"),
+    **dict.fromkeys(("booru", "danbooru", "keywords"), "tags"),
+    **dict.fromkeys(("json", "structured"), "fields"),
+}
+"""What people call prompts of the library, or others like them."""
+
+
 def _refuse_misspelt(text: str) -> None:
     if not re.fullmatch(r"[a-z]+(?:-[a-z]+)*", text):
         return
-    near = nearest(text, library_names(), cutoff=0.75)
+    usual = _USUAL.get(text)
+    near = [usual] if usual else nearest(text, library_names(), cutoff=0.75)
     if near:
         raise ConfigError(
             f"there is no prompt {text!r} in the library: did you mean {near[0]!r}?"

@@ -32,7 +32,7 @@ def loop(text: str) -> str:
 
 
 def drift(text: str) -> str:
-    """A phrase that ``text`` ends in, repeated with small changes, as of a number; else empty."""
+    """A phrase that ``text`` ends in, repeated with small changes, such as a number; else empty."""
     if len(text) < _DRIFT_FROM:
         return ""
     tail = text[-_DRIFT_TAIL:]

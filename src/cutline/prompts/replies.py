@@ -17,15 +17,15 @@ from cutline.prompts.refusals import refuse_refusal
 # Of ordinary captions none holds one of these: a search for each takes a tenth of one for the forms.
 _REASONING_SIGNS = ("<", "[", "◁", "analysis", "commentary", "final", "&lt;", "```", "hinking", "Here ", "**")
 _TURN_SIGNS = ("<", "[", "###", "USER", "ASSISTANT", "HUMAN", "User", "Human")
-_MARKED = re.compile(r"\s*(?:[<\[◁`~\\#|]|(?i:assistant|model)\b|GPT4 |final<|\*\*)")
+_MARKED = re.compile(r"\s*(?:[<\[【◁`~\\#|]|-{3}|={3}|(?i:assistant|model)\b|GPT4 |final<|\*\*)")
 _BOXED = re.compile(
     r"\s*(?:[^\n\\]{0,60}?(?i:answer|caption|description)(?: is)?:?\s*)?"
-    r"\$*\s*\\boxed\s*\{(?P<text>.*)\}\s*\$*\.?\s*\Z",
+    r"(?:\$*|\\[(\[])\s*\\boxed\s*\{(?P<text>.*)\}\s*(?:\$*|\\[)\]])\.?\s*\Z",
     re.DOTALL,
 )
 _BOLD = re.compile(r"\*\*(?P<text>[^*\n]{12,})\*\*\Z")
 _TEX_TEXT = re.compile(r"\s*\\text\s*\{(?P<text>.*)\}\s*\Z", re.DOTALL)
-_UNSEEN = dict.fromkeys(map(ord, "\x00\ufeff\u2060"))  # marks of byte order are no letters
+_UNSEEN = dict.fromkeys(map(ord, "\x00\ufeff\u2060"))  # marks of byte order are not letters
 _LAYERS = 4  # of marks, wrappers and openers, one within the other
 
 _NOUN = (
@@ -121,12 +121,11 @@ def without_reasoning(text: str) -> str:
         if end is None:
             if (answer := _answer(text[match.end() :])) is not None:
                 return answer
-            raise ReplyError(
-                "empty", "the reply is reasoning that never came to an answer; allow it more tokens"
-            )
+            raise ReplyError("empty", "the reply is reasoning without an answer; raise --max-tokens")
         start = end.end()
-    if start == 0:
-        for end in reply_forms.reasoning_alone().finditer(text):
+    first = start
+    for end in reply_forms.reasoning_alone().finditer(text, start):
+        if first == 0 or "/" in end[0]:  # nothing opened it, or more was opened and closed within it
             start = end.end()
     rest = text[start:]
     if start and not rest.strip():
@@ -154,7 +153,12 @@ def _unwrapped(text: str, *, words: bool) -> str:
         caption = reply_forms.box().sub("", caption) if "_of_box|>" in caption else caption
         answer = _answer(caption) if words else None
         caption = caption if answer is None else answer
-        forms = (reply_forms.named_wrapper(), _BOLD, *((_BOXED, _TEX_TEXT) if "\\" in caption else ()))
+        forms = (
+            reply_forms.named_wrapper(),
+            *reply_forms.bracketed(),
+            _BOLD,
+            *((_BOXED, _TEX_TEXT) if "\\" in caption else ()),
+        )
         for form in (reply_forms.fence(), *(forms if words else ())):
             if match := form.match(caption):
                 caption = match["text"]
@@ -166,7 +170,7 @@ def _unwrapped(text: str, *, words: bool) -> str:
 
 def _may_end_wrapped(text: str) -> bool:
     end = text[-1:]
-    return end in ">]}`~#$:*" or (end == "." and "\\" in text)  # of forms with a full stop only TeX's box
+    return end in ">]}`~#$:*-=" or (end == "." and "\\" in text)  # of forms with a full stop only TeX's box
 
 
 def _answer(text: str) -> str | None:

@@ -99,6 +99,26 @@ def named_wrapper() -> re.Pattern[str]:
 
 
 @functools.cache
+def bracketed() -> tuple[re.Pattern[str], ...]:
+    """The same names in square brackets, and between a begin and an end of that name."""
+    names = table()["wrapper"]
+    answer, name = (
+        any_of(each.replace("_", "[ _]") for each in some)
+        for some in (names["answer"], [*names["answer"], *names["whole"]])
+    )
+    inner = rf"(?P<text>(?:(?!\[/?(?:{name})\]).)*)"
+    forms = (
+        rf"\s*[\[【](?:{name})[\]】]:?{inner}(?:\[/(?:{name})\])?\s*\Z",
+        rf"(?:.*\[(?:{answer})\]:?)?{inner}\[/(?:{name})\]\s*\Z",
+        (
+            rf"\s*[\[<=-]+\s*(?:begin|start)[ _](?:of[ _])?(?:{name})[\]>\s=-]+(?P<text>.+?)"
+            rf"[\[<=\s-]+end[ _](?:of[ _])?(?:{name})[\]>\s=-]+\Z"
+        ),
+    )
+    return tuple(re.compile(form, re.DOTALL | re.IGNORECASE) for form in forms)
+
+
+@functools.cache
 def phrase_end() -> re.Pattern[str]:
     return re.compile(table()["marks"]["phrase_end"])
 

@@ -14,7 +14,7 @@ from cutline.records import JSON
 
 _CAPTION_FIELDS = ("caption", "long", "description", "short")
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
-_TRIES = 50  # places where an object may start; a reply full of braces is no JSON
+_TRIES = 50  # places where an object may start; a reply full of braces is not JSON
 
 
 def check_schema(schema: Any) -> None:
@@ -149,7 +149,7 @@ def _pattern(_: Any, pattern: str, instance: Any, __: JSON) -> Iterator[Any]:
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a schema with its value; a property that is named like a keyword is no entry."""
+    """Every key of a schema with its value; a property that is named like a keyword is not an entry."""
     if isinstance(value, list):
         for item in value:
             yield from _entries(item)
@@ -167,7 +167,7 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> JSON:
     for key, item in pairs:
         name, content = _valid(key), _valid(item)
         if name in value and value[name] != content:
-            raise ValueError(f"the field {name!r} is there twice, with different values")
+            raise ValueError(f"the field {name!r} occurs twice, with different values")
         value[name] = content
     return value
 

@@ -43,7 +43,7 @@ class PromptTemplate(BaseModel):
 
 
 def read_template(data: JSON, folder: Path) -> Prompt:
-    """The prompt in a parsed file that lies in ``folder``; reads the example's picture. ConfigError."""
+    """The prompt in a parsed file that is in ``folder``; reads the example's picture. ConfigError."""
     try:
         template = PromptTemplate.model_validate(data)
     except ValidationError as error:

@@ -53,7 +53,7 @@ def sample_variables(sample: Sample) -> dict[str, Any]:
     """The variables of ``sample``: key, path, file_name, stem, folder, text, and its metadata.
 
     A metadata column wins over a built-in of the same name. ``folder`` is the name of the folder
-    the picture lies in, without its parents.
+    the picture is in, without its parents.
     """
     shown = without_signatures(sample.path)  # the model is as foreign as any reader
     path = PurePath(shown.partition("?")[0] if is_url(shown) else shown)
@@ -95,7 +95,7 @@ def _unknown(name: str, values: Mapping[str, Any]) -> str:
     shown = ", ".join(known[:NAMED]) + (", …" if len(known) > NAMED else "")
     return (
         f"the prompt's variable {{{name}}} is unknown to this sample{meant or ':'} it has {shown}"
-        f" (braces that are meant as text are doubled: {{{{{name}}}}})"
+        f" (write literal braces twice: {{{{{name}}}}})"
     )
 
 
@@ -116,6 +116,6 @@ def _text_of(name: str, value: Any) -> str:
         raise SampleError(
             "prompt-variable",
             f"this sample has no value for the prompt's variable {{{name}}}"
-            f" (braces that are meant as text are doubled: {{{{{name}}}}})",
+            f" (write literal braces twice: {{{{{name}}}}})",
         )
     return text.encode(errors="replace").decode()  # lone surrogates could not be sent

@@ -17,16 +17,16 @@ from cutline.results import CaptionResult
 class Captioner:
     """Adds captions to the rows of a Ray Dataset: pass the class to ``Dataset.map_batches``.
 
-    ``model``, ``prompt``, ``api_key`` and ``options`` are those of ``cutline.load``; ``column`` names the
+    ``model``, ``prompt``, ``api_key`` and ``options`` are as for ``cutline.load``; ``column`` names the
     pictures: paths, URLs, bytes, or arrays of shape (height, width) or (height, width, 3) as
-    ``ray.data.read_images`` gives them. Each worker of the dataset loads the model once, and sends as many
-    requests at once as ``max_concurrent_requests`` allows: with several workers, that many each.
+    ``ray.data.read_images`` gives them. Each worker of the dataset loads the model once.
+    ``max_concurrent_requests`` is the limit of each worker.
 
-    A picture that gets no caption is a row like others, with the reason in ``kind``.
+    A picture without a caption keeps its row, with the reason in ``kind``.
 
     Raises:
         ConfigError: the model cannot be loaded, or there is no such column.
-        RunStopped: the model cannot be used any more, so no row would get a caption.
+        RunStopped: the model became unusable, so no row would get a caption.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Captioner:
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The batch with four more columns.
 
-        ``caption`` is empty where there is none, ``outcome`` is caption, failure or skip, ``kind``
-        that of the failure, and ``tokens`` what the caption cost.
+        ``caption`` is empty without one, ``outcome`` is caption, failure or skip, ``kind`` is the kind of
+        failure, and ``tokens`` is the number of tokens used.
         """
         if self._column not in batch:
             known = ", ".join(batch)
@@ -67,7 +67,7 @@ def _outcome(result: CaptionResult) -> str:
 
 
 def _pictures(values: Iterable[Any]) -> Iterable[Any]:
-    """What ``load`` takes: an array of pixels as a picture, everything else as it is."""
+    """A cell as ``load`` takes it: an array of pixels becomes a picture, other values stay unchanged."""
     for value in values:
         if isinstance(value, np.ndarray):
             from PIL import Image

@@ -26,16 +26,16 @@ _SETTINGS = 4  # the type of HTTP/2's first frame (RFC 9113, 3.4)
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
 _LOOKS = 3  # seconds after which a cluster counts as full
 LOOPBACK_ONLY = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-"""What has Ray on Linux use 127.0.0.1 alone, as it does elsewhere by default."""
+"""Makes Ray on Linux use 127.0.0.1 only, which is its default on other systems."""
 
 LOCAL = "local"
 
 
 def resolve(address: str | None) -> str:
-    """HOST:PORT of the cluster at ``address``, or at RAY_ADDRESS; without either, Ray starts here.
+    """HOST:PORT of the cluster at ``address``, or at RAY_ADDRESS; ``local`` without either.
 
     Raises:
-        ConfigError: ``auto``, and no cluster runs on this machine; or the address of another service of Ray.
+        ConfigError: ``auto`` while no cluster runs on this machine, or the address of another service of Ray.
     """
     option = "--address" if address else _ADDRESS
     address = address or os.environ.get(_ADDRESS) or LOCAL
@@ -69,9 +69,9 @@ def import_ray(address: str = LOCAL) -> ModuleType:
 def connect(address: str, input_path: str) -> str:
     """Connect to the cluster at a resolved address, or start Ray here; blocks.
 
-    Ray's dashboard shows the name of the input, instead of the whole command line with the keys in it.
+    Ray's dashboard shows the name of the input instead of the command line, which may contain keys.
 
-    Returns where it is, for messages; empty where the process is connected already, and stays so.
+    Returns the place of the cluster, for messages; empty if the process was already connected, and stays so.
 
     Raises:
         ConfigError: there is no cluster, or it runs another version of Ray or Python.
@@ -99,13 +99,13 @@ def connect(address: str, input_path: str) -> str:
 
 
 def disconnect() -> None:
-    """Leave the cluster; a Ray that was started here ends."""
+    """Disconnect; a Ray that was started here is stopped."""
     ray = import_ray()
     ray.shutdown()
 
 
 async def is_full(options: ClusterOptions) -> bool:
-    """Whether other jobs leave no room for a worker; what one has just left takes a moment to be free."""
+    """Whether other jobs use all resources; released ones take a moment to become free."""
     kind, need = (
         ("GPU", options.gpus_per_actor) if options.gpus_per_actor else ("CPU", options.cpus_per_actor)
     )
@@ -119,7 +119,7 @@ async def is_full(options: ClusterOptions) -> bool:
 
 
 def _running_here() -> str:
-    """The address of the cluster that was started on this machine last, as Ray itself records it."""
+    """The address of the cluster that was started last on this machine, from Ray's own record."""
     folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
     record = folder / "ray_current_cluster"
     try:
@@ -132,7 +132,7 @@ def _running_here() -> str:
 
 
 def _responds(address: str) -> bool:
-    """Whether something listens at HOST:PORT; Ray itself tries for a minute."""
+    """Whether something listens at HOST:PORT; Ray would try for a minute."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT):
@@ -142,7 +142,7 @@ def _responds(address: str) -> bool:
 
 
 def _speaks_grpc(address: str) -> bool:
-    """Whether what listens there greets as a server of HTTP/2; Ray waits for minutes where it does not."""
+    """Whether a server at HOST:PORT sends an HTTP/2 preface; without one, Ray would wait for minutes."""
     if os.environ.get("RAY_USE_TLS", "0") not in {"", "0"}:
         return True  # it greets only after TLS
     host, _, port = address.rpartition(":")
@@ -155,10 +155,13 @@ def _speaks_grpc(address: str) -> bool:
 
 
 def _refusal(address: str, error: Exception, *, responds: bool = False) -> str:
-    """What to do; ``responds`` tells that something listens at the address."""
+    """The problem and its cure; ``responds``: something listens at the address."""
     reason = one_line(error)
     if "ersion mismatch" in reason:
-        return f"the cluster at {address} runs other versions: {reason}"
+        return (
+            f"the cluster at {address} runs other versions; install the same Ray and Python on all machines: "
+            f"{reason}"
+        )
     if address == LOCAL:
         return f"Ray does not start on this machine: {reason}"
     if responds:
@@ -168,7 +171,10 @@ def _refusal(address: str, error: Exception, *, responds: bool = False) -> str:
             "not the dashboard's"
         )
     where = "no Ray cluster is found" if address == "auto" else f"no Ray cluster responds at {address}"
-    return f"{where}: start one (`ray start --head`), or run without --address for one on this machine"
+    return (
+        f"{where}: start one (`cutline ray up` to try it on this machine, else `ray start --head`), name a "
+        "running one (--address HOST:PORT), or run without --address for one on this machine"
+    )
 
 
 @contextlib.contextmanager

@@ -1,41 +1,38 @@
-"""The driver of a run on Ray: hands shards to workers, and keeps journal, order, output and budget.
+"""The driver of a run on Ray: gives shards to workers; has the journal, the order, the output and the budget.
 
-Workers run the same code as a run in one process, on one shard each; what they append and write comes here.
-See docs/design/ray.md.
+Workers run the same code as a local run, on one shard each, and send what they append and write to the
+driver. See docs/design/ray.md.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
-import logging
-import time
+import collections
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cutline.credentials import Secret
 from cutline.engine.executor import Executor, Terms
+from cutline.engine.journal import Journal
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan
 from cutline.engine.selection import SelectedSource
-from cutline.engine.shard_task import COMMIT_EVERY, GRACE, ShardHost, ShardResult
-from cutline.errors import BudgetSpent, EndpointUnusable, RunStopped, SinkError
-from cutline.formatting import plural, printable
+from cutline.engine.shard_task import ShardHost, ShardResult
+from cutline.engine.stage_runner import StageRunner
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.ray.cluster import connect, disconnect, handlers_kept, import_ray, is_full, resolve
-from cutline.ray.messages import Batch, Ended
-from cutline.ray.records import RunRecords, merged
-from cutline.ray.remote_worker import Worker, WorkerLost
+from cutline.ray.comparisons import Comparisons
+from cutline.ray.messages import Ended
+from cutline.ray.records import RunRecords
+from cutline.ray.shard_run import Run
 from cutline.ray.shards import Shard, Shards
 from cutline.ray.team import Team
-from cutline.records import Failure, LeftOver, Slowdown
+from cutline.records import LeftOver, Slowdown
+from cutline.sidecars import report
+from cutline.sources import left_over
+from cutline.sources.wrapper import unwrapped
 from cutline.worker_threads import in_thread
-
-_log = logging.getLogger(__name__)
-_IDLE = 0.05  # seconds between looks for work
 
 
 class RayEngine(Executor):
@@ -47,8 +44,9 @@ class RayEngine(Executor):
         self._job = job
         self._team = Team(job, key)
         self._has_connected = False
-        self._lines: dict[str, None] = {}
-        self._left_over: list[LeftOver] = []
+        self._comparisons = Comparisons(StageRunner())
+        self._noted: dict[int, tuple[Sequence[str], Sequence[LeftOver]]] = {}  # by the numbers of parts
+        self._is_split = True
 
     async def open(self, say: Callable[[str], None], terms: Terms) -> None:
         say("connecting to Ray")
@@ -58,32 +56,57 @@ class RayEngine(Executor):
         say(f"starting workers on {where or 'the Ray of this process'}")
         if await is_full(self._job.cluster):
             say("waiting for room on the cluster, which other jobs use")
+        self._comparisons = Comparisons(terms.stages)
+        await self._comparisons.open(say)
         await self._team.open(terms)
 
     async def run(self, plan: Plan, output: OrderedOutput, host: ShardHost) -> ShardResult:
         job, task = self._job, plan.task
         source = task.source
-        whole = source.source if isinstance(source, SelectedSource) else source
-        shards = await in_thread(
-            lambda: Shards.of(
-                whole,
-                per_task=job.cluster.samples_per_task,
-                workers=self._team.wanted,
-                limit=task.stop,
-                folder=output.folder,
-            )
+        shards = await in_thread(self._split, plan, output)
+        assert isinstance(host.journal, Journal), "the driver has the real one"
+        records = RunRecords(host.journal, output.sink, task.rules, source, self._comparisons)
+        run = Run(
+            job=job,
+            team=self._team,
+            shards=shards,
+            output=output,
+            host=host,
+            records=records,
+            note=self._note,
         )
-        run = _Run(self, job, shards, output, host, RunRecords(host.journal, output.sink, task.rules, source))
         try:
-            complete = await run.run(self._team)
+            complete = await run.run()
             return ShardResult(complete=complete, waiting=shards.waiting)
         finally:
             shards.close()
 
-    def note(self, ended: Ended) -> None:
-        """Keep what a worker noted while it read its part of the source."""
-        self._lines |= dict.fromkeys(ended.warnings)
-        self._left_over += ended.left_over
+    def _split(self, plan: Plan, output: OrderedOutput) -> Shards:
+        """The shards of what is left; blocks."""
+        task = plan.task
+        if next(plan.samples, None) is None:
+            return Shards(())
+        source = task.source.source if isinstance(task.source, SelectedSource) else task.source
+        has_notes = bool(source.warnings or source.left_over)  # of what is done
+        shards = Shards.of(
+            source,
+            per_task=self._job.cluster.samples_per_task,
+            workers=self._team.wanted,
+            limit=task.stop,
+            folder=output.folder,
+            start=task.start,
+        )
+        self._is_split = shards.first is None or unwrapped(shards.first.source) is not unwrapped(source)
+        if has_notes:
+            for number, part in enumerate(shards.before, -len(shards.before)):
+                collections.deque(part.samples(), maxlen=0)
+                self._noted[number] = tuple(part.warnings), tuple(part.left_over)
+        return shards
+
+    def _note(self, shard: Shard, ended: Ended) -> None:
+        """Keep what a worker noted while it read a part of the source."""
+        if ended.warnings or ended.left_over:
+            self._noted[shard.number] = ended.warnings, ended.left_over
 
     async def aclose(self) -> None:
         await self._team.aclose()
@@ -117,182 +140,20 @@ class RayEngine(Executor):
 
     @property
     def nodes(self) -> int:
-        return len({worker.environment.node for worker in self._team.workers})
+        return self._team.nodes
 
     def warnings(self, source: Source) -> Sequence[str]:
-        return (*source.warnings, *self._lines)
+        remarks = source.remarks if isinstance(source, SelectedSource) else ()
+        inner = source.source if isinstance(source, SelectedSource) else source
+        lines = itertools.chain.from_iterable(lines for lines, _ in self._notes(inner))
+        return (*report.merged(lines), *remarks)
 
     def left_over(self, source: Source) -> Sequence[LeftOver]:
-        return (*source.left_over, *merged(self._left_over))
+        return left_over.merged(itertools.chain.from_iterable(records for _, records in self._notes(source)))
 
-
-@dataclasses.dataclass(slots=True)
-class _Run:
-    """One run under way."""
-
-    engine: RayEngine
-    job: Job
-    shards: Shards
-    output: OrderedOutput
-    host: ShardHost
-    records: RunRecords
-    ready: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    thread: ThreadPoolExecutor = dataclasses.field(
-        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="cutline-sink")
-    )
-
-    async def run(self, team: Team) -> bool:
-        """True when every sample has its outcome in the output."""
-        serving = asyncio.create_task(team.serve(self._serve, self._needs_workers, self.host.stop))
-        writing = asyncio.create_task(self._write())
-        watching = asyncio.create_task(self._watch(team))
-        try:
-            done, _ = await asyncio.wait({serving, writing}, return_when=asyncio.FIRST_COMPLETED)
-            if writing not in done:
-                await serving
-                self.ready.set()
-            await writing
-        finally:
-            for task in (serving, writing, watching):
-                task.cancel()
-            await asyncio.gather(serving, writing, watching, return_exceptions=True)
-            self.thread.shutdown()
-        return self.shards.are_done
-
-    async def _watch(self, team: Team) -> None:
-        """Once the run is stopped, tell the workers, and give them the time that a run here has."""
-        await self.host.stop.wait()
-        reason = self.host.stop.reason
-        if not isinstance(reason, BudgetSpent):
-            self.host.slots.halt()
-        assert reason is not None
-        await team.stop(reason, GRACE)
-
-    def _needs_workers(self) -> bool:
-        return self.shards.are_left and not self.host.stop.requested
-
-    async def _serve(self, worker: Worker) -> None:
-        """Give a worker shards until none is left; raises what Ray raises when it dies."""
-        while not self.host.stop.requested and not self.shards.are_done:
-            shard = self.shards.next(self.engine.workers)
-            if shard is None:
-                if not self.shards.are_left and not self.records.is_busy:
-                    return
-                await asyncio.sleep(_IDLE)
-                continue
-            self.records.busy += 1
-            try:
-                await self._work(worker, shard)
-            except BaseException as error:
-                if not isinstance(error, WorkerLost):
-                    self._note_death(shard)
-                self.shards.give_back(shard)
-                raise
-            finally:
-                self.records.busy -= 1
-
-    async def _work(self, worker: Worker, shard: Shard) -> None:
-        granting = asyncio.create_task(self._grant(worker)) if self._has_budget else None
-        work = shard.work(has_history=self.records.has_history)
-        shard.begun = True
-        try:
-            async for batch in worker.run(work):
-                await self._take(worker, shard, batch)
-                if batch.ended is not None:
-                    self._end(worker, shard, batch.ended)
-        finally:
-            if granting is not None:
-                granting.cancel()
-                await asyncio.gather(granting, return_exceptions=True)
-            worker.return_grants(self.host.slots)
-        if not shard.is_done:
-            self.shards.give_back(shard)
-
-    async def _take(self, worker: Worker, shard: Shard, batch: Batch) -> None:
-        worker.status = batch.status
-        worker.take_back(batch.left, self.host.slots)
-        for event in batch.events:
-            answer = await self.records.take(event, shard, self.host.stats)
-            if answer is not None:
-                worker.answer(*answer)
-        failed = self.host.stats.many_failed(self.job.run.stop_after_failures)
-        if failed is not None:
-            self.host.stop.request(failed)
-        if shard is self.shards.first:
-            self.ready.set()
-
-    def _end(self, worker: Worker, shard: Shard, ended: Ended) -> None:
-        stats = self.host.stats
-        stats.changed += ended.changed
-        stats.unchecked += ended.unchecked
-        stats.add_replaced(*ended.first_replaced, count=ended.replaced)
-        self.engine.note(ended)
-        shard.is_done = ended.complete
-        stop = ended.error or ended.stop
-        if isinstance(stop, EndpointUnusable) and self.engine.nodes > 1:
-            where = f"on the node {worker.environment.host}: {stop}"
-            stop = EndpointUnusable(where, kind=stop.kind, status=stop.status)
-        if stop is not None:
-            self.host.stop.request(stop)
-        self.ready.set()
-
-    def _note_death(self, shard: Shard) -> None:
-        """A worker died over the shard: another goes on with it, without a picture that kills each.
-
-        Those that were under way when the second died are worked on one at a time: the next death tells
-        which of them it is.
-        """
-        shard.deaths += 1
-        suspects = shard.suspects & shard.under_way.keys() or frozenset(shard.under_way)
-        if shard.deaths > 1 and len(suspects) == 1:
-            (key,) = suspects
-            message = f"{plural(shard.deaths, 'worker')} died over this picture"
-            _log.warning("picture key=%s: %s", printable(key), message)
-            content_id = shard.under_way[key]
-            failure = Failure(key=key, kind="worker-died", message=message, attempts=1, content_id=content_id)
-            self.records.add_failure(failure, self.host)
-            shard.deaths, shard.suspects = 1, frozenset()
-        elif shard.deaths > 1:
-            shard.suspects = suspects
-        shard.under_way = {}
-
-    @property
-    def _has_budget(self) -> bool:
-        return self.job.run.budget_tokens is not None or self.job.run.max_cost is not None
-
-    async def _grant(self, worker: Worker) -> None:
-        """Let the worker begin pictures while the budget of the run lasts."""
-        try:
-            while True:
-                await worker.wait_for_demand()
-                await self.host.slots.take()
-                worker.grant()
-        except RunStopped as error:
-            self.host.stop.request(error)
-
-    async def _write(self) -> None:
-        """Write outcomes to the output in order, and make it durable about once a second."""
-        loop, last = asyncio.get_running_loop(), time.monotonic()
-        try:
-            while (shard := self.shards.first) is not None:
-                entries = shard.entries.take()
-                if entries:
-                    lost = await loop.run_in_executor(self.thread, self.output.write, entries)
-                    self.host.stats.add_unwritten(lost)
-                    shard.written += len(entries)
-                elif shard.is_done:
-                    self.shards.step()
-                elif self.host.stop.requested and not self.records.is_busy:
-                    break
-                else:
-                    self.ready.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_IDLE):
-                            await self.ready.wait()
-                if time.monotonic() - last >= COMMIT_EVERY:
-                    await loop.run_in_executor(self.thread, self.output.commit)
-                    last = time.monotonic()
-            await loop.run_in_executor(self.thread, self.output.commit)
-        except SinkError as error:
-            self.host.stop.request(error)
-            raise
+    def _notes(self, source: Source) -> Iterator[tuple[Sequence[str], Sequence[LeftOver]]]:
+        """What was noted of the source: of the whole, and of each part."""
+        if self._is_split:
+            yield source.warnings, source.left_over
+        for _, noted in sorted(self._noted.items()):
+            yield noted

@@ -1,6 +1,6 @@
-"""Whether a process of Ray on another machine still responds, found out within seconds.
+"""Detect within seconds whether a Ray process on another machine still responds.
 
-Ray itself notices a machine that is gone without a word after about a minute.
+Ray itself notices an unreachable machine after about a minute.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4" + b"\0" * 5
 
 
 async def responds(address: str) -> bool:
-    """Whether the gRPC server at HOST:PORT answers within ``PATIENCE`` seconds, whatever it says.
+    """Whether the gRPC server at HOST:PORT sends anything within ``PATIENCE`` seconds.
 
-    That it takes connections is not enough: a machine's kernel does for a process that is stopped.
+    Accepted connections prove nothing: the kernel accepts them also for a stopped process.
     """
     host, _, port = address.rpartition(":")
     writer: asyncio.StreamWriter | None = None
@@ -42,9 +42,9 @@ async def responds(address: str) -> bool:
 
 
 async def detached(call: Callable[[], _T]) -> _T:
-    """The result of a call of Ray in a thread that nobody waits for at the end.
+    """Await a blocking call of Ray in a daemon thread, which does not delay the exit of the process.
 
-    Calls that need the head of a cluster block for a minute where that is gone.
+    Calls that need the head node block for a minute when it is unreachable.
     """
     loop, future = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, for trying it out. It listens on 127.0.0.1 only."""
+"""A Ray cluster of several nodes on this machine, for tests and trials. It listens on 127.0.0.1 only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from cutline.errors import ConfigError
 from cutline.formatting import one_line
-from cutline.ray.cluster import import_ray
+from cutline.ray.cluster import handlers_kept, import_ray
 
 _DASHBOARD_PORT = 8265
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCluster:
-    """``address`` as HOST:PORT, ``dashboard`` as a URL, empty without one."""
+    """``address`` is HOST:PORT; ``dashboard`` is a URL, or empty."""
 
     address: str
     dashboard: str
@@ -26,15 +26,11 @@ class LocalCluster:
 
 @contextlib.contextmanager
 def local_cluster(*, nodes: int, cpus: float, port: int, dashboard: bool) -> Iterator[LocalCluster]:
-    """Nodes of so many ``cpus`` each, until the block ends.
+    """Run ``nodes`` nodes with ``cpus`` CPUs each until the block ends.
 
     Raises:
-        ConfigError: the port is taken, or Ray does not start.
+        ConfigError: Ray does not start.
     """
-    if nodes < 1:
-        raise ConfigError(f"--nodes must be 1 or more, not {nodes}")
-    if port and not _is_free(port):
-        raise ConfigError(f"port {port} is taken: choose another with --port, or 0 for any")
     import_ray()
     from ray.cluster_utils import Cluster
 
@@ -45,9 +41,10 @@ def local_cluster(*, nodes: int, cpus: float, port: int, dashboard: bool) -> Ite
     made = Cluster()
     try:
         try:
-            head = made.add_node(num_cpus=cpus, gcs_server_port=port or None, **web)
-            for _ in range(nodes - 1):
-                made.add_node(num_cpus=cpus)
+            with handlers_kept():
+                head = made.add_node(num_cpus=cpus, gcs_server_port=port or None, **web)
+                for _ in range(nodes - 1):
+                    made.add_node(num_cpus=cpus)
         except Exception as error:
             raise ConfigError(f"Ray does not start: {one_line(error)}") from error
         url = head.webui_url if dashboard else ""

@@ -1,15 +1,14 @@
-"""The journal, the output and the budget of a run as its workers see them: the driver has the real ones."""
+"""Proxies, in a worker, of the run's journal, output and budget, which the driver has."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import concurrent.futures
+import functools
 import itertools
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -20,65 +19,27 @@ from cutline.engine.repeats import RequestId, Shared, can_be_shared, is_shared, 
 from cutline.engine.shard_task import ShardOutput
 from cutline.errors import RunStopped
 from cutline.interfaces import Sink
-from cutline.ray.messages import Appended, AppendedContent, AppendedStep, Event, Known, Lookup, Written
+from cutline.ray.messages import (
+    NOTHING,
+    Appended,
+    AppendedContent,
+    AppendedStep,
+    Known,
+    Lookup,
+    SharedRequest,
+    Written,
+)
+from cutline.ray.outbox import Outbox
 from cutline.records import Outcome, Sample, Step
 from cutline.slots import Slots
 
 LOOKUP_SIZE = 256
 DRIVER_SILENCE = 8.0  # less than the time after which the driver replaces a silent worker
 _LOOK_EVERY = 0.2
-NOTHING = Known()
-
-
-class Outbox:
-    """Events for the driver, in order; any thread may add some."""
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        self._waiting: dict[int, concurrent.futures.Future[Mapping[str, Known]]] = {}
-        self._stopped = False
-
-    def add(self, event: Event) -> None:
-        with self._lock:
-            self._events.append(event)
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    def take(self) -> tuple[Event, ...]:
-        """All events since the last call."""
-        with self._lock:
-            events, self._events = tuple(self._events), []
-        return events
-
-    def question(self) -> tuple[int, concurrent.futures.Future[Mapping[str, Known]]]:
-        """A number for an event that the driver answers, and what its answer arrives in."""
-        with self._lock:
-            number, future = next(self._numbers), concurrent.futures.Future[Mapping[str, Known]]()
-            self._waiting[number] = future
-            if self._stopped:
-                future.set_exception(RunStopped("stopped"))
-        return number, future
-
-    def answer(self, number: int, known: Mapping[str, Known]) -> None:
-        future = self._waiting.pop(number, None)
-        if future is not None and not future.done():
-            future.set_result(known)
-
-    def stop(self) -> None:
-        """Have all who wait for an answer, now or later, stop instead."""
-        with self._lock:
-            self._stopped = True
-            waiting = list(self._waiting.values())
-        for future in waiting:
-            if not future.done():
-                future.set_exception(RunStopped("stopped"))
 
 
 class WorkerJournal(JournalStore):
-    """Sends what is appended to the driver; holds what that knows of the samples under way."""
+    """Sends appended records to the driver; caches what the driver knows about the samples in progress."""
 
     def __init__(self, outbox: Outbox, *, trusted: bool) -> None:
         self.trusted = trusted
@@ -92,15 +53,32 @@ class WorkerJournal(JournalStore):
     def has_history(self) -> bool:
         return bool(self._known)
 
-    def with_history(self, samples: Iterator[Sample]) -> Iterator[Sample]:
-        """The samples, each once the driver has said what it knows of it; blocks."""
+    def begin(self) -> None:
+        """Forget the requests of the last shard: the driver knows what came of them."""
+        self._requests.clear()
+        self._known.clear()
+
+    def with_history(
+        self, samples: Iterator[Sample], request: Callable[[Sample], RequestId | None]
+    ) -> Iterator[Sample]:
+        """The samples, each once it is known what the driver knows of it; blocks.
+
+        ``request`` is that of a sample which others may share.
+        """
         while chunk := tuple(itertools.islice(samples, LOOKUP_SIZE)):
-            number, answer = self._outbox.question()
-            self._outbox.add(Lookup(number=number, samples=chunk))
-            known = answer.result()
+            wanted = tuple(map(request, chunk))
+            look_up = functools.partial(Lookup, samples=chunk, requests=wanted)
+            known = self._outbox.question(lambda number: look_up(number=number)).result()  # noqa: B023 - called at once
             self._known |= known
             for sample in chunk:
-                yield known[sample.key].sample or sample
+                yield known.get(sample.key, NOTHING).sample or sample
+
+    async def renew(self, sample: Sample) -> None:
+        """Look up a sample once more, as its known outcome is about another picture."""
+        known = await self._outbox.ask(
+            lambda number: Lookup(number=number, samples=(sample,), requests=(None,), outdated=True)
+        )
+        self._known |= known
 
     def known(self, key: str) -> Known:
         return self._known.get(key, NOTHING)
@@ -114,8 +92,14 @@ class WorkerJournal(JournalStore):
     def earlier(self, key: str) -> Outcome | None:
         return self.known(key).earlier
 
-    def alike(self, wanted: RequestId) -> Shared | None:
-        return self._requests.get(wanted)
+    async def alike(self, key: str, wanted: RequestId) -> Shared | None:
+        found = self._requests.get(wanted)
+        if found is not None or not self.known(key).is_elsewhere:
+            return found
+        shared: Shared | None = await self._outbox.ask(
+            lambda number: SharedRequest(number=number, key=key, request=wanted)
+        )
+        return shared
 
     def append(self, outcome: Outcome) -> None:
         self._appended[outcome.key] = outcome
@@ -131,10 +115,10 @@ class WorkerJournal(JournalStore):
         self._outbox.add(AppendedStep(key=key, content_id=content_id, step=step))
 
     def sync(self) -> None:
-        """The driver's journal is made durable there."""
+        """Nothing to do: the driver makes its journal durable."""
 
     def forget(self, key: str) -> tuple[Outcome | None, bool]:
-        """Drop what is held of a sample that is written: what was appended, and whether it was known."""
+        """Drop the cached records of a sample whose outcome is written."""
         known = self._known.pop(key, NOTHING)
         return self._appended.pop(key, None), known.outcome is not None
 
@@ -149,7 +133,7 @@ class WorkerOutput(ShardOutput):
 
     @property
     def folder(self) -> Path:
-        """Of this machine, for the unnamed file of outcomes that wait for their turn."""
+        """A folder of this machine, for the unnamed file of outcomes that are not in order yet."""
         return Path(tempfile.gettempdir())
 
     @property
@@ -170,11 +154,11 @@ class WorkerOutput(ShardOutput):
         return ()
 
     def commit(self) -> None:
-        """The driver commits."""
+        """Nothing to do: the driver commits."""
 
 
 class WorkerSink(Sink):
-    """What the driver's output holds of the samples under way; nothing is written through it."""
+    """The contents of the driver's output for the samples in progress; read-only."""
 
     def __init__(self, journal: WorkerJournal, *, keeps_captions: bool) -> None:
         self.keeps_captions = keeps_captions
@@ -204,10 +188,10 @@ class WorkerSink(Sink):
 
 
 class WorkerSlots(Slots):
-    """Slots while the driver grants some; without a budget there is always one.
+    """Slots that the driver grants; without a budget there is always one.
 
-    None is given while the driver has not been heard of for ``DRIVER_SILENCE`` seconds: it may be gone, or
-    have given this worker up, and its part of the limit to another one.
+    None is given after ``DRIVER_SILENCE`` seconds without a message of the driver: it may have died, or have
+    replaced this worker and given its share of the limit to another one.
     """
 
     def __init__(self, *, has_budget: bool) -> None:
@@ -233,7 +217,7 @@ class WorkerSlots(Slots):
         return time.monotonic() - self._heard > DRIVER_SILENCE
 
     def greet(self) -> None:
-        """The driver is there."""
+        """Note a sign of life of the driver."""
         self._heard = time.monotonic()
 
     def check(self) -> None:
@@ -259,7 +243,7 @@ class WorkerSlots(Slots):
                 count -= 1
 
     def returned(self, *, unused: bool = False) -> int:
-        """The grants that were used since the last call; at the end also those that were not."""
+        """The number of grants used since the last call; at the end also of the unused ones."""
         left, self._left = self._left, 0
         if unused:
             left, self._granted = left + self._granted, 0

@@ -1,4 +1,4 @@
-"""A worker as the driver sees it."""
+"""A worker, from the driver's side."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import asyncio
 import contextlib
 import dataclasses
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from cutline.errors import CutlineError
+from cutline.errors import ConfigError, CutlineError
 from cutline.ray.liveness import responds
-from cutline.ray.messages import Batch, Environment, Known, ShardWork, Status
+from cutline.ray.messages import Batch, Environment, Event, ShardWork, Status
 from cutline.slots import Slots
 
 _T = TypeVar("_T")
-SILENCE = 5.0  # seconds without a word, of a worker that has one to say five times a second
+SILENCE = 5.0  # seconds without a message; a worker sends at least one in a second
+_CLOSE_PATIENCE = 15.0  # seconds; a plug-in has five, a server ten
 
 
 class WorkerLost(CutlineError):
-    """A worker's node is gone without a word, or it was removed."""
+    """A worker's node does not respond any more, or was removed."""
+
+
+class NodeUnfit(WorkerLost):
+    """A worker's node lacks what the job needs, and others may have; ``cause`` ends the run if none has."""
+
+    def __init__(self, message: str, cause: CutlineError | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause or ConfigError(message)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
 class Worker:
-    """An actor, and the driver's account of it. ``node_address`` is HOST:PORT of the Ray there."""
+    """An actor, and its state at the driver. ``node_address`` is HOST:PORT of its node's Ray process."""
 
     actor: Any
     environment: Environment
@@ -36,11 +45,11 @@ class Worker:
     is_gone: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
     async def run(self, work: ShardWork) -> AsyncIterator[Batch]:
-        """What happens while it works through a shard.
+        """Run a shard; yields the batches of its events.
 
         Raises:
             RayError: it died.
-            WorkerLost: it is silent, and so is its node; a worker that is only slow is waited for.
+            WorkerLost: neither the worker nor its node responds; a worker that is only slow is waited for.
         """
         references = self.actor.run.options(name=f"shard {work.number}").remote(work)
         while (batch := await self._patiently(_next(references))) is not None:
@@ -62,7 +71,7 @@ class Worker:
             await asyncio.gather(working, gone, return_exceptions=True)
 
     async def set_share(self, requests: int) -> bool:
-        """Have it send at most so many requests at once; returns when it does, False where it is dead."""
+        """Set its limit of concurrent requests; returns once it holds, False if the worker is dead."""
         import ray.exceptions
 
         try:
@@ -71,24 +80,38 @@ class Worker:
             return False
         return True
 
-    def answer(self, number: int, known: Mapping[str, Known]) -> None:
-        self.actor.answer.remote(number, known)
+    def answer(self, number: int, answer: object) -> None:
+        self.actor.answer.remote(number, answer)
 
     def greet(self) -> None:
-        """Let it know that the driver is there; without that it begins nothing more."""
+        """Send a sign of life, without which the worker begins no more pictures."""
         self.actor.greet.remote()
 
     def stop(self, reason: CutlineError) -> None:
-        """Have it end its shard early."""
+        """Stop its shard early."""
         self.actor.stop.remote(reason)
 
+    async def close(self) -> tuple[Event, ...]:
+        """Close its model, unless that takes too long, and kill its process; returns its last events."""
+        import ray.exceptions
+
+        try:
+            async with asyncio.timeout(_CLOSE_PATIENCE):
+                events: tuple[Event, ...] = await self._patiently(_result(self.actor.aclose.remote()))
+        except (ray.exceptions.RayError, WorkerLost, TimeoutError):
+            return ()
+        else:
+            return events
+        finally:
+            self.kill()
+
     def kill(self) -> None:
-        """End its process, also where it does not respond."""
+        """Kill its process, even if it does not respond."""
         self.is_gone.set()
         kill(self.actor)
 
     async def wait_for_demand(self) -> None:
-        """Wait until it has fewer grants than it can use."""
+        """Wait until it can use more grants."""
         while self.granted > max(1, self.status.slots):
             self.demand.clear()
             await self.demand.wait()
@@ -105,7 +128,7 @@ class Worker:
             self.demand.set()
 
     def return_grants(self, slots: Slots) -> None:
-        """All of them, as it has no shard any more."""
+        """Take back all grants, as it has no shard."""
         self.take_back(self.granted, slots)
 
 
@@ -114,7 +137,7 @@ async def _result(reference: Any) -> Any:
 
 
 async def _next(references: Any) -> Batch | None:
-    """The next batch of a worker; None after the last."""
+    """The next batch of a worker's events; None after the last."""
     try:
         reference = await anext(references)
     except StopAsyncIteration:
@@ -124,7 +147,7 @@ async def _next(references: Any) -> Batch | None:
 
 
 def kill(actor: Any) -> None:
-    """End the process of an actor soon; without a head of the cluster that blocks for a minute."""
+    """Kill an actor without waiting, as this blocks for a minute if the head node is unreachable."""
     threading.Thread(target=_kill, args=(actor,), daemon=True, name="cutline-ray").start()
 
 

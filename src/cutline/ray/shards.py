@@ -1,4 +1,4 @@
-"""The shards of a run at the driver: which are left, what came of each, and what is written next."""
+"""The shards of a run at the driver: which are left, the state of each, and which is written next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.engine.reorder import Entry, Reorder
+from cutline.engine.repeats import RequestId
 from cutline.interfaces import Source
 from cutline.ray.messages import ShardWork
 
@@ -22,9 +23,11 @@ _AHEAD = 4  # shards of each worker that may be done before the one that is writ
 class Shard:
     """One part of the source.
 
-    ``received`` outcomes came, of which ``written`` are in the output; ``begun`` means that a worker has had
-    it. ``deaths`` counts the workers that died over it, ``under_way`` has the keys that the last of them had
-    announced, with their content ids.
+    ``received`` outcomes came, of which ``written`` are in the output; both count those before the mark that
+    an earlier run left. ``begun`` means that a worker has had it. ``deaths`` counts the workers that died
+    over it, ``under_way`` has the keys that the last of them had announced, with their content ids.
+    ``claims``: the requests that it makes for all, by sample; ``compared``: captions without an outcome yet
+    that checks remember, with the ids of their pictures.
     """
 
     number: int
@@ -38,8 +41,10 @@ class Shard:
     deaths: int = 0
     under_way: dict[str, str] = dataclasses.field(default_factory=dict)
     suspects: frozenset[str] = frozenset()
+    claims: dict[str, RequestId] = dataclasses.field(default_factory=dict)
+    compared: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
-    def work(self, *, has_history: bool) -> ShardWork:
+    def work(self, *, has_history: bool, flush_every: float) -> ShardWork:
         """What a worker is to do for it now."""
         return ShardWork(
             number=self.number,
@@ -49,7 +54,15 @@ class Shard:
             has_history=has_history or self.begun,
             is_watched=self.deaths > 0,
             suspects=self.suspects,
+            flush_every=flush_every,
         )
+
+    def end(self, key: str) -> None:
+        """A sample has its outcome."""
+        self.under_way.pop(key, None)
+        if key in self.suspects:
+            self.suspects -= {key}
+        self.compared.pop(key, None)
 
     def put(self, entry: Entry) -> None:
         self.entries.put(self.received, entry)
@@ -57,40 +70,62 @@ class Shard:
 
 
 class Shards:
-    """Hands shards out in order, not far ahead of what is written."""
+    """Gives out shards in order, not far ahead of the written ones."""
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
+    def __init__(self, shards: Sequence[Shard], before: Sequence[Source] = ()) -> None:
+        """``before``: parts of the source that are done."""
         self._shards = shards
+        self.before = before
         self._left = collections.deque(shards)
         self.current = 0
 
     @classmethod
     def of(
-        cls, source: Source, *, per_task: int | None, workers: int, limit: int | None, folder: Path
+        cls,
+        source: Source,
+        *,
+        per_task: int | None,
+        workers: int,
+        limit: int | None,
+        folder: Path,
+        start: int = 0,
     ) -> Shards:
-        """Split a source; blocks."""
+        """Split a source from its sample ``start`` on; blocks."""
         parts = _parts(source, per_task, workers)
-        shards = []
-        for number, part in enumerate(parts):
-            stop = None
-            if limit is not None:
-                if limit <= 0:
-                    break
-                size = part.count() if len(parts) > 1 else limit
-                if size is None:
-                    size = sum(1 for _ in part.samples())
-                stop, limit = min(size, limit), limit - size
-            shards.append(Shard(number=number, source=part, stop=stop, entries=Reorder(folder)))
-        return cls(shards)
+        shards: list[Shard] = []
+        before: list[Source] = []
+        begin = 0  # of the part in the source, as far as that matters
+        for part in parts:
+            if limit is not None and begin >= limit:
+                break
+            first, stop = max(0, start - begin), None
+            if first or limit is not None:
+                size = _size(part) if len(parts) > 1 or limit is None else limit
+                stop = size if limit is None else min(size, limit - begin)
+                begin += size
+                if first >= stop:
+                    before.append(part)
+                    continue
+            shards.append(
+                Shard(
+                    number=len(shards),
+                    source=part,
+                    stop=stop,
+                    entries=Reorder(folder, first=first),
+                    received=first,
+                    written=first,
+                )
+            )
+        return cls(shards, before)
 
     def next(self, workers: int) -> Shard | None:
-        """The next one to work on; None where none is left, or it is too far ahead."""
+        """The next shard to process; None if none is left, or it is too far ahead."""
         if self._left and self._left[0].number <= self.current + _AHEAD * max(1, workers):
             return self._left.popleft()
         return None
 
     def give_back(self, shard: Shard) -> None:
-        """Hand it out again, before the others."""
+        """Give it out again, before the others."""
         later = [*self._left, shard]
         self._left = collections.deque(sorted(later, key=lambda one: one.number))
 
@@ -100,11 +135,11 @@ class Shards:
 
     @property
     def first(self) -> Shard | None:
-        """The one that is written now; None after the last."""
+        """The shard that is being written; None after the last."""
         return self._shards[self.current] if self.current < len(self._shards) else None
 
     def step(self) -> None:
-        """Go on to the next one, as the first is written."""
+        """Remove the first shard, which is written."""
         self._shards[self.current].entries.close()
         self.current += 1
 
@@ -122,8 +157,14 @@ class Shards:
             shard.entries.close()
 
 
+def _size(part: Source) -> int:
+    """The number of samples of a source; reads it where it does not know."""
+    size = part.count()
+    return sum(1 for _ in part.samples()) if size is None else size
+
+
 def _parts(source: Source, per_task: int | None, workers: int) -> list[Source]:
-    """Large parts, as no worker is busy at the end of one, and small ones last, so that all end together."""
+    """Sizes of parts: large ones first, as each costs idle time, then small ones, to end together."""
     total = source.count()
     if total is None:
         return list(source.shards(_MOST_SHARDS))

@@ -1,4 +1,4 @@
-"""The parts of one limit of requests at once that the workers of a run have."""
+"""Shares of one limit of concurrent requests, one for each worker of a run."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class Holder(Protocol):
-    """A worker with a part of the limit."""
+    """A worker with a share of the limit."""
 
     share: int
 
     async def set_share(self, requests: int) -> bool:
-        """Returns once it has no more requests under way than that; False where it is dead."""
+        """Returns once it has no more requests in progress than that; False if it is dead."""
 
 
 class Shares:
-    """Divides ``limit`` among holders; what all have together is never more."""
+    """Divides ``limit`` among holders; the sum of the shares never exceeds it."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -27,7 +27,7 @@ class Shares:
         self._freed = asyncio.Event()
 
     async def join(self, holder: Holder) -> None:
-        """Give a new holder its part, as far as that is free; waits until some is."""
+        """Give a new holder its share, or as much of it as is free; waits until some is."""
         holder.share = 0
         self._holders.append(holder)
         while True:
@@ -39,7 +39,7 @@ class Shares:
             await self._freed.wait()
 
     async def leave(self, holder: Holder, *, after: float = 0.0) -> None:
-        """Take a holder's part back, ``after`` so many seconds in which nobody has it."""
+        """Take a holder's share back, ``after`` a number of seconds in which nobody has it."""
         if holder in self._holders:
             self._holders.remove(holder)
             share = holder.share  # lowering it may be under way
@@ -49,7 +49,7 @@ class Shares:
             self._freed.set()
 
     async def divide(self, expected: int) -> None:
-        """Divide the limit among so many holders, of which some may not have joined yet."""
+        """Divide the limit among ``expected`` holders, some of which may not have joined yet."""
         async with self._turn:
             self._expected = expected
             above = [one for one in self._holders if one.share > self._part(one)]

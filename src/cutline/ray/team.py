@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -18,10 +19,11 @@ from cutline.errors import ConfigError, CutlineError, RunStopped
 from cutline.formatting import plural
 from cutline.job import Job
 from cutline.ray.liveness import PATIENCE, responds
-from cutline.ray.messages import Status
+from cutline.ray.messages import Logged, Status
 from cutline.ray.placement import Placement, cause_of, need_of
-from cutline.ray.remote_worker import Worker, WorkerLost
+from cutline.ray.remote_worker import NodeUnfit, Worker, WorkerLost
 from cutline.ray.shares import Shares
+from cutline.ray.worker_log import log
 
 _log = logging.getLogger(__name__)
 _SETTLE = 2.0  # seconds until an endpoint has noticed that the requests of a dead worker are gone
@@ -29,6 +31,7 @@ _LOOK_EVERY = 2.0  # seconds between looks for new nodes
 _HEAD_PATIENCE = 15.0  # of the 60 seconds after which Ray ends this process
 _START_PATIENCE = 30.0  # in which the others leave a starting worker's part of the limit to it
 _MAX_FAILED_STARTS = 3
+_NODE_PATIENCE = 60.0  # in which the connection of a node may come back
 
 
 class Team:
@@ -46,8 +49,10 @@ class Team:
         self.is_headless = False
         self.wanted = 1
         self.workers: list[Worker] = []
+        self.unfit: list[NodeUnfit] = []
         self._gone: list[Status] = []
         self._first: list[Worker] = []
+        self._worked: list[Worker] = []
         self._failed_starts = 0
         self._places: dict[asyncio.Task[None], int] = {}
         self._starting: dict[int, float] = {}  # the numbers of places without a worker, and since when
@@ -59,14 +64,22 @@ class Team:
 
     @property
     def all_statuses(self) -> list[Status]:
-        """With the last ones of workers that are gone."""
+        """Including the last figures of workers that died."""
         return [*self._gone, *self.statuses]
 
+    @property
+    def nodes(self) -> int:
+        return len({worker.environment.node for worker in self.workers})
+
+    def has_others(self, worker: Worker) -> bool:
+        """Whether workers on other nodes work too."""
+        return any(one.environment.node != worker.environment.node for one in self.workers)
+
     async def open(self, terms: Terms) -> None:
-        """Start the first worker, so that what is wrong with all is known.
+        """Start the first worker, to find errors that all workers would have.
 
         Raises:
-            ConfigError: it cannot work, or the cluster has no room for one.
+            ConfigError: it cannot work, or no node has the resources for one.
         """
         import ray.exceptions
 
@@ -90,11 +103,13 @@ class Team:
         await self._shares.divide(self.wanted)
         try:
             self._first.append(await self._placement.start())
+        except NodeUnfit as error:
+            raise error.cause from None
         except ray.exceptions.RayError as error:
             raise ConfigError(f"a worker cannot start on the cluster: {cause_of(error)}") from None
 
     async def _look(self) -> int | None:
-        """Set how many workers are wanted; returns for how many there is room."""
+        """Set the number of workers; returns how many the cluster has resources for."""
         assert self._placement is not None, "open comes first"
         room = await self._placement.room()
         most = [self._job.cluster.actors, room, self._limit]
@@ -104,13 +119,10 @@ class Team:
     async def serve(
         self, work: Callable[[Worker], Awaitable[None]], is_needed: Callable[[], bool], stop: Stop
     ) -> None:
-        """Have as many workers as there is room for do ``work``, each until it returns.
+        """Run ``work`` in as many workers as there are resources for, each until it returns.
 
         A worker that dies is replaced while some are needed; nodes that join get some. Without the head of
-        the cluster the run is stopped.
-
-        Raises:
-            ConfigError: none can be started.
+        the cluster, or where no worker can be started, the run is stopped.
         """
         numbers = itertools.count()
         watching = asyncio.create_task(self._watch(stop))
@@ -125,7 +137,9 @@ class Team:
                 )
                 for task in done:
                     self._starting.pop(self._places.pop(task, -1), None)
-                    if not task.cancelled():
+                    if not task.cancelled() and isinstance(error := task.exception(), ConfigError):
+                        stop.request(RunStopped(str(error)))  # what is done is kept, unlike for a refusal
+                    elif not task.cancelled():
                         task.result()
         finally:
             tasks = [watching, *self._places]
@@ -134,7 +148,7 @@ class Team:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self, stop: Stop) -> None:
-        """Follow what room the cluster has, and stop the run when its head is gone."""
+        """Watch the resources of the cluster, and stop the run when its head does not respond."""
         heard = time.monotonic()
         dividing: asyncio.Task[None] | None = None
         try:
@@ -164,18 +178,24 @@ class Team:
         return sum(begun > last for begun in self._starting.values())
 
     def _cancel_surplus(self) -> None:
-        """Wait no more for workers for which there is no room, as their nodes are gone."""
+        """Stop waiting for workers whose nodes were removed."""
         surplus = max(0, len(self._places) - max(1, self.wanted))
         for place in [one for one, number in self._places.items() if number in self._starting][:surplus]:
             place.cancel()
 
     async def _place(self, number: int, work: Callable[[Worker], Awaitable[None]]) -> None:
-        """Start a worker, and have it work until nothing is left or it dies."""
+        """Start a worker and run it until no work is left or it dies."""
         import ray.exceptions
 
         assert self._placement is not None
         try:
             worker = self._first.pop() if self._first else await self._placement.start()
+        except NodeUnfit as error:
+            self._starting.pop(number, None)
+            if not self.workers:
+                raise error.cause from None
+            await self._do_without(error)
+            return
         except ray.exceptions.RayError as error:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_FAILED_STARTS and not self.workers:
@@ -184,17 +204,42 @@ class Team:
             return
         self._failed_starts = 0
         self._starting.pop(number, None)
+        await self._work(worker, work)
+
+    async def _work(self, worker: Worker, work: Callable[[Worker], Awaitable[None]]) -> None:
+        """Have a worker work until nothing is left, it dies, or its node turns out to be unfit."""
+        import ray.exceptions
+
         self.workers.append(worker)
+        self._worked.append(worker)
         after = 0.0
+        unfit: NodeUnfit | None = None
         try:
             await self._shares.join(worker)
             await work(worker)
+        except NodeUnfit as error:
+            unfit = error
+            worker.stop(error)
         except (ray.exceptions.RayError, WorkerLost) as error:
             after = _SETTLE
+            worker.kill()
             where = worker.environment
             _log.warning("worker died host=%s pid=%d: %s", where.host, where.pid, cause_of(error))
         finally:
             self._remove(worker, after)
+        if unfit is not None:  # its process holds the place on that node meanwhile
+            try:
+                await self._do_without(unfit, _NODE_PATIENCE)
+            finally:
+                worker.kill()
+
+    async def _do_without(self, error: NodeUnfit, seconds: float = math.inf) -> None:
+        """Leave a node out while others work, for at most this many seconds."""
+        _log.warning("%s; the other nodes continue without it", error)
+        self.unfit.append(error)
+        end = time.monotonic() + seconds
+        while self.workers and time.monotonic() < end:  # noqa: ASYNC110 - see ``_LOOK_EVERY``
+            await asyncio.sleep(_LOOK_EVERY)
 
     def _remove(self, worker: Worker, after: float = 0.0) -> None:
         self.workers.remove(worker)
@@ -202,10 +247,9 @@ class Team:
         leaving = asyncio.create_task(self._shares.leave(worker, after=after))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
-        worker.kill()
 
     async def stop(self, reason: CutlineError, grace: float) -> None:
-        """Have all end their shards early; those that have not after ``grace`` seconds are killed."""
+        """Stop the shards of all workers early; kill those that have not stopped after ``grace`` seconds."""
         for worker in list(self.workers):
             worker.stop(reason)
         await asyncio.sleep(grace + _SETTLE)
@@ -213,8 +257,11 @@ class Team:
             worker.kill()
 
     async def aclose(self) -> None:
-        for worker in [*self._first, *self.workers]:
-            worker.kill()
+        """Close the workers' models; kills the workers."""
+        closing = (worker.close() for worker in [*self._first, *self._worked])
+        for event in itertools.chain.from_iterable(await asyncio.gather(*closing)):
+            if isinstance(event, Logged):
+                log(event)
         for leaving in list(self._leaving):
             leaving.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
@@ -222,6 +269,6 @@ class Team:
 
 def _head_lost(address: str) -> str:
     return (
-        f"the head of the Ray cluster, {address}, does not respond any more; the same command goes on: with "
+        f"the head of the Ray cluster, {address}, does not respond; the same command continues: with "
         "--address of another cluster, or on this machine, without --engine and its options"
     )

@@ -1,14 +1,14 @@
-"""A worker: the actor that brings shards to their outcomes, with the same code as a run in one process."""
+"""The worker: an actor that processes shards with the code of a local run."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import platform
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 from cutline.captioners.pool import CaptionerPool
 from cutline.credentials import Secret
@@ -16,36 +16,39 @@ from cutline.engine import assembly
 from cutline.engine.cancellation import Stop
 from cutline.engine.check_retries import retries_of
 from cutline.engine.pipeline_observer import PipelineObserver
-from cutline.engine.repeats import Shared
+from cutline.engine.repeats import RequestId, Shared, request_id
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.shard import run_shard
 from cutline.engine.shard_task import ShardHost, ShardResult, ShardTask
+from cutline.engine.stage_runner import StageRunner
 from cutline.engine.stats import RunStats
 from cutline.errors import ConfigError, CutlineError
-from cutline.files import content_digest
 from cutline.formatting import one_line
 from cutline.imaging import Picture
+from cutline.ray.comparisons import RemoteCheck
 from cutline.ray.messages import (
     Announcement,
     Batch,
     Ended,
     Environment,
-    Known,
+    Event,
     Setup,
     ShardWork,
     Status,
 )
-from cutline.ray.proxies import Outbox, WorkerJournal, WorkerOutput, WorkerSink, WorkerSlots
+from cutline.ray.node_check import problem_here
+from cutline.ray.outbox import Outbox
+from cutline.ray.proxies import WorkerJournal, WorkerOutput, WorkerSink, WorkerSlots
+from cutline.ray.worker_log import send_log
 from cutline.records import Outcome, Sample, Step
 from cutline.version import __version__
 
-FLUSH_EVERY = 0.2  # seconds in which an outcome has left the worker; a killed one loses what has not
 _LARGE_BATCH = 256  # events that do not wait so long
 _LOOK_EVERY = 0.01
 
 
 class ShardWorker:
-    """Runs one shard at a time for a driver; see ``cutline.ray.messages`` for what both send."""
+    """Runs one shard at a time for a driver. ``cutline.ray.messages`` defines their messages."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -57,34 +60,31 @@ class ShardWorker:
         self._key = Secret(setup.key) if setup.key else None
         for name, value in setup.key_variables.items():
             os.environ.setdefault(name, value)
+        send_log(self._outbox, setup.log_level)
 
     async def environment(self) -> Environment:
-        """Where this is; ``problem`` names what is missing here, as one line."""
+        """The node and versions of this worker; ``problem`` names what is missing here, in one line."""
         import ray
 
-        context, problem = ray.get_runtime_context(), ""
-        try:
-            os.chdir(self._setup.folder)
-        except OSError:
-            problem = f"the folder {self._setup.folder} is not there; start from one that all nodes share"
-        for path, digest in self._setup.files.items():
-            if not problem and _digest(path) != digest:
-                problem = f"{path} is missing or another file; put it where all nodes share it"
+        context, setup = ray.get_runtime_context(), self._setup
         return Environment(
             node=context.get_node_id(),
             host=platform.node(),
             pid=os.getpid(),
             cutline=__version__,
             python=platform.python_version(),
-            problem=problem,
+            problem=problem_here(setup.folder, setup.files, setup.inputs),
         )
 
     async def open(self) -> CutlineError | None:
-        """Load the model and what stages need; returns what makes that impossible."""
+        """Load the model and what stages need; returns the error that prevents it."""
         setup = self._setup
         try:
+            assembly.prepare(setup.job)
             chain = assembly.chain_of(setup.job, self._key, pool=self._pool)
             stages = assembly.stages_of(setup.job)
+            checks = [RemoteCheck(one, self._outbox) if one.remembers else one for one in stages.checks]
+            stages = StageRunner(stages.filters, checks)
             await chain.open(lambda _: None)
             await stages.open(lambda _: None)
         except CutlineError as error:
@@ -102,10 +102,12 @@ class ShardWorker:
             sink=sink if setup.keeps_captions else None,
         )
         self._pipeline.outbox = self._outbox
+        if setup.keeps_captions:
+            self._pipeline.outputs = self._journal
         return None
 
     async def run(self, work: ShardWork) -> AsyncIterator[Batch]:
-        """Work through a shard; yields what happened, about each ``FLUSH_EVERY`` seconds."""
+        """Work through a shard; yields what happened, about each ``flush_every`` seconds."""
         assert self._pipeline is not None, "open comes first"
         self._pipeline.is_watched, self._pipeline.suspects = work.is_watched, work.suspects
         self._stop = Stop()
@@ -115,24 +117,37 @@ class ShardWorker:
         last = time.monotonic()
         while not working.done():
             await asyncio.wait({working}, timeout=_LOOK_EVERY)
-            urgent = work.is_watched or work.has_history or len(self._outbox) >= _LARGE_BATCH
-            if (urgent and len(self._outbox)) or time.monotonic() - last >= FLUSH_EVERY:
+            urgent = self._outbox.is_urgent or len(self._outbox) >= _LARGE_BATCH
+            if (
+                urgent
+                or (work.is_watched and len(self._outbox))
+                or time.monotonic() - last >= work.flush_every
+            ):
                 last = time.monotonic()
                 yield self._batch()
         yield self._batch(self._ended(working, work, stats))
 
     async def _run_shard(self, work: ShardWork, stats: RunStats) -> ShardResult:
         setup = self._setup
+        assert self._pipeline is not None, "open comes first"
         task = ShardTask(
             job=setup.job, source=work.source, rules=setup.rules, start=work.start, stop=work.stop
         )
         samples: Iterator[Sample] = task.samples()
-        if work.has_history or setup.keeps_captions:
-            samples = self._journal.with_history(samples)
+        self._journal.begin()
+        shares = work.source.has_repeats and self._pipeline.can_share
+        if work.has_history or setup.keeps_captions or shares:
+            samples = self._journal.with_history(samples, self._request if shares else _no_request)
         host = ShardHost(journal=self._journal, slots=self._slots, stats=stats, stop=self._stop)
         output = WorkerOutput(self._outbox, self._journal, needs_picture=setup.needs_picture)
-        assert self._pipeline is not None
         return await run_shard(task, self._pipeline, output, host, samples)
+
+    def _request(self, sample: Sample) -> RequestId | None:
+        """The request of a sample, which others may share."""
+        if sample.location is None:
+            return None
+        assert self._pipeline is not None
+        return request_id(sample.key, self._pipeline.contents.content(sample).id())
 
     def _ended(self, working: asyncio.Task[ShardResult], work: ShardWork, stats: RunStats) -> Ended:
         error: CutlineError | None = None
@@ -173,41 +188,46 @@ class ShardWorker:
             ended=ended,
         )
 
-    async def answer(self, number: int, known: Mapping[str, Known]) -> None:
-        """What the driver knows of the samples of a ``Lookup``, or its leave for an ``Announcement``."""
-        self._outbox.answer(number, known)
+    async def answer(self, number: int, answer: object) -> None:
+        """The answer to a question."""
+        self._outbox.answer(number, answer)
 
     async def grant(self, count: int) -> None:
-        """So many more pictures may be begun within the budget."""
+        """Allow more pictures to be begun within the budget."""
         self._slots.grant(count)
 
     async def greet(self) -> None:
-        """The driver is there."""
+        """Note a sign of life of the driver."""
         self._slots.greet()
 
     async def share(self, requests: int) -> None:
-        """Send at most so many requests at once from now on; returns when there are no more under way."""
+        """Set the limit of concurrent requests; returns once no more are in progress."""
         self._pool.limit_to(requests)
         while self._pool.in_flight > requests:  # noqa: ASYNC110 - of which no captioner says when they end
             await asyncio.sleep(_LOOK_EVERY)
 
     async def stop(self, reason: CutlineError) -> None:
-        """End the shard under way early, as a run in one process would."""
+        """Stop the current shard early, as a local run is stopped."""
         self._stop.request(reason)
         self._outbox.stop()
 
-    async def aclose(self) -> None:
-        """Free the model."""
+    async def aclose(self) -> tuple[Event, ...]:
+        """Close the model; returns the events since the last batch."""
         if self._pipeline is not None:
             await self._pipeline.aclose()
             await self._pipeline.chain.aclose()
             await self._pipeline.stages.aclose()
+        return self._outbox.take()
 
 
 class _WorkerPipeline(SamplePipeline):
-    """Announces samples of a shard over which workers died, and works on the suspected ones one at a time."""
+    """Announces samples of a shard that killed workers; one at a time while some of them are suspected.
+
+    ``outputs`` knows what the output has for samples, where it may have captions already.
+    """
 
     outbox: Outbox
+    outputs: WorkerJournal | None = None
     is_watched = False
     suspects: frozenset[str] = frozenset()
 
@@ -218,14 +238,17 @@ class _WorkerPipeline(SamplePipeline):
         observer: PipelineObserver | None = None,
         shared: Shared | None = None,
     ) -> tuple[Outcome, Picture | None]:
+        if self.outputs is not None and self.outputs.get(sample.key) is not None:
+            await self.outputs.renew(sample)
         if not self.is_watched:
             return await super().caption(sample, known, observer, shared)
-        async with self._alone if sample.key in self.suspects else contextlib.nullcontext():
+        async with self._alone if self.suspects else contextlib.nullcontext():
             content_id = self.contents.content(sample).id()
-            number, leave = self.outbox.question()
-            self.outbox.add(Announcement(number=number, key=sample.key, content_id=content_id))
-            await asyncio.wrap_future(leave)
-            return await super().caption(sample, known, observer, shared)
+            announce = functools.partial(Announcement, key=sample.key, content_id=content_id)
+            await self.outbox.ask(lambda number: announce(number=number))
+            made = await super().caption(sample, known, observer, shared)
+            self.suspects -= {sample.key}
+            return made
 
     @property
     def _alone(self) -> asyncio.Lock:
@@ -234,8 +257,5 @@ class _WorkerPipeline(SamplePipeline):
         return lock
 
 
-def _digest(path: str) -> str:
-    try:
-        return content_digest(Path(path).read_bytes())
-    except OSError:
-        return ""
+def _no_request(sample: Sample) -> None:
+    """That of a sample which shares its request with none."""

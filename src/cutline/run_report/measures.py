@@ -1,4 +1,4 @@
-"""What is measured of a caption, and how the values of all captions are distributed."""
+"""The measures of a caption, and the distribution of their values over all captions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cutline.records import Caption
 from cutline.text.differences import words
 
 KEPT: Final = 20_000
-"""Values of a measure that are kept, as a random sample where there are more."""
+"""Maximum number of values kept of a measure; of more, a random sample."""
 ENDS: Final = 6
-"""Pictures with the smallest and with the largest values that are shown."""
+"""Number of pictures shown with the smallest and with the largest values."""
 _LISTS: Final = frozenset({"retried", "repaired", "noted", "fields"})  # of reasons, not of measures
 
 
@@ -45,7 +45,7 @@ def _numbers(check: str, note: Mapping[str, Any]) -> Iterator[tuple[str, float]]
 class Distribution:
     """The values of one measure: ``KEPT`` of them, and the ends with their pictures.
 
-    The same values in the same order give the same sample. ``entry`` is whatever stands for a picture.
+    The same values in the same order give the same sample. ``entry`` identifies a picture.
     """
 
     def __init__(self, name: str) -> None:
@@ -75,7 +75,7 @@ class Distribution:
 
     @property
     def sample(self) -> list[float]:
-        """The values that are kept."""
+        """The sampled values."""
         return self._kept
 
     @property
@@ -87,7 +87,7 @@ class Distribution:
         return self.smallest == self.largest
 
     def percentile(self, share: float) -> float:
-        """The value that this share of the captions do not exceed."""
+        """The quantile of a share of the captions."""
         ordered = sorted(self._kept)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 

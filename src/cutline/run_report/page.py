@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that loads nothing and holds no script."""
+"""The page of a run: one offline HTML file without scripts."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _by_count(groups: Iterable[Group]) -> list[Group]:
 def _group(group: Group, cards: _Cards, file: str = "") -> JSON:
     """The pictures of a group that can be shown, and lines about the others; ``file`` lists all of them.
 
-    Causes are left out where each picture shows its own.
+    Causes are omitted if each picture shows its own.
     """
     shared = any(cause.count > 1 for cause in group.commonest) or group.count > len(group.pictures)
     found = [cards.of(shown) for shown in group.pictures]
@@ -128,7 +128,7 @@ def _measure(each: Distribution, cards: _Cards) -> JSON:
 
 
 def _state(run: RecordedRun) -> tuple[str, str]:
-    """Whether the run is whole, and why not."""
+    """Whether the run is complete, or why not."""
     if not run.report:
         return "bad", "This run has not ended: the figures are those of its journal so far."
     if stopped := text(run.report.get("stopped")):
@@ -205,7 +205,7 @@ def _speed(report: JSON) -> list[tuple[str, str]]:
 
 
 def _stages(report: JSON) -> list[tuple[str, str]]:
-    """What filters and checks did, by their counts."""
+    """The counts of filters and checks."""
     return [
         (name, ", ".join(f"{what} {each:,}" for what, each in found.items() if not _is_of_captions(what)))
         for name, stage in mapping(report.get("stages")).items()
@@ -223,7 +223,7 @@ def _prompts(report: JSON) -> list[tuple[str, str]]:
 
 
 def _lines(prompt: Mapping[str, Any]) -> list[str]:
-    """What a prompt says, its system message first."""
+    """The text of a prompt, its system message first."""
     return texts([prompt.get("system"), *texts(prompt.get("user"))])
 
 

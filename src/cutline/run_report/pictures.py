@@ -1,4 +1,4 @@
-"""The pictures of the page: found by their keys, and shrunk."""
+"""The thumbnails of the page's pictures, found by their keys."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from cutline.storage import is_remote
 SIDE: Final = 220
 """Pixels of a thumbnail."""
 MOST_BYTES: Final = 12_000_000
-"""Of all thumbnails together; what is beyond is left out."""
+"""Maximum size of all thumbnails together; further ones are omitted."""
 
 
 async def thumbnails_of(run: RecordedRun, *, allow_private: bool = False) -> dict[str, Thumbnail]:
-    """The thumbnails of the page's pictures by key, without those that cannot be had."""
+    """The thumbnails of the page's pictures by key, without unreadable ones."""
     found: dict[str, Thumbnail] = {}
     size = 0
     loader = PictureLoader(allow_private=allow_private)
@@ -47,7 +47,7 @@ async def thumbnails_of(run: RecordedRun, *, allow_private: bool = False) -> dic
 
 
 def locate(run: RecordedRun) -> dict[str, Sample]:
-    """Where the pictures are: where the output and the list of failures say, else in the run's input."""
+    """The locations of the pictures: from the output and the list of failures, else from the run's input."""
     wanted, place = run.keys, str(run.settings.get("input") or "")
     found: dict[str, Sample] = {}
     for sample in itertools.chain(_recorded(run.output, wanted), _beside(place, wanted)):
@@ -64,7 +64,7 @@ def _recorded(output: str, wanted: Collection[str]) -> Iterator[Sample]:
 
 
 def _beside(place: str, wanted: Collection[str]) -> Iterator[Sample]:
-    """Keys as paths below the input, where that is a folder."""
+    """Keys as paths below the input, if that is a folder."""
     if place and not is_remote(place) and Path(place).is_dir():
         for key in wanted:
             if ".." not in key.split("/"):

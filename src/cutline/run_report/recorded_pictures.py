@@ -1,4 +1,4 @@
-"""What a run measured of its pictures before anything was paid, and which of them were left out."""
+"""The measures of a run's pictures, and the pictures that its rules rejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from cutline.engine.journal_file import JournalFile
-from cutline.engine.selection import MEASURES
+from cutline.engine.remote_measures import MEASURES
 
 
 def measured_pictures(folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
@@ -32,7 +32,7 @@ def _is_number(value: Any) -> bool:
 
 
 def rejected_pictures(listed: Path) -> Iterator[tuple[str, str, str]]:
-    """Key, rule and reason of each picture in the list beside an output, which there need not be.
+    """Key, rule and reason of each rejected picture in the list beside an output, if there is one.
 
     Raises SourceError: the file cannot be read.
     """

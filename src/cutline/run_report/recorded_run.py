@@ -1,4 +1,4 @@
-"""A run as its state folder has it: the report, and every outcome in the journal."""
+"""Read a run from its state folder: the report, and every outcome in the journal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONGEST: Final = 1500  # characters of a caption that are kept
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A picture of the page, with its caption or why it has none."""
+    """A picture of the page, with its caption or the reason why it has none."""
 
     key: str
     text: str = ""
@@ -58,11 +58,11 @@ class Group:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class RecordedRun:
-    """What ``read_run`` finds; ``report`` is the run's report.json, empty where it did not end.
+    """The result of ``read_run``; ``report`` is the run's report.json, empty if it did not end.
 
     ``settings`` is the fingerprint of the last run, ``spent`` the tokens by model. ``failures_file`` lists
-    the failures and is empty where it is gone; ``rejected_file`` lists the rejected pictures.
-    ``scores`` were computed elsewhere, of ``scored`` of the captions.
+    the failures, and is empty if it does not exist; ``rejected_file`` lists the rejected pictures. ``scores``
+    come from elsewhere, for ``scored`` of the captions.
     """
 
     output: str
@@ -84,7 +84,7 @@ class RecordedRun:
     samples: list[Shown] = dataclasses.field(default_factory=list)
 
     def add_rules(self) -> None:
-        """Add what was measured of the pictures, and the skips by rules, which the journal does not have."""
+        """Add the measures of the pictures and the skips by rules, which are not in the journal."""
         journalled = {*self.skips}
         for reason, count in counts(self.report.get("skip_reasons")).items():
             if reason not in self.skips and len(self.skips) < _KINDS:
@@ -163,7 +163,7 @@ def _add(groups: dict[str, Group], name: str, shown: Shown, failure: Failure | N
 
 
 def _value(skip: Skip) -> str:
-    """What was measured, in a few words."""
+    """The measured values in a few words."""
     return ", ".join(f"{name} {_short(value)}" for name, value in (skip.value or {}).items())
 
 
@@ -172,13 +172,13 @@ def _short(value: Any) -> str:
 
 
 def has_run(output: str, state: str | None = None) -> bool:
-    """Whether a run's journal is kept for this output."""
+    """Whether this output has a run's journal."""
     folder = journal_folder(output, state)
     return folder is not None and (folder / "journal.jsonl").is_file()
 
 
 def journal_folder(output: str, state: str | None = None) -> Path | None:
-    """Where the journal of a run that wrote this output is; None where it can have none."""
+    """The journal of the run that wrote this output; None if it cannot have one."""
     try:
         return state_folder(output, state)
     except ConfigError:
@@ -192,10 +192,10 @@ def read_run(
     scores: Scores | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RecordedRun:
-    """The run that wrote ``output``, or writes it; nothing of it is changed.
+    """Read the run that wrote or is writing ``output``, without changing anything.
 
-    Memory follows the number of outcomes as in a run: some 100 bytes for each. ``progress`` is called with
-    how many of all outcomes are read.
+    Memory grows by about 100 bytes for each outcome. ``progress`` is called with the numbers of read and of
+    all outcomes.
 
     Raises:
         ConfigError: there is no journal.

@@ -1,4 +1,4 @@
-"""The report of a run, from the output's name to the page."""
+"""Make the report of a run, from the output's name to the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run_report(
     allow_private: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """The page of the run that wrote ``output``; ``state`` is where its journal is, if not beside it.
+    """The page of the run that wrote ``output``; ``state`` is the folder of its journal, if not beside it.
 
     ``scores`` is a table of ``cutline eval``, shown among its measures. Pictures behind URLs are downloaded,
     those at private addresses only with ``allow_private``. ``progress`` is as for ``read_run``.

@@ -1,4 +1,4 @@
-"""Values of a report.json, which any program may have written: what is of another type is left out."""
+"""Read values of a report.json, which any program may have written; wrong types are ignored."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The value, or none where it is no object."""
+    """The object, or an empty one for another type."""
     return value if isinstance(value, Mapping) else {}
 
 
 def count(value: Any) -> int | None:
-    """A whole number that is not negative."""
+    """A non-negative integer, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
@@ -24,16 +24,16 @@ def counts(value: Any) -> dict[str, int]:
 
 
 def positive(value: Any) -> float:
-    """A finite number above zero, else zero."""
+    """A positive finite number, else zero."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 < value < math.inf else 0.0
 
 
 def text(value: Any) -> str:
-    """A text, empty for anything else."""
+    """A string, empty for another type."""
     return value if isinstance(value, str) else ""
 
 
 def texts(value: Any) -> list[str]:
-    """The texts of a list that are not empty."""
+    """The non-empty strings of a list."""
     return [each for each in value if isinstance(each, str) and each] if isinstance(value, list) else []

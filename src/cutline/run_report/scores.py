@@ -1,4 +1,4 @@
-"""Scores of captions that were computed elsewhere, such as by ``cutline eval --output``."""
+"""Read scores of captions from a table, such as that of ``cutline eval --output``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cutline.sinks.reader import numbered_rows
 from cutline.storage import is_remote, local_path
 
 Scores: TypeAlias = dict[str, dict[str, float]]
-"""The scores of each picture by their names."""
+"""The scores of each picture, by name."""
 
 _FORMATS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 _NO_SCORES: Final = frozenset({"image_id", "key"})
@@ -28,7 +28,7 @@ def read_scores(path: str) -> Scores:
     form = _FORMATS.get(Path(path).suffix.lower())
     if form is None or is_remote(path):
         raise ConfigError(
-            f"scores are a local {', '.join(_FORMATS)} file, as of `cutline eval -o`: change {path}"
+            f"scores are a local {', '.join(_FORMATS)} file, such as that of `cutline eval -o`: change {path}"
         )
     scores: Scores = {}
     for number, row in numbered_rows(local_path(path), form):

@@ -41,7 +41,7 @@ def check_access(settings: AccessSettings, server: str) -> None:
     if not settings.is_loopback and not settings.has_key and not settings.insecure:
         raise ConfigError(
             f"--host {settings.host} can be reached by others: set --api-key, "
-            "or pass --insecure if that is meant"
+            "or pass --insecure if that is intended"
         )
     if settings.service_key is not None:
         Secret(settings.service_key.get_secret_value()).check()

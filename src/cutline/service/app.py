@@ -75,12 +75,16 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(RequestSpans, tracing=tracing)
     if settings.root_path:
         app.add_middleware(Prefix, root=settings.root_path)
-    for router in (health, captions, tasks, completions, responses, pages):
-        app.include_router(router.router)
-    complete_document(app, keyed=settings.service_key is not None or settings.has_key)
+    _add_routes(app, keyed=settings.service_key is not None or settings.has_key)
+    return app
+
+
+def _add_routes(app: FastAPI, *, keyed: bool) -> None:
+    for routes in (health, captions, tasks, completions, responses, pages):
+        app.include_router(routes.router)
+    complete_document(app, keyed=keyed)
     for error in (*HANDLED, SQLAlchemyError):
         app.add_exception_handler(error, handle_error)
-    return app
 
 
 def _watch(metrics: Metrics, admission: Admission, service: CaptioningService, queue: Queue) -> None:

@@ -9,13 +9,11 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import orjson
+from typing import Final, Protocol
 
 from cutline.captioners.factory import check_prompt
+from cutline.captioners.plugins import load_plugins
 from cutline.captioners.pool import CaptionerPool
-from cutline.captioners.servers.settings import ServerOptions
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
 from cutline.engine import assembly
@@ -24,11 +22,12 @@ from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.errors import ConfigError, PictureError, RunStopped
 from cutline.interfaces import Captioner, Say
 from cutline.job import Job
-from cutline.options import CheckOptions, InputOptions, LocalOptions, ModelOptions, PictureOptions
+from cutline.options import CheckOptions
 from cutline.prompts import Prompt, library_prompts
 from cutline.prompts.structured import check_schema
 from cutline.records import Failure, Outcome, Sample
 from cutline.service.admission import Admission
+from cutline.service.caption_job import job_from, job_with
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.chains import Chains, check_variables
 from cutline.service.conversation import Conversation
@@ -60,6 +59,7 @@ class CaptioningService:
             admission, allow_private=settings.allow_private_urls, user_agent=settings.user_agent
         )
         self._job = job_from(settings)
+        load_plugins(self._job.model.plugin)  # a process of --workers has none yet
         self._stages = assembly.stages_of(self._job)
         self._stages.refuse_comparisons("the service, which captions each picture alone")
         self._pool = CaptionerPool()
@@ -197,7 +197,7 @@ class CaptioningService:
         ignores = self.captioner.profile.ignores
         if ignores is None or options.prompt is None:
             return False
-        return any(map(ignores, assembly.prompts_of(_job_with(self._job, options), None)))
+        return any(map(ignores, assembly.prompts_of(job_with(self._job, options), None)))
 
     def pipeline(self, options: CaptionOptions) -> SamplePipeline:
         """The pipeline for these options, new or kept; raises ConfigError for unsupported options."""
@@ -221,15 +221,15 @@ class CaptioningService:
         if options.chain is not None:
             return self._chain_pipeline(options.chain, options)
         options = self._bounded(options)
-        job = _job_with(self._job, options)
+        job = job_with(self._job, options)
         assembly.check_pixels_prompts(job)
         captioner = self.captioner
         if options.parameters:
             captioner = captioner.adjusted(options.parameters)
         if self.ignores(options):
             raise ConfigError(
-                f"{captioner.name} follows no instructions, and takes from a prompt only its form: use "
-                "short, alt-text or tags, or a schema, or leave prompt out"
+                f"{captioner.name} follows no instructions, and uses only the form of a prompt: use "
+                "short, alt-text or tags, or a schema, or remove prompt"
             )
         prompts = assembly.prompts_of(job, captioner.profile.default_prompt)
         if extended is not None:
@@ -239,7 +239,7 @@ class CaptioningService:
         steps = [ChainStep(name=prompt.name, captioner=captioner, prompt=prompt) for prompt in prompts]
         chain = Chain(steps)
         check_variables(chain)
-        if extended is not None:  # what is answered in a conversation is no caption
+        if extended is not None:  # what is answered in a conversation is not a caption
             return SamplePipeline(chain, assembly.rules_of(job))
         return self._checked(job, chain)
 
@@ -254,7 +254,7 @@ class CaptioningService:
             it = "it" if len(others) == 1 else "them"
             raise ConfigError(
                 f"a chain has its own prompts and parameters, so {' and '.join(others)} cannot be set "
-                f"beside it: leave {it} out"
+                f"together with it: remove {it}"
             )
         return self._checked(self._job, self.chains[name].chain)
 
@@ -266,53 +266,3 @@ class CaptioningService:
         await self._stages.aclose()
         for captioner in self._captioners:
             await captioner.aclose()
-
-
-def job_from(settings: Settings) -> Job:
-    """The settings that concern captions, as the job that a command line would run."""
-    local: dict[str, Any] = {"device": settings.device, "dtype": settings.dtype}
-    job = Job(
-        input_path="",
-        input=InputOptions(user_agent=settings.user_agent),
-        model=ModelOptions(
-            model=settings.model,
-            endpoint=settings.endpoint,
-            header=settings.header,
-            query=settings.query,
-            plugin=settings.plugin,
-        ),
-        local=LocalOptions(**local),
-        server=ServerOptions(
-            start=settings.start,
-            server_args=settings.server_args,
-            start_timeout=settings.start_timeout,
-            pull=settings.pull,
-        ),
-        pictures=PictureOptions(max_pixels=settings.max_pixels),
-        checks=CheckOptions(
-            min_similarity=settings.min_similarity,
-            similarity_model=settings.similarity_model,
-            check=settings.check,
-            check_retries=settings.check_retries,
-            retry_prompt=settings.retry_prompt,
-            filter=settings.filter,
-        ),
-    )
-    job.check()
-    return job
-
-
-def _job_with(job: Job, options: CaptionOptions) -> Job:
-    """The job with a request's options; raises ConfigError for those that cannot be combined."""
-    changes: dict[str, Any] = {
-        "system_prompt": options.system_prompt,
-        "language": options.language,
-        "schema": orjson.dumps(options.json_schema).decode() if options.json_schema is not None else None,
-    }
-    if options.prompt is not None:
-        # Never a file's name: a client must not have our files read.
-        is_safe = options.prompt in library_prompts() or options.prompt.startswith("text:")
-        changes["prompt"] = (options.prompt if is_safe else f"text:{options.prompt}",)
-    changed = dataclasses.replace(job, prompts=dataclasses.replace(job.prompts, **changes))
-    changed.check()
-    return changed

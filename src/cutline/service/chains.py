@@ -82,7 +82,7 @@ def check_variables(chain: Chain) -> None:
                 where = f"step {step.name}: " if len(chain.steps) > 1 else ""
                 raise ConfigError(
                     f"{where}the prompt's variable {{{name}}} is not available to requests: they have "
-                    f"{', '.join(_VARIABLES)} (double braces that are meant as text: {{{{{name}}}}})"
+                    f"{', '.join(_VARIABLES)} (write literal braces twice: {{{{{name}}}}})"
                 )
 
 

@@ -21,7 +21,7 @@ class ChatTurn:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What a chat comes to.
+    """The parsed content of a chat.
 
     ``sample`` is the last picture, ``pictures`` are those before it; numbers count both. ``turns`` is empty
     for one message about one picture. ``text`` is the prompt for models that take one message, and

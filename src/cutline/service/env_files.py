@@ -1,4 +1,4 @@
-"""Files of variables: one that is named is trusted, one that lies in the current folder may set limits.
+"""Files of variables: one that is named is trusted, one that is in the current folder may set limits.
 
 A downloaded dataset can hold a ``.env``.
 """

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from cutline.errors import CutlineError
+from cutline.option_names import suggested_option
 
 _OPTION: Final = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _QUOTED_PATH: Final = re.compile(r"""(['"])((?:[A-Za-z]:|\\\\|~|\.{0,2}/)[^'"\n]*[/\\][^'"\n]*)\1""")
@@ -92,13 +92,29 @@ def invalid_body(error: ValidationError, kind: type[BaseModel]) -> ServiceError:
     return ServiceError(422, field_message(name[:_MAX_NAME], first))
 
 
+# The fields of a picture, by what clients of other services call them.
+_PICTURES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("url", "uri", "image_uri", "img_url", "link"), ("image_url",)),
+    **dict.fromkeys(("path", "file_path", "filename", "file_name"), ("image_path",)),
+    **dict.fromkeys(("base64", "b64", "data", "image_data", "image_b64", "bytes"), ("image_base64",)),
+    **dict.fromkeys(
+        ("file", "image", "image_file", "images", "img", "input", "photo", "picture"),
+        ("image_url", "image_path", "image_base64"),
+    ),
+}
+
+
 def unknown_field(name: str, known: Collection[str]) -> ServiceError:
     """The error for a field that does not exist, with what may have been meant."""
     name = name[:_MAX_NAME]
     last = name.rpartition(".")[2]
     elsewhere = [field for field in known if field.rpartition(".")[2] == last]
-    if near := elsewhere or difflib.get_close_matches(name, known, n=1):
-        return ServiceError(422, f"there is no field {name}; did you mean {near[0]}?")
+    fields = _PICTURES.get(last.casefold(), ())
+    pictures = [field for field in known if field.rpartition(".")[2] in fields]
+    if near := elsewhere or pictures:
+        return ServiceError(422, f"there is no field {name}; did you mean {' or '.join(near[:3])}?")
+    if hint := suggested_option(name, known, lambda field, _: field):
+        return ServiceError(422, f"there is no field {name}{hint.replace(',', ';', 1)}")
     listed = [field for field in known if field.partition(".")[0] != DEPRECATED]
     return ServiceError(422, f"there is no field {name}; there are {', '.join(listed)}")
 

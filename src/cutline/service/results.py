@@ -44,6 +44,7 @@ _MESSAGES: Final = {
     "captioner": "the model failed on this picture",
     "shape": "the model cannot take this shape: a side is too short, or far longer than the other",
     "check": "a check of the caption failed",
+    "text-only": "the model takes no pictures",
     "parameter": "the model's server refused a parameter of this request",
     "rejected": "the model's server refused this request",
     "rate-limit": "the model's server accepts no more requests now",
@@ -54,6 +55,7 @@ _MESSAGES: Final = {
     "timeout": "the model had no time for this picture",
     "fetch": _NOT_FETCHED,
     "blocked-address": _NOT_FETCHED,
+    "bad-url": _NOT_FETCHED,
 }
 """In place of messages that could hold a path or an address, or show what network there is behind us."""
 
@@ -89,9 +91,9 @@ def result_json(name: str, outcome: Outcome) -> JSON:
 
 
 def failure_kind(outcome: Skip | Failure) -> str:
-    """The public kind: a blocked address looks like an unknown host, to hide the network."""
+    """The public kind: what is not fetched at all looks like an unknown host, to hide the network."""
     kind = outcome.kind if isinstance(outcome, Failure) else "skipped"
-    return "fetch" if kind == "blocked-address" else kind
+    return "fetch" if kind in {"blocked-address", "bad-url"} else kind
 
 
 def failure_message(outcome: Skip | Failure) -> str:

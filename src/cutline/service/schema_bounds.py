@@ -60,7 +60,7 @@ class _Expansion:
             raise ValueError("the references in a schema make it too large: write out what is used once")
 
     def _count(self, part: Any, depth: int) -> int:
-        """At least 1; a reference back to where we are is one, as it goes on with an inner value only."""
+        """At least 1; a reference back to where we are is one, as it continues with an inner value only."""
         if depth > 8 * MAX_DEPTH:
             return MAX_EXPANDED + 1
         if isinstance(part, list):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -15,9 +13,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cutline.credentials import given_key
 from cutline.errors import ConfigError
 from cutline.service.access import check_access, is_loopback
-from cutline.service.env_files import FOUND, HARMLESS, PREFIX, env_file, variables, with_harmless
+from cutline.service.env_files import PREFIX, env_file, with_harmless
 from cutline.service.errors import value_message
 from cutline.service.keys import read_keys, signing_keys
+from cutline.service.variables import check_variables
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 LogFormat = Literal["plain", "json"]
@@ -35,22 +34,6 @@ _ORIGIN: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?"
 )
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
-_MIN_SIMILARITY: Final = 0.8  # difflib's ratio: one letter of four differs
-_OPTION_NAMES: Final = {"API_KEY_FILE": "SERVICE_KEY_FILE"}  # an option's name, which no variable has
-_OTHER_VARIABLES: Final = frozenset(
-    {
-        "CUTLINE_API_KEY",  # of an endpoint
-        "CUTLINE_ML_ROOT",  # of the enrichment job
-        "CUTLINE_PLUGIN_SECONDS",
-        "CUTLINE_PUBLISHED_PORT",  # of the compose files
-        "CUTLINE_VARIANT",
-        "CUTLINE_SERVICE_SETTINGS",  # what one process of the service leaves for another
-        "CUTLINE_BROWSER",  # of the tests
-        "CUTLINE_SNAPSHOTS",
-        "CUTLINE_SOAK",
-        "CUTLINE_SOAK_SECONDS",
-    }
-)
 
 
 class Settings(BaseSettings):
@@ -74,6 +57,8 @@ class Settings(BaseSettings):
     """Header of every request to that server, `NAME: VALUE` or 'NAME: $VARIABLE'; several by repetition."""
     query: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
     """Query parameter of these requests, `NAME=VALUE` or 'NAME=$VARIABLE'; several by repetition."""
+    max_concurrent_requests: int | None = Field(None, ge=1)
+    """Maximum number of requests to the model at a time, of each worker process. [default: measured]"""
     model_key: SecretStr | None = None
     """Key of that service; better set in its environment variable."""
     model_key_file: Path | None = None
@@ -81,9 +66,9 @@ class Settings(BaseSettings):
     plugin: Annotated[tuple[str, ...], NoDecode] = ()
     """Python file with models of your own, which is run; several by repetition."""
     device: str = "auto"
-    """Where a local model runs."""
+    """Device of a local model."""
     dtype: str = "auto"
-    """Numbers a local model computes in."""
+    """Numeric type of a local model."""
     start: bool = False
     """Start the model's own server (vllm, sglang, llamacpp, transformers-serve, ollama) with the service."""
     server_args: str | None = None
@@ -101,13 +86,13 @@ class Settings(BaseSettings):
     log_level: LogLevel = "info"
     """Level of the log."""
     image_root: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folder whose pictures requests may give by path; several by repetition."""
+    """Folder whose pictures requests may name by path; several by repetition."""
     chain: Annotated[tuple[Path, ...], NoDecode] = ()
     """Chain file that requests may select by name, or a folder of them; several by repetition."""
     check: Annotated[tuple[str, ...], NoDecode] = ()
     """Check of captions, as for `cutline caption`, such as `words=5..120:retry`; several by repetition."""
     check_retries: int | None = None
-    """How often a caption is requested again for checks with `:retry`. [default: 2]"""
+    """Number of further requests for a caption that a check with `:retry` refuses. [default: 2]"""
     retry_prompt: str | None = None
     """Prompt of these retries."""
     min_similarity: float | None = None
@@ -119,7 +104,7 @@ class Settings(BaseSettings):
     model_alias: Annotated[tuple[str, ...], NoDecode] = ()
     """Name by which clients of OpenAI's API may call the model too, such as gpt-4o; several by repetition."""
     allowed_host: Annotated[tuple[str, ...], NoDecode] = ()
-    """Host name that requests may use for this server, besides its address."""
+    """Host name that requests may use for this server, in addition to its address."""
     allowed_origin: Annotated[tuple[str, ...], NoDecode] = ()
     """Site whose pages may call this server, such as https://app.example; several by repetition."""
     root_path: str = ""
@@ -137,7 +122,7 @@ class Settings(BaseSettings):
     service_keys_file: Path | None = None
     """File with several keys, one `name: key` a line, which is read again when it changes."""
     insecure: bool = False
-    """Listen on other addresses without a key."""
+    """Allow other addresses than loopback without a key."""
     store: str = "sqlite:///cutline-jobs.db"
     """Database of the queue: `sqlite:///FILE` or `postgresql://…`."""
     webhook_secret: SecretStr | None = None
@@ -147,7 +132,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     """Allow webhooks to private addresses, such as those of your own network."""
     allow_private_urls: bool = False
-    """Fetch URLs of requests from loopback and private addresses too; every client can reach them then."""
+    """Allow downloads from loopback and private addresses, for every client."""
     user_agent: str | None = None
     """User-Agent of downloads of pictures. [default: cutline with its version]"""
     max_body: int = Field(64_000_000, ge=1_000)  # bytes of a request
@@ -206,14 +191,14 @@ class Settings(BaseSettings):
         """From options, environment, and files of variables and secrets; raises ConfigError."""
         given = {_SETTINGS.get(name, name): value for name, value in given.items()}
         file = env_file(given)
-        cls.unknown_variables(file)
+        check_variables(cls.model_fields, file)
         is_key_found = bool(given.pop("is_key_found", False))  # of the process that started this one
         if file is None:
             given, found = with_harmless(given)
             is_key_found = is_key_found or found
         for name in SECRETS:
             if given.get(name) == "":  # an unset variable of the shell, not a request to have no key
-                raise ConfigError(f"{_option(name)} is empty: give a key, or leave it out")
+                raise ConfigError(f"{_option(name)} is empty: give a key, or remove it")
         try:
             settings = cls(_env_file=file, **given)
         except ValidationError as error:
@@ -223,31 +208,6 @@ class Settings(BaseSettings):
             raise ConfigError(f"{option}CUTLINE_{name.upper()}: {value_message(first)}") from None
         settings._is_key_found = is_key_found
         return settings.model_copy(update={name: settings._secret(name, given) for name in SECRETS})
-
-    @classmethod
-    def unknown_variables(cls, file: Path | None) -> list[str]:
-        """Variables with our prefix that nothing reads; raises ConfigError for a misspelt setting.
-
-        A misspelt key must not leave a service open.
-        """
-        known = {name.upper() for name in cls.model_fields}
-        found = []
-        shown = file or Path(FOUND)
-        for origin, names in (("", os.environ), (f" in {shown.name}", variables(shown))):
-            for variable in sorted(map(str.upper, names)):
-                name = variable.removeprefix(PREFIX)
-                if (
-                    name == variable
-                    or name in known
-                    or variable in _OTHER_VARIABLES
-                    or name.startswith("JOB_")
-                ):
-                    continue
-                similar = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_MIN_SIMILARITY)
-                if near := [_OPTION_NAMES[name]] if name in _OPTION_NAMES else similar:
-                    raise ConfigError(f"{variable}{origin} is not a setting: did you mean {PREFIX}{near[0]}?")
-                found.append(variable + origin)
-        return found
 
     def _secret(self, name: str, given: dict[str, Any]) -> SecretStr | None:
         """The secret itself or what its file holds; options take precedence over the environment."""
@@ -294,12 +254,6 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
-
-
-def ignored_variables() -> list[str]:
-    """Settings of a ``.env`` in the current folder that are not read: a downloaded dataset may hold one."""
-    found = (name.removeprefix(PREFIX).lower() for name in variables(Path(FOUND)) if name.startswith(PREFIX))
-    return [PREFIX + name.upper() for name in found if name in Settings.model_fields and name not in HARMLESS]
 
 
 def _option(name: str) -> str:

@@ -96,7 +96,7 @@ def _legacy(data: bytes) -> str | None:
     evidence = sum(byte >= 0x80 for byte in data)
     if evidence < _MIN_EVIDENCE and not re.search(rb"[A-Za-z]{2}", data):
         return None
-    scores: dict[str, float] = {}  # by the decoded text: encodings that share one are no rivals
+    scores: dict[str, float] = {}  # by the decoded text: encodings that share one are not rivals
     encodings: dict[str, str] = {}
     for one in chardet.detect_all(data, ignore_threshold=True, include_encodings=list(_LEGACY)):
         encoding = _LEGACY.get(str(one["encoding"]))

@@ -28,7 +28,7 @@ def open_folder(folder: str, root: str) -> Iterator[int | None]:
     It is entered step by step, so that links which are put into its path meanwhile are not followed.
 
     Raises:
-        LinkOutside: it lies elsewhere, or behind such a link.
+        LinkOutside: it is elsewhere, or behind such a link.
         OSError: it cannot be opened.
     """
     if os.open not in os.supports_dir_fd:
@@ -74,7 +74,7 @@ def enter_folder(folder: str, root: str) -> int:
 def read_inside(file: str, root: str, *, folder: str) -> bytes | None:
     """The bytes of a text file below the real path ``root``; None where there is none.
 
-    ``folder`` is the real path of the folder that it lies in. A link that is put in the place of the file,
+    ``folder`` is the real path of the folder that it is in. A link that is put in the place of the file,
     or of a folder above it, meanwhile is not followed.
 
     Raises:

@@ -82,7 +82,7 @@ class ActualNames:
 
 
 def sidecar_ending(text: str) -> str:
-    """The ending of sidecars, such as ``.caption``; ConfigError: it is no ending, or one of other files."""
+    """The ending of sidecars, such as ``.caption``; ConfigError for none, or one of other files."""
     ending = f".{text.strip().removeprefix('.')}".lower()
     if not _ENDING.fullmatch(ending):
         raise ConfigError(f"--sidecar-ext: {text!r} is not the ending of a file; give one such as .caption")

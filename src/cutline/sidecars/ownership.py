@@ -20,7 +20,7 @@ from cutline.errors import ConfigError, SinkError
 class Owner:
     """Who has a name: ``key`` of a sample, or None once several wanted it.
 
-    ``picture`` is the path of the sample's file, from the output folder if it lies in it. ``common``: others
+    ``picture`` is the path of the sample's file, from the output folder if it is in it. ``common``: others
     may want the name as much.
     """
 
@@ -125,8 +125,8 @@ class SidecarOwnership:
         except sqlite3.Error as error:
             if self._file.is_dir() or error.sqlite_errorcode in _DAMAGED:
                 raise ConfigError(
-                    f"{self._file}, which knows the texts that were written, is damaged ({error}): restore "
-                    "it, or remove it, after which every text that is there counts as yours"
+                    f"{self._file}, the record of written texts, is damaged ({error}): restore "
+                    "it, or remove it, after which all existing texts count as yours"
                 ) from error
             raise SinkError(
                 f"cannot use {self._file}: {error}; fix this and run the same command again"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final, Self
 
 from cutline.files import name_to_text
 from cutline.formatting import plural
@@ -19,6 +20,41 @@ _REMARKS: Final = {
     "pointer": f"that Git LFS has not downloaded, not read ({LFS_CURE})",
     "converted": "rewritten as UTF-8, as the new caption has characters that their encoding lacks",
 }
+
+
+class TextFilesLine(str):
+    """A line about ``number`` text files, to which ``merged`` can add others; pickles."""
+
+    __slots__ = ("names", "number", "what")
+
+    def __new__(cls, what: str, count: int, names: Iterable[str]) -> Self:
+        names = tuple(names)
+        more = ", …" if count > len(names) else ""
+        made = super().__new__(
+            cls, f"{plural(count, 'text file')} {_REMARKS.get(what, what)}: {', '.join(names)}{more}"
+        )
+        made.what, made.number, made.names = what, count, names
+        return made
+
+    what: str
+    number: int
+    names: tuple[str, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.number, self.names)
+
+
+def merged(lines: Iterable[str]) -> list[str]:
+    """The lines of several listings, each once, and one for each kind of text file."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name = line.what if isinstance(line, TextFilesLine) else line
+        known = found.setdefault(name, line)
+        if isinstance(known, TextFilesLine) and isinstance(line, TextFilesLine) and known is not line:
+            new = [name for name in line.names if name not in known.names]
+            count = known.number + line.number - (len(line.names) - len(new))
+            found[name] = TextFilesLine(known.what, count, [*known.names, *new][:_NAMED])
+    return list(found.values())
 
 
 class EncodingReport:
@@ -64,10 +100,6 @@ class EncodingReport:
         if len(names) < _NAMED:
             names.append(name_to_text(name))
 
-    def lines(self) -> list[str]:
+    def lines(self) -> list[TextFilesLine]:
         """One line for each kind of file that was noted."""
-        return [
-            f"{plural(count, 'text file')} {_REMARKS.get(what, what)}: {', '.join(self._names[what])}"
-            f"{', …' if count > _NAMED else ''}"
-            for what, count in self._counts.items()
-        ]
+        return [TextFilesLine(what, count, self._names[what]) for what, count in self._counts.items()]

@@ -42,7 +42,7 @@ def text_encoding(data: bytes, named: str | None = None) -> str:
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark, whose line ends may lie on either byte."""
+    """UTF-16 without a mark, whose line ends may be on either byte."""
     from cutline.sidecars.detection import detect
 
     return detect([data[: len(data) // 4 * 4]]) if b"\0" in data else None
@@ -66,6 +66,6 @@ def text_file(file: BinaryIO, named: str | None = None) -> io.TextIOWrapper:
 
 
 def as_utf8(data: bytes) -> bytes:
-    """A whole text as UTF-8; unchanged where it is no text."""
+    """A whole text as UTF-8; unchanged where it is not text."""
     encoding = text_encoding(data[:MAX_TEXT])
     return data if encoding == USUAL else data.decode(encoding, "replace").encode()

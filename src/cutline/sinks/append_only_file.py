@@ -129,7 +129,7 @@ _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 def output_changed(path: Path | str) -> OutputExists:
     """The error for an output that someone else has written to."""
     return OutputExists(
-        f"{path} was changed by someone else, so it is left alone: "
+        f"{path} was changed by another program: "
         "choose another output, or replace it with --existing overwrite"
     )
 

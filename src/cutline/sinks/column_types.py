@@ -93,7 +93,7 @@ def extend(
 
 
 def _has_mixed_text(value: Any, type_: pa.DataType) -> bool:
-    """Whether something that is no text was taken for one, among texts."""
+    """Whether something that is not text was taken for one, among texts."""
     if value is None:
         return False
     if pa.types.is_string(type_):

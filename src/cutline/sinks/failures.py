@@ -7,7 +7,7 @@ from pathlib import Path
 from cutline.records import JSON, Failure, Outcome, Sample
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.row_stores import InPlaceStore
+from cutline.sinks.row_stores import ListStore
 from cutline.sinks.rows import RowSink, failure_row
 
 
@@ -17,10 +17,10 @@ class FailuresSink(RowSink):
     A file that this run did not open is left as it is: it is another run's.
     """
 
-    _store: InPlaceStore
+    _store: ListStore
 
     def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
-        super().__init__(InPlaceStore(path, state / "failures.json", options), options)
+        super().__init__(ListStore(path, state / "failures.json", options), options)
         self._path = path
         self._is_open = False
 

@@ -1,6 +1,6 @@
 """The ``metadata.jsonl`` of Hugging Face's imagefolder: a row of ``file_name`` and ``text`` for each picture.
 
-The file lies beside the pictures, or in a folder above them. Rows and columns of others stay in it.
+The file is beside the pictures, or in a folder above them. Rows and columns of others stay in it.
 Form: https://huggingface.co/docs/datasets/image_dataset#imagefolder
 """
 
@@ -60,7 +60,7 @@ class ImageFolderSink(RowSink):
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
         if is_remote(output):
             raise ConfigError(
-                f"{NAME} cannot be written to {output}: it lies beside the pictures, on this machine"
+                f"{NAME} cannot be written to {output}: it is beside the pictures, on this machine"
             )
         file = Path(local_path(output))
         if file.name != NAME:

@@ -22,7 +22,7 @@ class SinkOptions:
     ``rows_per_file``: of Parquet in several files; 0 writes one. ``include_raw``: the response as column
     ``llm``; None is yes in Parquet only. ``include_checks``: the column ``checks``. ``parquet_compression``:
     one of ``COMPRESSIONS``. ``column_types``: Arrow types of the samples' metadata, and ``fields_schema`` the
-    JSON schema of ``fields``, both for Parquet. ``follow_links``: sidecars may lie where links lead out.
+    JSON schema of ``fields``, both for Parquet. ``follow_links``: sidecars may be where links lead out.
     ``recorded`` is called with the name of a file of the state folder that describes the output, before
     the output changes.
     """

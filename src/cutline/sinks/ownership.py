@@ -59,7 +59,7 @@ def file_identity(path: Path) -> JSON:
 def output_exists(name: str) -> OutputExists:
     """The error for an output that this job did not write."""
     return OutputExists(
-        f"{name} is there already and not as this job left it: "
+        f"{name} already exists, not as this job left it: "
         "choose another output, replace it with --existing overwrite, or give the --state that it was "
         "made with"
     )

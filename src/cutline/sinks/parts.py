@@ -1,4 +1,4 @@
-"""An output in numbered files of so many rows each: every file is published as soon as it is full."""
+"""An output in numbered files of a fixed number of rows: every file is published as soon as it is full."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NOTHING: JSON = {"size": 0, "records": 0, "tail": 0}
 
 
 class PartsStore:
-    """``out-00000.parquet``, ``out-00001.parquet`` … for the output ``out.parquet``; methods as of a Sink.
+    """``out-00000.parquet``, ``out-00001.parquet`` … for the output ``out.parquet``; methods as in Sink.
 
     The rows of the file in progress are staged in the state folder. The last file may have fewer rows; more
-    rows later replace it. ``convert`` as of ``StagedStore``.
+    rows later replace it. ``convert`` as in ``StagedStore``.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class PartsStore:
         self._file = AppendOnlyFile(self._rows(self._number))
         if mark is None:
             self._file.start()
-            # Those of the file before stay until now: a run that died goes on from them.
+            # Those of the file before stay until now: a run that died continues from them.
             self._rows(self._number - 2).unlink(missing_ok=True)
         else:
             self._file.resume(mark)

@@ -8,7 +8,7 @@ import glob
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -25,9 +25,9 @@ _MAX_FIELD: Final = 1 << 30  # characters
 def numbered_rows(
     output: str, output_format: str | None, *, damaged: list[str] | None = None
 ) -> Iterator[tuple[int, JSON]]:
-    """As ``read_rows``, numbered from 1.
+    """As ``read_rows``, numbered from 1; those of JSON lines by their lines.
 
-    ``damaged``: as for ``read_rows``.
+    ``damaged``: rows that are not objects are left out, and named there.
 
     Raises:
         ConfigError: there is no such file, it is damaged, or a row is not an object.
@@ -36,27 +36,36 @@ def numbered_rows(
 
     number = 0
     try:
-        for number, row in enumerate(read_rows(output, output_format, damaged=damaged), 1):
-            if not isinstance(row, dict):
+        for number, row in _numbered(output, output_format, damaged):
+            if isinstance(row, dict):
+                yield number, row
+            elif damaged is None:
                 raise ConfigError(f"{output} holds no captions of cutline: row {number} is not an object")
-            yield number, row
+            else:
+                damaged.append(f"row {number}")
     except (ValueError, csv.Error, pa.ArrowException, tarfile.TarError) as error:
         raise ConfigError(
-            f"row {number + 1} of {output} cannot be read: {one_line(error, 200)}; mend it, or remove it"
+            f"row {number + 1} of {output} cannot be read: {one_line(error, 200)}; fix or remove it"
         ) from None
     except OSError as error:
         raise ConfigError(f"{output} cannot be read: {error.strerror or error}") from None
 
 
-def read_rows(output: str, output_format: str | None, *, damaged: list[str] | None = None) -> Iterator[JSON]:
-    """The rows of a finished output on this machine; ConfigError for sidecars.
+def read_rows(output: str, output_format: str | None) -> Iterator[JSON]:
+    """The rows of a finished output on this machine; ConfigError for sidecars."""
+    return (row for _, row in _numbered(output, output_format, None))
 
-    Lines that are no JSON object are left out where ``damaged`` is given, and named there.
-    """
+
+def _numbered(output: str, output_format: str | None, damaged: list[str] | None) -> Iterator[tuple[int, Any]]:
     kind = format_of(output, output_format)
     if kind == "jsonl":
-        yield from _json_lines(Path(output), damaged)
-    elif kind == "json":
+        return _json_lines(Path(output), damaged)
+    return enumerate(_rows(output, kind), 1)
+
+
+def _rows(output: str, kind: str) -> Iterator[JSON]:
+    """The rows of any other form."""
+    if kind == "json":
         yield from decode_foreign_json(as_utf8(Path(output).read_bytes()))
     elif kind in {"csv", "tsv"}:
         csv.field_size_limit(_MAX_FIELD)  # of the process; Python's own stops a file at 131,072
@@ -76,10 +85,10 @@ def read_rows(output: str, output_format: str | None, *, damaged: list[str] | No
         captions = orjson.loads(Path(output).read_bytes())["captions"]
         yield from ({"image_id": key, "caption": text} for key, text in captions.items())
     else:
-        raise ConfigError("sidecars are no rows: read the .txt files, or give an output such as out.jsonl")
+        raise ConfigError("sidecars are not a table: read the .txt files, or write an output such as a.jsonl")
 
 
-def _json_lines(output: Path, damaged: list[str] | None) -> Iterator[JSON]:
+def _json_lines(output: Path, damaged: list[str] | None) -> Iterator[tuple[int, Any]]:
     with output.open("rb") as file, contextlib.ExitStack() as opened:
         lines: Iterable[bytes] = file
         if text_encoding(beginning(file)) != USUAL:
@@ -92,11 +101,9 @@ def _json_lines(output: Path, damaged: list[str] | None) -> Iterator[JSON]:
             except ValueError:
                 if damaged is None:
                     raise
-                row = None
-            if damaged is None or isinstance(row, dict):
-                yield row
+                damaged.append(f"row {number}")
             else:
-                damaged.append(f"line {number}")
+                yield number, row
 
 
 def _parquet_rows(output: Path) -> Iterator[JSON]:

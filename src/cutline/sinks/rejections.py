@@ -9,19 +9,23 @@ from cutline.interfaces import Sink
 from cutline.records import JSON, Outcome, Sample, Skip
 from cutline.serialization import encode_json
 from cutline.sinks.options import SinkOptions
-from cutline.sinks.row_stores import InPlaceStore
+from cutline.sinks.row_stores import ListStore
 from cutline.sinks.rows import rejection_row
 
 
 class RejectionsSink(Sink):
     """One JSON line for each; the file is begun with the first, as most runs reject nothing."""
 
-    def __init__(self, path: Path, state: Path) -> None:
-        self._store = InPlaceStore(path, state / "rejected.json", SinkOptions(overwrite=True))
+    def __init__(self, path: Path, state: Path, options: SinkOptions) -> None:
+        self._store = ListStore(path, state / "rejected.json", options)
         self._path = path
         self._is_open = False
 
+    def check_open(self, mark: JSON | None) -> None:
+        self._store.check_open(mark)
+
     def open(self, mark: JSON | None) -> None:
+        self.check_open(mark)
         if mark is not None and mark["records"]:
             self._open(mark)
         else:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import orjson
 
-from cutline.errors import SinkError
+from cutline.errors import OutputExists, SinkError
 from cutline.files import write_errors
 from cutline.records import JSON
 from cutline.sinks.append_only_file import AppendOnlyFile, output_changed
@@ -21,7 +21,7 @@ from cutline.storage import try_writing
 
 
 class Store(Protocol):
-    """Keeps encoded rows; methods as of a Sink."""
+    """Keeps encoded rows; methods as in Sink."""
 
     @property
     def records(self) -> int:
@@ -116,6 +116,19 @@ class InPlaceStore(RowStore):
         return self._record.describes(self._target, self._file.path)
 
 
+class ListStore(InPlaceStore):
+    """A list beside an output: each run writes it again, unless it was edited since."""
+
+    def check_open(self, mark: JSON | None) -> None:  # noqa: ARG002 - what is recorded decides
+        if self._options.overwrite or not self._record.stamps:
+            return
+        if self._target.exists() and not self._record.covers(self._target):
+            raise OutputExists(
+                f"{self._target.name} was edited since it was written: move it away, choose another output, "
+                "or replace both with --existing overwrite"
+            )
+
+
 class StagedStore(RowStore):
     """Rows are staged in the state folder; ``finish`` converts them and publishes the output.
 
@@ -161,7 +174,7 @@ class StagedStore(RowStore):
         except orjson.JSONDecodeError as error:
             self._file.path.unlink()
             raise SinkError(
-                f"{self._file.path} was damaged; run the same command again: the output is made anew from "
+                f"{self._file.path} was damaged; run the same command again: the output is made again from "
                 "the journal, without requests"
             ) from error
 

@@ -75,7 +75,7 @@ class MergingStore(StagedStore):
                 cure = "keep its captions with --existing skip, append or prepend" if usable else ""
                 choices = ", ".join(filter(None, ["choose another output", cure]))
                 raise OutputExists(
-                    f"{name} is there already {why}: {choices}, or replace them with --existing overwrite"
+                    f"{name} already exists {why}: {choices}, or replace them with --existing overwrite"
                 )
             if self._existing != "skip" and ("made_of" in self._record.data or len(self._record.stamps) > 1):
                 raise output_changed(name)  # its captions are partly ours: joining would join with ourselves

@@ -16,7 +16,7 @@ from cutline.files import write_errors
 from cutline.regular_files import read_regular
 from cutline.serialization import decode_object
 from cutline.sinks.append_only_file import output_changed
-from cutline.sinks.targets import target
+from cutline.sinks.targets import LocalTarget, target
 from cutline.storage import is_remote, local_path, open_local, open_storage, storage_errors, try_writing
 
 MAX_LEDGER_BYTES = 1 << 30
@@ -108,7 +108,8 @@ class ShardFolder:
             os.fsync(ledger.fileno())
         self._recorded(self._ledger.name)
         self._now.setdefault(name, []).append(stamp)
-        target(f"{self.name}/{name}").publish(part)
+        place = f"{self.name}/{name}"
+        (target(place) if self.remote else LocalTarget(Path(place), follow=False)).publish(part)
 
     def size(self, number: int) -> int | None:
         """Bytes of a shard that is there, or None."""

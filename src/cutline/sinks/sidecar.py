@@ -30,7 +30,7 @@ EDITED = "edited by hand"  # why a picture is skipped
 class SidecarSink(Sink):
     """``photo.txt`` for ``photo.jpg``; where pictures share a stem, ``photo.jpg.txt`` for each.
 
-    ``output`` is the folder under which the keys' folders are mirrored; a picture that lies in it
+    ``output`` is the folder under which the keys' folders are mirrored; a picture that is in it
     gets its sidecar beside it, and with an empty ``output`` every picture does. A file whose name
     differs only in case is the sidecar; a rewritten file keeps its encoding, mark and line ends.
     """
@@ -200,7 +200,7 @@ class SidecarSink(Sink):
         raise AssertionError(f"{picture}: its last name is its own")
 
     def _picture(self, owner: Owner, key: str, folder: Path) -> Path:
-        """The picture of the owner of a name in ``folder``; it may lie in ``A/`` where that is ``a/``.
+        """The picture of the owner of a name in ``folder``; it may be in ``A/`` where that is ``a/``.
 
         State folders of old versions have only the picture's name: the folder is then that of the key.
         """

@@ -54,12 +54,12 @@ def target(output: str) -> Target:
 
 
 class LocalTarget:
-    """A file on this machine; where ``path`` is a link, the file it leads to."""
+    """A file on this machine; where ``path`` is a link, the file it leads to, unless ``follow`` is false."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, follow: bool = True) -> None:
         self.name = str(path)
         self.location = path
-        self._path = path.resolve()
+        self._path = path.resolve() if follow else path
 
     def exists(self) -> bool:
         try:
@@ -152,7 +152,7 @@ class RemoteTarget:
         part.unlink()
 
     def remove_part(self) -> None:
-        return  # an upload that was cut off is no object
+        return  # an upload that was cut off is not an object
 
     def _info(self) -> JSON | None:
         with storage_errors(self.name):

@@ -17,14 +17,15 @@ from cutline.records import LeftOver, Sample
 from cutline.sources.content_types import table_type
 from cutline.sources.contents import folder_type
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
-from cutline.sources.options import SourceOptions
+from cutline.sources.options import OF_COLUMNS, OF_FILES, OF_TEXTS, SourceOptions, flag_of
 from cutline.sources.patterns import is_pattern
-from cutline.sources.unknown_files import is_picture, sniff_file
+from cutline.sources.unknown_files import cure_of, is_picture, sniff_file
 from cutline.storage import is_http, is_remote, local_path
 
 __all__ = ["SourceOptions", "detect", "open_source"]
 
-_NEEDED = ("split", "event", "key_column")
+_DECISIVE = ("split", "event", "key_column")
+_PARTICULAR = (*sorted(OF_COLUMNS), "sample_pictures", *sorted(OF_FILES))
 _BY_ENDING = {"txt": "urls", "zip": "zip"}
 _PART_ENDINGS = ("parquet", "arrow")
 
@@ -35,7 +36,7 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions | None = No
     path = local_path(os.fspath(path))
     source_type = options.source_type or detect(path, options)
     kind = registry.load("sources", source_type)
-    _check_parts(source_type, kind, options)
+    _refuse_ignored(source_type, kind, options)
     source = kind.from_options(path, options)
     return source if Source in type(source).__mro__ else PluginSource(source)
 
@@ -44,15 +45,18 @@ def _takes(kind: Any) -> frozenset[str]:
     return getattr(kind, "takes", frozenset())  # a plug-in's class need not subclass Source
 
 
-def _check_parts(source_type: str, kind: Any, options: SourceOptions) -> None:
-    """Refuse options that the source would ignore, though they decide what is read or how it is named."""
-    for name in _NEEDED:
-        if getattr(options, name) and name not in _takes(kind):
+def _refuse_ignored(source_type: str, kind: Any, options: SourceOptions) -> None:
+    """Refuse options that the source would ignore; a plug-in's may use more of them than it declares."""
+    is_built_in = source_type in registry.BUILT_IN["sources"]
+    for name in (*_DECISIVE, *(_PARTICULAR if is_built_in else ())):
+        if name in OF_TEXTS and options.writes_texts:
+            continue
+        if options.has(name) and name not in _takes(kind):
             known = {each: registry.load("sources", each) for each in registry.BUILT_IN["sources"]}
             able = [each for each, source in known.items() if name in source.takes]
             raise ConfigError(
-                f"an input of the type {source_type} does not support --{name.replace('_', '-')}; "
-                f"it needs --source-type {' or '.join(able)}"
+                f"an input of the type {source_type} does not support {flag_of(name)}; remove it, or set "
+                f"--source-type {' or '.join(able)}"
             )
 
 
@@ -92,7 +96,8 @@ def _file_type(path: str, ending: str, options: SourceOptions) -> str:
         return "webdataset" if found == "tar" else _table_type(path, options)
     raise ConfigError(
         f"{path}: neither a folder, a picture, a .txt list of URLs, a table "
-        f"({', '.join(sorted(TABLE_EXTENSIONS))}), a tar nor a zip; --source-type says how to read it"
+        f"({', '.join(sorted(TABLE_EXTENSIONS))}), a tar nor a zip; "
+        f"{cure_of(path) or '--source-type says how to read it'}"
     )
 
 

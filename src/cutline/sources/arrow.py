@@ -121,7 +121,7 @@ def _check_groups(path: str, parquet: Any) -> None:
             if size > MAX_COLUMN_BYTES and size > MAX_RATIO * packed:
                 raise ConfigError(
                     f"{path}: column {column.path_in_schema!r} of row group {group} would unpack from "
-                    f"{packed / 1e6:,.1f} MB to {size / 1e9:,.1f} GB; write it anew with smaller row groups "
+                    f"{packed / 1e6:,.1f} MB to {size / 1e9:,.1f} GB; write it again with smaller row groups "
                     "(pyarrow: row_group_size=1000), or without that column"
                 )
 

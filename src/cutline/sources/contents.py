@@ -12,9 +12,11 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.formatting import plural
 from cutline.imaging import EXTENSIONS
+from cutline.locations.roots import leads_out
 from cutline.sources.content_types import table_type
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
+from cutline.sources.linked_folders import walk_folders
 from cutline.sources.names import (
     TABLE_EXTENSIONS,
     is_metadata_file,
@@ -115,7 +117,7 @@ def folder_type(path: str, options: SourceOptions) -> str:
         return source_type_of_names(root, names, options)
     first = next(names, None)
     if first is None:
-        raise ConfigError(f"{path}: no file is there that this pattern covers")
+        raise ConfigError(f"{path}: no file matches this pattern")
     return source_type_of_names(root, itertools.chain([first], names), options, path)
 
 
@@ -129,14 +131,21 @@ def names_in(path: str, options: SourceOptions) -> tuple[str, Iterator[str]]:
 
 def _local(path: str, options: SourceOptions, pattern: Pattern | None) -> Iterator[str]:
     top = len(os.path.join(path, ""))  # noqa: PTH118 - names need not be Unicode
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in walk_folders(path):
         prefix = folder[top:].replace(os.sep, "/")
         prefix += "/" if prefix else ""
         deeper = (name for name in folders if _is_read(prefix + name, options, pattern))
         folders[:] = sorted(name for name in deeper if not name.startswith("."))
         for name in sorted(files) if len(files) < 10_000 else files:
-            if not name.startswith("."):
+            if not name.startswith(".") and not _is_elsewhere(folder, name, path, options):
                 yield prefix + name
+
+
+def _is_elsewhere(folder: str, name: str, top: str, options: SourceOptions) -> bool:
+    """Whether a name is a metadata file that lies out of the input, behind a link."""
+    if not is_metadata_file(name) or options.follow_links:
+        return False
+    return leads_out(os.path.join(folder, name), top)  # noqa: PTH118 - names need not be Unicode
 
 
 def _is_read(folder: str, options: SourceOptions, pattern: Pattern | None) -> bool:

@@ -35,14 +35,14 @@ class CrisisMmdSource(RowSource):
     picture's own label where there is one; the row's other ``label`` is then ``row_label``.
     """
 
-    takes: ClassVar[frozenset[str]] = frozenset({"split", "event"})
+    takes: ClassVar[frozenset[str]] = frozenset({"split", "event", "image_root", "follow_links"})
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such dataset, split, event or column of pictures."""
         super().__init__(path, options)
         options = self._options
         dataset = Dataset.at(path)
-        self._images = ImageRoot(options.image_root or str(dataset.root))
+        self._images = ImageRoot(options.image_root or str(dataset.root), follow_links=options.follow_links)
         self._has_folder = not options.image_root and (dataset.root / "data_image").is_dir()
         self._folder = Path(options.image_root or dataset.root)
         self._events = dataset.checked_events(options.event)

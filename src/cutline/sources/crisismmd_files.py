@@ -127,7 +127,7 @@ def read_header(path: Path) -> tuple[str, ...]:
         first = _decoded(file.readline(MAX_LINE_BYTES))
     columns = tuple(name.strip() for name in first.split("\t"))
     if len(columns) < 2:
-        raise ConfigError(f"{path} is not a table: its first line has to name the columns, with tabs between")
+        raise ConfigError(f"{path} is not a table: its first line must name the columns, separated by tabs")
     return columns
 
 

@@ -14,7 +14,7 @@ MAX_RECORD = 16 * 1024 * 1024
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unclosed:
-    """A line that is no record, and why."""
+    """A line that is not a record, and why."""
 
     message: str
 
@@ -27,16 +27,21 @@ class _TooLongError(Exception):
 
 
 class Records:
-    """``line``: the number of the line that was read last, from 1."""
+    """``line``: the number of the line that was read last, from 1; ``is_behind`` the place of the file."""
 
-    def __init__(self, file: TextIO, delimiter: str, *, columns: int) -> None:
+    def __init__(self, file: TextIO, delimiter: str, *, columns: int, line: int = 0) -> None:
         self._file = file
         self._delimiter = delimiter
         self._columns = columns
         self._again: deque[str] = deque()
         self._taken: list[str] = []
         self._size = 0
-        self.line = 0
+        self.line = line
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether lines that were read from the file come again."""
+        return bool(self._again)
 
     def read(self) -> Iterator[tuple[int, list[str] | Unclosed]]:
         """Each record with the line that it begins in; quoted texts may run over several lines."""

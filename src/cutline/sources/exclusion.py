@@ -26,7 +26,7 @@ class Exclusion:
         self._names, self._paths = _any(names), _any(paths)
 
     def covers(self, path: str) -> bool:
-        """Whether a file, or a folder that it lies in, is left out."""
+        """Whether a file, or a folder that it is in, is left out."""
         parts = path.split("/")
         folders = ("/".join(parts[:depth]) + "/" for depth in range(1, len(parts)))
         return self.matches(path) or any(map(self.matches, folders))

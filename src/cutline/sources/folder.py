@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
@@ -21,7 +21,7 @@ from cutline.sources.cells import metadata
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import no_pictures
-from cutline.sources.options import SourceOptions
+from cutline.sources.options import OF_FILES, SourceOptions
 from cutline.sources.outputs import OutputFilter
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.patterns import Pattern, is_pattern
@@ -47,6 +47,8 @@ class FolderSource(Source):
     read within the folder.
     """
 
+    takes: ClassVar[frozenset[str]] = OF_FILES - {"user_agent"}
+
     def __init__(self, path: str | os.PathLike[str], options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such file or folder."""
         self._shown = os.fspath(path)
@@ -62,9 +64,8 @@ class FolderSource(Source):
         self._single = not os.path.isdir(self._path)
         self._real = os.path.realpath(os.path.dirname(self._path) if self._single else self._path)
         root = os.path.dirname(self._path) or "." if self._single else self._path
-        self._encodings = EncodingReport(
-            TextDecoder(self._options.text_encoding, root=root, ending=self._ending)
-        )
+        self._decoder = TextDecoder(self._options.text_encoding, root=root, ending=self._ending)
+        self._encodings = EncodingReport(self._decoder)
 
     @classmethod
     def from_options(cls, path: str, options: SourceOptions) -> FolderSource | RemoteFolderSource:
@@ -95,7 +96,7 @@ class FolderSource(Source):
         for folder, prefix, entry in self._walk(self._notes).pictures():
             found = True
             yield self._sample(folder, prefix, entry, top)
-        if not found and not self._range.start:
+        if not found and self._range.is_whole:
             left_over = "".join(f"; {each}" for each in self.left_over)
             raise ConfigError(no_pictures(name_to_text(self._shown)) + left_over)
 
@@ -112,10 +113,17 @@ class FolderSource(Source):
             if len(firsts) >= _PRECISION * count:  # keep the memory small: each second one will do
                 firsts, every = firsts[::2], 2 * every
         starts = [firsts[first] for first, _ in ranges(len(firsts), count)] if firsts else [""]
+        starts[:1] = [self._range.start]  # the first has what is before all pictures, too
         loops = frozenset(walk.loops)
-        return [
-            copy_with(self, _range=Range(start=start, stop=stop, loops=loops))
+        self._encodings.clear()
+        self._notes.clear()
+        places = (
+            Range(start=start, stop=stop, loops=loops)
             for start, stop in zip(starts, [*starts[1:], self._range.stop], strict=True)
+        )
+        return [
+            copy_with(self, _range=place, _notes=LeftOvers(), _encodings=EncodingReport(self._decoder))
+            for place in places
         ]
 
     def count(self) -> int:
@@ -175,7 +183,7 @@ class FolderSource(Source):
         return read(file) if self._options.follow_links else self._inside(file)
 
     def _inside(self, file: str) -> bytes | None:
-        """A text that lies in the input after links; of others nothing is read."""
+        """A text that is in the input after links; of others nothing is read."""
         try:
             return read_inside(file, self._real, folder=self._real_folder(os.path.dirname(file)))
         except LinkOutside:
@@ -195,6 +203,7 @@ class FolderSource(Source):
             excluded=Exclusion(options.exclude).matches,
             texts=self._ending,
             pattern=self._pattern,
+            follow_links=options.follow_links,
         )
         return Walk(self._path, self._range, walk, notes)
 

@@ -12,12 +12,14 @@ from cutline.errors import ConfigError
 from cutline.files import not_there
 from cutline.formatting import one_line
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
-from cutline.sources.outputs import OutputFilter, OutputPaths
+from cutline.sources.exclusion import Exclusion
+from cutline.sources.linked_folders import walk_folders
+from cutline.sources.outputs import OutputFilter, RunPaths
 from cutline.sources.patterns import fixed_folder, has_braces, is_glob, names_in_braces
 from cutline.storage import explained, is_remote, open_object, open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_POINTER_BYTES = 1024
 
@@ -63,14 +65,19 @@ def dataset_folder(path: str, dataset: str) -> Path:
 
 
 def expand(
-    path: str, endings: tuple[str, ...], *, recursive: bool = True, outputs: OutputPaths | None = None
+    path: str,
+    endings: tuple[str, ...],
+    *,
+    recursive: bool = True,
+    outputs: RunPaths | None = None,
+    exclude: Sequence[str] = (),
 ) -> tuple[str, list[str]]:
     """The files of a path, and the folder that their names are relative to, empty for a single file.
 
     ``path`` is a file, a folder (its files with one of the endings, sorted), a glob pattern (what it covers
     with one of the endings, else all), or a list in braces (``{00000..00012}``, ``{a,b}``). Outputs of the
-    run (``outputs``) among them are left out, and those of others, unless a pattern names them.
-    ConfigError: there are none.
+    run (``outputs``) among them are left out, and those of others, unless a pattern names them, and so are
+    those that ``exclude`` covers. ConfigError: there are none.
     """
     fixed = fixed_folder(path)
     outputs_in = OutputFilter(fixed, outputs, others=fixed == path)
@@ -83,19 +90,30 @@ def expand(
     elif is_glob(path) and not (not is_remote(path) and Path(path).exists()):
         files = outputs_in.inputs(_matches(path, endings, recursive=recursive))
     elif path.lower().endswith(endings) if is_remote(path) else Path(path).is_file():
+        if exclude:
+            raise ConfigError(f"--exclude is for the files of a folder, and {path} is one file: remove it")
         return "", [path]
     else:
-        there = _listing(path, endings, recursive=recursive)
-        files = [file for file in outputs_in.inputs(there) if file.lower().endswith(endings)]
-        left_out = next((file for file in there if file.lower().endswith(endings)), None)
+        listed = _listing(path, endings, recursive=recursive)
+        files = [file for file in outputs_in.inputs(listed) if file.lower().endswith(endings)]
+        left_out = next((file for file in listed if file.lower().endswith(endings)), None)
         if not files and left_out:
             raise ConfigError(
                 f"{path} holds nothing but outputs of cutline, which are not read as a part of it; "
                 f"give one of them as the input: {left_out}"
             )
-    if not files:
-        raise ConfigError(f"{path}: no file ending in {' '.join(endings)} is there")
-    return _common_folder(files), files
+    kept = _without_excluded(files, fixed, exclude)
+    if not kept:
+        but = " that is not left out by its name (--exclude none leaves out nothing)" if files else ""
+        raise ConfigError(f"{path}: there is no file ending in {' '.join(endings)}{but}")
+    return _common_folder(kept), kept
+
+
+def _without_excluded(files: list[str], folder: str, exclude: Sequence[str]) -> list[str]:
+    """The files whose path from the folder is not left out."""
+    top = f"{folder.rstrip('/')}/"
+    excluded = Exclusion(exclude).covers
+    return [file for file in files if not excluded(file.removeprefix(top).replace(os.sep, "/"))]
 
 
 def _matches(pattern: str, endings: tuple[str, ...], *, recursive: bool = True) -> list[str]:
@@ -123,7 +141,7 @@ def _listing(path: str, endings: tuple[str, ...], *, recursive: bool) -> list[st
     if not Path(path).exists():
         raise ConfigError(not_there(path))
     found = []
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in walk_folders(path):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         wanted = [name for name in names if name.lower().endswith(endings) and not name.startswith(".")]
         found += [str(Path(folder, name)) for name in wanted]
@@ -143,3 +161,10 @@ def _common_folder(files: list[str]) -> str:
     parts = [file.replace(os.sep, "/").split("/")[:-1] for file in files]
     shared = list(itertools.takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False)))
     return "".join(f"{names[0]}/" for names in shared)
+
+
+def parent_folder(path: str) -> str:
+    """The folder of a file, here or on storage."""
+    if is_remote(path):
+        return path.rpartition("/")[0]
+    return os.path.dirname(path) or "."  # noqa: PTH120 - a name need not be Unicode

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from typing import Any, Final
 
 from cutline.imaging import EXTENSIONS
 from cutline.sources.names import extension
 from cutline.storage import is_http
+
+_BETWEEN: Final = re.compile(r"[\s,]*")
 
 
 def records_of(value: Any) -> list[Any] | None:
@@ -28,6 +32,22 @@ def records_of(value: Any) -> list[Any] | None:
         each for each in value.values() if isinstance(each, list) and any(isinstance(i, dict) for i in each)
     ]
     return lists[0] if len(lists) == 1 else None
+
+
+def concatenated(text: str) -> list[Any] | None:
+    """Objects that follow each other, also over several lines or with commas between; None for others."""
+    decoder, objects, at = json.JSONDecoder(), [], 0
+    while found := _BETWEEN.match(text, at):
+        if found.end() == len(text):
+            break
+        try:
+            value, at = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(value, dict):
+            return None
+        objects.append(value)
+    return objects or None
 
 
 def _names_picture(name: str) -> bool:

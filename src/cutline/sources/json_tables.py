@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import dataclasses
 import io
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -14,27 +15,35 @@ import orjson
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sidecars.table_text import MAX_TEXT, USUAL, beginning, text_encoding
-from cutline.sources.json_records import records_of
+from cutline.sources.json_records import concatenated, records_of
 from cutline.sources.packed_files import DAMAGE, damaged_rest, open_packed
-from cutline.sources.rows import MAX_LINE_BYTES, BadRow, Row, count_rows
+from cutline.sources.rows import BEGINNING, MAX_LINE_BYTES, BadRow, Place, Row, count_rows
 
 MAX_JSON_BYTES = 1024 * 1024 * 1024
 
 
-def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable:
-    """Read a file's first rows; ConfigError: there is no object in them."""
+def json_lines_table(path: str, encoding: str | None = None) -> JsonLinesTable | JsonTable:
+    """Read a file's first rows, or an array whole; ConfigError: there is no object in them."""
     first = [row for _, row in itertools.islice(_rows(path, encoding), 100)]
     columns = _columns(first)
     if not columns:
         if not first:
             raise ConfigError(f"{path} has no rows, and so no captions")
+        if _begins_with(path, "[", encoding):
+            return json_table(path, encoding)
+        if _begins_with(path, "{", encoding):
+            with contextlib.suppress(ConfigError):  # objects over several lines
+                return json_table(path, encoding)
         reason = first[0].message if isinstance(first[0], BadRow) else "the first ones are empty"
         raise ConfigError(f"{path}: one JSON object a line is needed; {reason}")
     return JsonLinesTable(path=path, columns=columns, encoding=encoding)
 
 
-def json_table(path: str, encoding: str | None = None) -> JsonTable:
-    """Read a JSON file whole; ConfigError: no list of objects is in it."""
+def json_table(path: str, encoding: str | None = None) -> JsonTable | JsonLinesTable:
+    """Read a JSON file whole, or as JSON Lines where it is that; ConfigError: no list of objects is in it."""
+    first = [row for _, row in itertools.islice(_rows(path, encoding), 2)]
+    if len(first) == 2 and all(isinstance(row, dict) for row in first):
+        return json_lines_table(path, encoding)
     with open_packed(path) as file:
         try:
             data = file.read(MAX_JSON_BYTES + 1)
@@ -42,18 +51,31 @@ def json_table(path: str, encoding: str | None = None) -> JsonTable:
             raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
     if len(data) > MAX_JSON_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes; write it as JSON Lines (.jsonl)")
+    text = _as_utf8(data, text_encoding(data[:MAX_TEXT], encoding))
     try:
-        value = orjson.loads(_as_utf8(data, text_encoding(data[:MAX_TEXT], encoding)))
+        found = records_of(orjson.loads(text))
     except orjson.JSONDecodeError as error:
-        raise ConfigError(
-            f"{path} is not valid JSON: {one_line(error)}; one object a line is .jsonl"
-        ) from error
-    found = records_of(value)
+        found = concatenated(text.decode(errors="replace"))
+        if found is None:
+            raise ConfigError(
+                f"{path} is not valid JSON: {one_line(error)}; one object a line is .jsonl"
+            ) from error
     rows = tuple(each if isinstance(each, dict) else BadRow("not an object") for each in found or ())
     columns = _columns(list(rows[:100]))
     if not columns:
         raise ConfigError(f"{path}: a list of objects is needed, or an object with one, as COCO's `images`")
     return JsonTable(path=path, columns=columns, records=rows)
+
+
+def _begins_with(path: str, sign: str, encoding: str | None) -> bool:
+    """Whether a file's first character but blanks and a byte-order mark is ``sign``."""
+    with open_packed(path) as file:
+        try:
+            head = file.read(1000)
+        except (*DAMAGE, OSError):
+            return False
+    text = head.decode(text_encoding(head, encoding), errors="replace")
+    return text.lstrip("\ufeff \t\r\n").startswith(sign)
 
 
 def _columns(first: list[Row]) -> dict[str, str]:
@@ -69,16 +91,33 @@ def _columns(first: list[Row]) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JsonLinesTable:
-    """A JSON Lines file; ``columns`` are those of its first rows."""
+    """A JSON Lines file; ``columns`` are those of its first rows, ``place`` as in ``DelimitedTable``."""
 
     path: str
     columns: Mapping[str, str]
     encoding: str | None = None
+    place: Place = BEGINNING
     counted: Literal["line"] = "line"
     types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def rows(self, first: int = 0, *, only: str | Sequence[str] | None = None) -> Iterator[tuple[int, Row]]:  # noqa: ARG002
-        return itertools.islice(_rows(self.path, self.encoding), first, None)
+        begin = self.place if self.place.row <= first else BEGINNING
+        return itertools.islice(_rows(self.path, self.encoding, begin), first - begin.row, None)
+
+    def places(self, rows: Iterable[int]) -> Iterator[Place]:
+        """As of a ``DelimitedTable``; the beginning, where the file is not in UTF-8."""
+        found, number = BEGINNING, 0
+        with open_packed(self.path) as file:
+            is_usual = text_encoding(beginning(file), self.encoding) == USUAL
+            lines = enumerate(_lines(file), 1)
+            for wanted in rows:
+                line = found.line
+                while is_usual and number < wanted and (read := next(lines, None)) is not None:
+                    line = read[0]
+                    number += _json_row(read[1]) is not None
+                if is_usual and number == wanted and number:
+                    found = Place(number, line, file.tell())
+                yield found
 
     def count(self) -> int | None:
         return count_rows(self)
@@ -107,11 +146,14 @@ def _as_utf8(data: bytes, encoding: str) -> bytes:
     return data.decode(encoding, errors="replace").encode(errors="replace")
 
 
-def _rows(path: str, encoding: str | None) -> Iterator[tuple[int, Row]]:
-    number = 0
+def _rows(path: str, encoding: str | None, begin: Place = BEGINNING) -> Iterator[tuple[int, Row]]:
+    number = begin.line
     with open_packed(path) as file:
         try:
-            for number, line in enumerate(_text_lines(file, encoding), 1):
+            lines = _text_lines(file, encoding)
+            if begin.offset:
+                file.seek(begin.offset)
+            for number, line in enumerate(lines, begin.line + 1):
                 if (row := _json_row(line)) is not None:
                     yield number, row
         except DAMAGE as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 
 from cutline.files import name_to_text
 from cutline.records import LeftOver
@@ -40,8 +42,8 @@ _REMARKS = {
         "their pictures are captioned; take such members out of the tar if the output is to hold all",
     ),
     "other-cell": (
-        "cell that is no picture, path or URL",
-        "cells that are no pictures, paths or URLs",
+        "cell that is not a picture, path or URL",
+        "cells that are not pictures, paths or URLs",
         "--image-column names the column with pictures",
     ),
     "packed-picture": (
@@ -52,7 +54,7 @@ _REMARKS = {
     "scattered-member": (
         "part of a webdataset sample away from its picture",
         "parts of webdataset samples away from their pictures",
-        "make the tar anew with its names sorted (tar --sort=name), or give it unpacked and below 2 GiB",
+        "make the tar again with its names sorted (tar --sort=name), or give it unpacked and below 2 GiB",
     ),
     "unread-metadata": (
         "metadata table that cannot be read",
@@ -70,8 +72,8 @@ _REMARKS = {
         "if rows are missing it was cut: make it again",
     ),
     "unread-json": (
-        "JSON file beside a picture that is no object of fields",
-        "JSON files beside pictures that are no objects of fields",
+        "JSON file beside a picture that is not an object of fields",
+        "JSON files beside pictures that are not objects of fields",
         "their fields are the prompt's variables; make them valid JSON objects, or move them away",
     ),
     "unknown-ending": (
@@ -83,6 +85,16 @@ _REMARKS = {
         "picture in a format that cannot be opened",
         "pictures in formats that cannot be opened",
         "convert them to PNG or JPEG",
+    ),
+    "unnamed-table": (
+        "table or tar without an ending that names it",
+        "tables or tars without endings that name them",
+        "add the ending, such as .parquet, .jsonl or .tar, or give it as the input",
+    ),
+    "unread-list": (
+        "list of URLs beside the pictures",
+        "lists of URLs beside the pictures",
+        "give it as an input of its own",
     ),
     "unread-picture": (
         "picture beside the tables or tars",
@@ -106,6 +118,24 @@ _REMARKS = {
     ),
 }
 """Each kind with its noun, the plural, and what to do about it."""
+
+
+def merged(records: Iterable[LeftOver]) -> list[LeftOver]:
+    """One record for each kind, of several listings of the input; what two of them name counts once."""
+    found: dict[tuple[str, str], LeftOver] = {}
+    for record in records:
+        known = found.setdefault((record.kind, record.cure), record)
+        if known is record:
+            continue
+        new = tuple(name for name in record.examples if name not in known.examples)
+        count = known.count + record.count - (len(record.examples) - len(new))
+        found[record.kind, record.cure] = dataclasses.replace(
+            known,
+            count=count,
+            what=_REMARKS[record.kind][count > 1] if record.kind in _REMARKS else known.what,
+            examples=(*known.examples, *new)[:_NAMED],
+        )
+    return sorted(found.values(), key=lambda record: record.kind)
 
 
 class LeftOvers:

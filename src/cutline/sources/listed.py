@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.interfaces import Source
-from cutline.locations.stored import InlineBytes, LocalFile, RemoteFile
+from cutline.locations.remote_versions import RemoteVersions
+from cutline.locations.stored import InlineBytes, RemoteObject, named_location
 from cutline.records import Location, Problem, Sample
 from cutline.sources.names import UniqueKeys
 from cutline.sources.parts import Part
-from cutline.storage import is_http
+from cutline.storage import is_remote, named_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,14 +32,20 @@ class ListedSource(Source):
         """``items`` are those of ``part`` alone."""
         self._items = items
         self._part = part
-        for item in items:
-            _check(item)
 
     def samples(self) -> Iterator[Sample]:
-        keys = UniqueKeys(self._part.taken)
+        keys, versions = UniqueKeys(self._part.taken), RemoteVersions()
         for number, item in enumerate(self._items, self._part.start + 1):
-            name = _name(item, number)
-            yield Sample(key=keys.unique(name), location=_locate(item, name))
+            key = keys.unique(_name(item, number))
+            try:
+                sample = sample_of(item, number)
+                where = sample.location
+                if isinstance(where, RemoteObject):
+                    where = dataclasses.replace(where, version=versions.version(where.name))
+                yield dataclasses.replace(sample, key=key, location=where)
+            except ConfigError as error:  # not a picture: it fails by itself
+                problem = Problem(kind="unsupported", message=f"{key}: {error}")
+                yield Sample(key=key, location=None, problem=problem)
 
     def shards(self, count: int) -> list[ListedSource]:
         first = self._part.start
@@ -81,21 +89,16 @@ def _check(item: Any) -> None:
 def _name(item: Any, number: int) -> str:
     if not isinstance(item, str | os.PathLike):
         return f"picture-{number}"
-    path = os.fspath(item)
-    return path if _is_url(path) else name_to_text(Path(os.fsdecode(path)).as_posix())
+    path = os.fsdecode(item)
+    return path if is_remote(path) else name_to_text(Path(named_path(path)).as_posix())
 
 
 def _locate(item: Any, name: str) -> Location:
     if isinstance(item, bytes | bytearray):
         return InlineBytes(bytes(item), name)
     if isinstance(item, str | os.PathLike):
-        path = os.fspath(item)
-        return RemoteFile(path) if _is_url(path) else LocalFile(os.fsdecode(path))
+        return named_location(os.fsdecode(item))
     return InlineBytes(_encoded(item), name)
-
-
-def _is_url(path: str | bytes) -> TypeGuard[str]:
-    return isinstance(path, str) and is_http(path)
 
 
 def _encoded(image: Any) -> bytes:

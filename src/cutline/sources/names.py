@@ -8,6 +8,14 @@ from collections.abc import Mapping
 from cutline.imaging import EXTENSIONS
 from cutline.locations.stored import PACKINGS
 
+IMAGE_NAMES = (
+    "image", "img", "picture", "photo", "image_path", "img_path", "image_file",
+    "file_name", "filename", "filepath", "file_path", "path", "file",
+    "image_base64", "image_b64", "img_base64", "base64", "b64", "image_data", "image_bytes", "data_url",
+    "data_uri",
+    "image_name", "img_name", "image_filename", "image_file_name", "photo_path", "picture_path", "thumbnail",
+)  # fmt: skip
+URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")
 TABLE_EXTENSIONS = frozenset({"json", "csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 OTHER_EXTENSIONS = frozenset(
     (
@@ -22,7 +30,7 @@ OTHER_EXTENSIONS = frozenset(
         "index",
     )
 )
-"""Extensions of files that are no pictures, so that they are not looked into."""
+"""Extensions of files that are not pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _PACKED_TABLES = frozenset({"csv", "tsv", "jsonl", "ndjson", "json"})
 _PART = re.compile(r"part-[mr]?-?\d+(?![^.]*\.(?!gz|bz2|xz|snappy|c\d))", re.IGNORECASE)

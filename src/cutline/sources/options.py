@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from cutline.sources.outputs import OutputPaths
+from cutline.sources.outputs import RunPaths
+
+OF_COLUMNS = frozenset({"image_column", "url_column", "text_column", "delimiter", "header_row", "image_root"})
+"""Options of tables, and of the files that their cells name."""
+OF_TEXTS = frozenset({"text_encoding", "sidecar_ext"})
+"""Options of texts beside pictures, read or written."""
+OF_FILES = frozenset({"recursive", "exclude", "follow_links", "user_agent", *OF_TEXTS})
+"""Options of a folder's files, what is beside them, and where they are."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +25,14 @@ class SourceOptions:
     opened; its own when None. ``reader_batch_size``: rows of a table that are decoded at once.
     ``recursive``: whether the sub-folders of a folder are read too. ``split``, ``event``: the part of a
     dataset that is read. These two and ``key_column`` are refused for a source whose class does not name
-    them in ``takes``, a set of such names. ``follow_links``: whether links may lead out of the input's
-    folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which is
-    not read. ``text_encoding``: of texts beside pictures and tables without a mark. ``sample_pictures``: of a
-    webdataset sample its ``main`` picture or ``each``. ``sidecar_ext``: the ending of
-    such texts. ``delimiter``: of a text table. ``header_row``: whether its first line names the columns.
+    them in ``takes``, a set of such names; the built-in sources name also those of ``OF_COLUMNS`` and
+    ``OF_FILES`` and ``sample_pictures``. ``follow_links``: whether links may lead out of the
+    input's folder. ``exclude``: patterns of names that are left out. ``outputs``: where the run writes, which
+    is not read. ``text_encoding``: of texts beside pictures and tables without a mark. ``sample_pictures``:
+    of a webdataset sample its ``main`` picture or ``each``. ``sidecar_ext``: the ending of such texts.
+    ``writes_texts``: such texts are the output, so that their options are used whatever is read.
+    ``user_agent``: of downloads, which the engine makes. ``delimiter``: of a text table. ``header_row``:
+    whether its first line names the columns.
     """
 
     source_type: str | None = None
@@ -42,4 +52,19 @@ class SourceOptions:
     delimiter: str | None = None
     header_row: bool = True
     sample_pictures: str = "main"
-    outputs: OutputPaths | None = None
+    user_agent: str | None = None
+    writes_texts: bool = False
+    outputs: RunPaths | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether an option has another value than its default."""
+        return bool(getattr(self, name) != getattr(_DEFAULTS, name))
+
+
+_DEFAULTS = SourceOptions()
+
+
+def flag_of(name: str) -> str:
+    """The option of the command line that sets a field."""
+    flag = {"header_row": "no-header", "recursive": "no-recursive"}.get(name, name.replace("_", "-"))
+    return f"--{flag}"

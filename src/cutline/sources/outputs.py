@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cutline.serialization import decode_object
-from cutline.storage import is_remote, local_path
+from cutline.storage import ResolvedPath, absolute, is_remote
 
 STATE_ENDING = ".cutline"
 FAILURES_ENDING = ".failures.jsonl"
@@ -29,25 +29,25 @@ _PIECE = re.compile(r"(.+)-\d{5,}(\.\w+)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OutputPaths:
-    """Where a run writes: paths or URLs of its output, its state folder and its failures file.
+class RunPaths:
+    """Where a run reads and writes: its input, if it has one, its output, its state folder and its lists.
 
+    ``failures`` and ``rejected`` list the pictures that failed, and those that a rule, filter or check
+    skipped. ``input_folder``: the absolute form of the input, or of the folder before its pattern.
     ``numbered``: the output is written as several files with numbers in their names.
     """
 
-    output: str
-    state: str
-    failures: str
+    input: ResolvedPath | None
+    input_folder: str
+    output: ResolvedPath
+    state: ResolvedPath
+    failures: ResolvedPath
+    rejected: ResolvedPath
     numbered: bool = False
-
-    @property
-    def rejected(self) -> str:
-        """The list of pictures that a rule, filter or check skipped."""
-        return rejected_list(self.failures)
 
 
 def rejected_list(failures: str) -> str:
-    """The path or URL of the list of rejected pictures that lies beside a list of failures."""
+    """The path or URL of the list of rejected pictures that is beside a list of failures."""
     stem = failures.removesuffix(FAILURES_ENDING[1:])
     return failures + REJECTED_ENDING if stem == failures else stem + REJECTED_ENDING[1:]
 
@@ -59,14 +59,14 @@ class OutputFilter:
     even if it is itself an earlier run's output.
     """
 
-    def __init__(self, root: str, own: OutputPaths | None, *, others: bool = True) -> None:
+    def __init__(self, root: str, own: RunPaths | None, *, others: bool = True) -> None:
         """``others``: whether outputs of other runs are left out too."""
         self._others = others
         self._numbered = own is not None and own.numbered
         self._root = absolute(root)
         paths = (own.output, own.state, own.failures, own.rejected) if own else ()
-        self._own = frozenset(map(absolute, paths)) - {""}
-        self._own_output = absolute(own.output) if own else ""
+        self._own = frozenset(path.absolute for path in paths)
+        self._own_output = own.output.absolute if own else ""
         self._listed: Mapping[str, frozenset[str]] | None = None  # of remote storage, by folders
         self._make_caches()
 
@@ -91,7 +91,7 @@ class OutputFilter:
         return folder.rstrip("/").endswith(STATE_ENDING) or bool(self._own and absolute(folder) in self._own)
 
     def inputs(self, files: Iterable[str], states: Sequence[str] = ()) -> list[str]:
-        """The files that are no outputs, in their order.
+        """The files that are not outputs, in their order.
 
         ``states``: further files, in state folders; those of remote ones show what the outputs are.
         """
@@ -161,16 +161,15 @@ def _remote_outputs(files: Sequence[str]) -> Mapping[str, frozenset[str]]:
 
 
 def state_folder_of(path: str) -> str:
-    """The state folder of a run or dataset that a path lies in; empty where it lies in none.
+    """The state folder of a run or dataset that an absolute path is in; empty where it is in none.
 
     Of a remote folder the name alone is looked at.
     """
-    folder = absolute(path).rpartition("/")[0]
+    folder = path.rpartition("/")[0]
     while folder.strip("/") and not folder.endswith(":/"):
-        local = "" if is_remote(folder) else local_path(folder)
-        named = folder.endswith(STATE_ENDING)
-        if (named and not local) or (
-            local and (named or os.path.lexists(f"{local}/{OWNER}")) and is_state_of_run(local)
+        remote, named = is_remote(folder), folder.endswith(STATE_ENDING)
+        if (named and remote) or (
+            not remote and (named or os.path.lexists(f"{folder}/{OWNER}")) and is_state_of_run(folder)
         ):
             return folder
         folder = folder.rpartition("/")[0]
@@ -185,9 +184,9 @@ def is_state_of_run(folder: str) -> bool:
 def state_of_output(path: str) -> str:
     """The state folder beside an output on this machine, a part or shard of one, or a list beside it.
 
-    Empty for any other path.
+    Empty for any other path; ``path`` is absolute.
     """
-    folder, _, name = absolute(path).rpartition("/")
+    folder, _, name = path.rpartition("/")
     listed = (name.removesuffix(ending) for ending in (FAILURES_ENDING, REJECTED_ENDING))
     outputs = [f"{folder}/{one}" for one in (name, _whole(name), *listed) if one]
     places: list[tuple[str, tuple[str, ...]]] = [(output, _RECORDS) for output in outputs]
@@ -230,12 +229,3 @@ def _whole(path: str) -> str:
     """The name of the output that a numbered file is a part of; empty for other names."""
     found = _PIECE.fullmatch(path)
     return f"{found[1]}{found[2]}" if found else ""
-
-
-def absolute(path: str) -> str:
-    """A path or URL in the one form in which two of the same place are equal."""
-    if not is_remote(path):
-        return os.path.realpath(local_path(path) or ".")
-    scheme, _, rest = path.partition("://")
-    scheme = {"s3a": "s3", "gcs": "gs"}.get(scheme.lower(), scheme.lower())
-    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"

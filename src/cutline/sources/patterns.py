@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
 from cutline.errors import ConfigError
@@ -32,7 +31,7 @@ def is_pattern(path: str) -> bool:
 def fixed_folder(path: str) -> str:
     """The folder that a path is or begins with, before any pattern."""
     found = re.search(r"[*?\[{]", path)
-    if not found or (not is_remote(path) and Path(path).exists()):
+    if not found or (not is_remote(path) and os.path.exists(path)):  # noqa: PTH110 - a name may be too long for pathlib
         return path
     folder, slash, _ = path[: found.start()].rpartition("/")
     return folder or slash or "."

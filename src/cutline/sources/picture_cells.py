@@ -12,18 +12,14 @@ from cutline.storage import is_http
 
 _BYTES = ("bytes", "data", "content", "b64", "base64")
 _NAMES = ("path", "url", "src", "uri", "image_url", "file_name", "filename", "file", "image")
-_BASE64 = (
-    "/9j/",
-    "_9j_",
-    "iVBORw0KGgo",
-    "R0lGOD",
-    "UklGR",
-    "SUkqA",
-    "TU0AK",
-    "AAAA",
-)  # how pictures begin in it
 _MIN_BASE64 = 100
+_HEAD = 96  # characters, of three bytes for four
+_SHOWN = 30  # characters of a cell in messages
 _MAX_PATH = 4096  # of file systems
+
+
+class DamagedPicture(TypeError):
+    """A cell begins as a picture in base64 and cannot be decoded."""
 
 
 def is_several(cell: Any) -> bool:
@@ -51,8 +47,10 @@ def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
     if isinstance(cell, str):
         cell = cell.strip()
         data = text_bytes(cell)
+        if data is None and _is_damaged_picture(cell):
+            raise DamagedPicture(f"a picture in base64 that is damaged ({cell[:_SHOWN]}…)")
         if data is None and (cell[:5].lower() == "data:" or (len(cell) > _MAX_PATH and not is_http(cell))):
-            raise _other(f"a text of {len(cell):,} characters that is no picture in base64", cell)
+            raise _other(f"a text of {len(cell):,} characters that is not a picture in base64", cell)
         return (data, None) if data is not None else (None, cell or None)
     if isinstance(cell, list):
         return _bytes_in(cell), None
@@ -76,7 +74,9 @@ def _bytes_in(cell: list[Any]) -> bytes | None:
 
 
 def _other(kind: str, cell: Any) -> TypeError:
-    return TypeError(f"{kind} ({str(cell)[:60]}) where a path, URL or picture should be")
+    text = str(cell)
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return TypeError(f"{kind} ({shown}) where a path, URL or picture should be")
 
 
 def text_bytes(text: str) -> bytes | None:
@@ -88,12 +88,24 @@ def text_bytes(text: str) -> bytes | None:
                 return None
             coded = head.lower().endswith(";base64")
             return _decoded(body) if coded else urllib.parse.unquote_to_bytes(body)
-        if len(text) >= _MIN_BASE64 and text.startswith(_BASE64):
+        if len(text) >= _MIN_BASE64 and _begins_as_picture(text):
             data = _decoded(text)
             return data if is_picture(sniff_bytes(data)) else None
     except (binascii.Error, ValueError):
         pass
     return None
+
+
+def _is_damaged_picture(text: str) -> bool:
+    """Whether a text that is no base64 begins as that of a picture."""
+    try:
+        return len(text) >= _MIN_BASE64 and _begins_as_picture(text)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _begins_as_picture(text: str) -> bool:
+    return is_picture(sniff_bytes(_decoded("".join(text[: 2 * _HEAD].split())[:_HEAD])))
 
 
 def _decoded(text: str) -> bytes:

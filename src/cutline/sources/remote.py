@@ -19,7 +19,7 @@ from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, no_pictures
-from cutline.sources.outputs import OutputFilter, OutputPaths
+from cutline.sources.outputs import OutputFilter, RunPaths
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.patterns import Pattern, is_pattern
 from cutline.sources.unknown_files import is_picture, sniff_bytes
@@ -59,7 +59,7 @@ class RemoteFolderSource(Source):
         listing: _Listing | None = None,
         text_encoding: str | None = None,
         sidecar_ext: str = ".txt",
-        outputs: OutputPaths | None = None,
+        outputs: RunPaths | None = None,
     ) -> None:
         """``listing`` is the part that is read, ``outputs`` are the run's own.
 
@@ -103,7 +103,12 @@ class RemoteFolderSource(Source):
         """Each knows the names of its own pictures, as storage lists a folder only whole."""
         listing = self._listed()
         parts = (listing.part(*place) for place in ranges(len(listing.pictures), count))
-        return [copy_with(self, _listing=part) for part in parts]
+        self._encodings.clear()
+        decoder = self._encodings.decoder
+        return [
+            copy_with(self, _listing=part, _notes=LeftOvers(), _encodings=EncodingReport(decoder))
+            for part in parts
+        ]
 
     def count(self) -> int:
         return len(self._listed().pictures)

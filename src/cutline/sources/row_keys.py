@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
+from cutline.files import name_to_text
 from cutline.sources.cells import plain
+from cutline.sources.names import IMAGE_NAMES, URL_NAMES
 from cutline.sources.rows import BadRow, Row
-from cutline.sources.table_files import IMAGE_NAMES, URL_NAMES
+from cutline.storage import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +38,16 @@ def name_in(row: Mapping[str, Any], column: str | None) -> str | None:
 def content_key(data: bytes) -> str:
     """A key for bytes that nothing names; equal bytes have the same."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def safe_key(name: str) -> str | None:
+    """A name that came with bytes, as a relative path; only its last part when it leads elsewhere."""
+    text = urllib.parse.unquote(name) if is_url(name) else name
+    parts = [part for part in text.replace("\\", "/").split("/") if part not in {"", "."}]
+    if not parts or "\0" in text or parts[-1] == "..":
+        return None
+    elsewhere = ".." in parts or is_url(name) or text.startswith(("/", "\\")) or ":" in parts[0][:2]
+    return name_to_text(parts[-1] if elsewhere else "/".join(parts))
 
 
 class KeyColumn:

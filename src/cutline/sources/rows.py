@@ -23,6 +23,18 @@ class BadRow:
 Row: TypeAlias = dict[str, Any] | BadRow
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row of a text file is: after ``line`` lines, at ``offset`` as the opened file tells it."""
+
+    row: int = 0
+    line: int = 0
+    offset: int = 0
+
+
+BEGINNING = Place()
+
+
 class Table(Protocol):
     """A table whose header was read.
 
@@ -58,11 +70,13 @@ def count_rows(table: Table) -> int | None:
     return None if is_remote(table.path) else rows_in(table)
 
 
-def readable_rows(table: Table, first: int = 0, *, only: str | None = None) -> Iterator[tuple[str, Row]]:
+def readable_rows(
+    table: Table, first: int = 0, *, only: str | Sequence[str] | None = None
+) -> Iterator[tuple[str, Row]]:
     """The rows with their places, as ``Table.rows``; what is lost after damage is one bad row at the end.
 
     Raises:
-        SourceError: the file may be whole another time, as of remote storage.
+        SourceError: the file may be whole another time, as on remote storage.
     """
     try:
         for counted, row in table.rows(first, only=only):
@@ -71,6 +85,11 @@ def readable_rows(table: Table, first: int = 0, *, only: str | None = None) -> I
         if is_remote(table.path) or isinstance(error.__cause__, MemoryError):
             raise
         yield "file", BadRow(f"{error}; the rest of the file is lost", kind="damaged-shard")
+
+
+def size_of(table: Table) -> int:
+    """The number of rows, also where only reading a remote file tells."""
+    return count if (count := table.count()) is not None else rows_in(table)
 
 
 def rows_in(table: Table) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _REPEAT = Problem(kind="duplicate", message="it came before", skip=True)
-# Where the text part lies below a copy of the project, or of its data folder.
+# Where the text part is below a copy of the project, or of its data folder.
 _PLACES = ("", "scienceqa", "data/scienceqa", "data")
 
 
@@ -35,7 +35,7 @@ class ScienceQaSource(RowSource):
     ``answer_text`` is the choice with the index ``answer``.
     """
 
-    takes: ClassVar[frozenset[str]] = frozenset({"split"})
+    takes: ClassVar[frozenset[str]] = frozenset({"split", "image_root", "follow_links"})
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such dataset or split, or a file of it is damaged."""
@@ -52,7 +52,8 @@ class ScienceQaSource(RowSource):
             raise ConfigError(f"{self._root / 'problems.json'} holds no problems to read")
         self._captions = self._captions_there()
         images = self._root / "images"
-        self._images = ImageRoot(options.image_root or str(images if images.is_dir() else self._root))
+        root = options.image_root or str(images if images.is_dir() else self._root)
+        self._images = ImageRoot(root, follow_links=options.follow_links)
 
     def _rows(self) -> Iterator[tuple[str]]:
         return zip(map(name_to_text, self._pids), strict=True)

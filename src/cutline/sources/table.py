@@ -1,13 +1,11 @@
 """Tables whose rows hold a picture's bytes, its path, its URL, or bytes and path together."""
 
 # Paths stay strings: they come out of tables and need not be valid.
-# ruff: noqa: PTH120
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import urllib.parse
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cutline.errors import ConfigError
@@ -16,21 +14,23 @@ from cutline.locations.roots import ImageRoot
 from cutline.locations.stored import PACKINGS, InlineBytes, RemoteFile
 from cutline.records import LeftOver, Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.input_files import expand
+from cutline.sources.input_files import expand, parent_folder
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import UniqueKeys, is_part, is_table_extra
-from cutline.sources.options import SourceOptions
+from cutline.sources.options import OF_COLUMNS, OF_FILES, SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
-from cutline.sources.picture_cells import bytes_and_name, is_several
-from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in
-from cutline.sources.rows import BadRow, Row, Table, readable_rows, rows_in
-from cutline.sources.table_files import find_columns, open_table
+from cutline.sources.picture_cells import DamagedPicture, bytes_and_name, is_several
+from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in, safe_key
+from cutline.sources.row_names import rows_for_keys
+from cutline.sources.rows import BEGINNING, BadRow, Row, Table, readable_rows, size_of
+from cutline.sources.table_files import check_text_options, find_columns, open_table
+from cutline.sources.table_places import begun_at, places_in
 from cutline.sources.unread_files import Named, note_unread
 from cutline.sources.urls import not_a_url
-from cutline.storage import is_http, is_remote, is_url
+from cutline.storage import is_http, is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
@@ -49,7 +49,7 @@ class TableSource(RowSource):
     failures.
     """
 
-    takes: ClassVar[frozenset[str]] = frozenset({"key_column"})
+    takes: ClassVar[frozenset[str]] = OF_COLUMNS | OF_FILES - {"sidecar_ext"} | {"key_column"}
 
     _default_column: ClassVar[str] = ""
     """The column of pictures, where it is not found by name or type."""
@@ -59,13 +59,15 @@ class TableSource(RowSource):
         super().__init__(path, options)
         self._folder, self._files = self._list_files(path)
         self._first, table = self._first_table()
+        check_text_options(table, self._options)
         columns = find_columns(table, self._options)
         named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
-        root = self._options.image_root or self._folder or _parent(path)
+        root = self._options.image_root or self._folder or parent_folder(path)
         self._root = ImageRoot(root, follow_links=self._options.follow_links)
         self._sizes: Sequence[int] = ()
+        self._place = BEGINNING
         named_by = self._options.key_column
         self._keys = KeyColumn(path, named_by) if named_by is not None else None
         self._notes = LeftOvers()
@@ -76,11 +78,12 @@ class TableSource(RowSource):
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
-        recursive, outputs = self._options.recursive, self._options.outputs
+        options = self._options
+        opened: Any = {"recursive": options.recursive, "outputs": options.outputs, "exclude": options.exclude}
         try:
-            folder, files = expand(path, _ENDINGS, recursive=recursive, outputs=outputs)
+            folder, files = expand(path, _ENDINGS, **opened)
         except ConfigError:
-            folder, files = expand(path, ("",), recursive=recursive, outputs=outputs)
+            folder, files = expand(path, ("",), **opened)
             if not (files := list(filter(is_part, files))):
                 raise
         files = [file for file in files if not is_table_extra(file[len(folder) :])] or files
@@ -129,17 +132,28 @@ class TableSource(RowSource):
         keys.check((row, f"{file}, {where}") for row, _, where, file in rows)
 
     def shards(self, count: int) -> list[Self]:
-        """By rows; the table is read through once, for keys that come again."""
+        """By rows; their keys are read through once, for those that come again."""
         if self._many:
             return [self]
         sizes = [self._size(file) for file in self._files]
-        keys: Iterable[str] = ()
+        is_whole = not self._sizes and bool(self._folder)
+        named, keys = Named(self._folder), (self._key(*row) for row in self._rows(for_keys=True))
         if self._keys is not None:
             self._check_keys(self._keys)
-        else:
-            keys = (self._key(*row) for row in self._rows())
-        parts = self._part.split(self._part.length(sum(sizes)), count, keys)
-        return [copy_with(self, _part=part, _sizes=sizes) for part in parts]
+        if is_whole:
+            keys = named.added(keys)
+        elif self._keys is not None:  # no key comes again
+            keys.close()
+        parts = list(self._part.split(self._part.length(sum(sizes)), count, keys))
+        self._notes.clear()  # each part has its own
+        if is_whole:
+            self._note_unread(named)
+        tables = [functools.partial(self._open, file) for file in self._files]
+        places = places_in(tables, sizes, [part.start for part in parts])
+        return [
+            copy_with(self, _part=part, _sizes=sizes, _place=place, _notes=LeftOvers())
+            for part, place in zip(parts, places, strict=True)
+        ]
 
     def count(self) -> int | None:
         total = 0
@@ -155,7 +169,9 @@ class TableSource(RowSource):
             total += rows
         return self._part.length(total)
 
-    def _rows(self, only: str | None = None) -> Iterator[tuple[Row, str, str, str]]:
+    def _rows(
+        self, only: str | None = None, *, for_keys: bool = False
+    ) -> Iterator[tuple[Row, str, str, str]]:
         """The part's rows, each with a key by its number, its place in its file, and that file."""
         number = 0
         for index, file in enumerate(self._files):
@@ -164,7 +180,7 @@ class TableSource(RowSource):
                 number += self._sizes[index]
                 continue
             number += first
-            for counted, row in self._rows_of(file, first, only):
+            for counted, row in self._rows_of(file, first, only, for_keys=for_keys):
                 if number >= self._part.stop:
                     return
                 damaged = isinstance(row, BadRow) and row.kind != "bad-row"
@@ -174,17 +190,23 @@ class TableSource(RowSource):
             if self._sizes:
                 number = sum(self._sizes[: index + 1])  # damage may have cost rows
 
-    def _rows_of(self, file: str, first: int, only: str | None) -> Iterator[tuple[str, Row]]:
+    def _rows_of(
+        self, file: str, first: int, only: str | None, *, for_keys: bool
+    ) -> Iterator[tuple[str, Row]]:
         """A file's rows with their places; one of several that cannot be read is a bad row."""
         try:
-            table = self._open(file)
+            table = begun_at(self._open(file), self._place) if first else self._open(file)
         except ConfigError as error:
             if len(self._files) == 1:
                 raise
             yield "file", BadRow(str(error), kind="damaged-shard")
             return
         row: Row | None = None
-        for where, row in readable_rows(table, first, only=only):
+        rows = readable_rows(table, first, only=only)
+        if for_keys:  # as far as ``_key`` needs them
+            names = [] if self._name_column is None else [self._name_column]
+            rows = rows_for_keys(table, self._column, names, self._is_named, first)
+        for where, row in rows:
             yield where, row
         is_whole = not isinstance(row, BadRow)
         if is_whole and file.lower().endswith(_STREAM_ENDINGS) and not is_remote(file):
@@ -198,12 +220,11 @@ class TableSource(RowSource):
 
     def _size(self, file: str) -> int:
         try:
-            table = self._open(file)
+            return size_of(self._open(file))
         except ConfigError:
             if len(self._files) == 1:
                 raise
             return 1  # its failure
-        return size if (size := table.count()) is not None else rows_in(table)
 
     def _open(self, file: str) -> Table:
         table = open_table(file, self._options)
@@ -212,13 +233,16 @@ class TableSource(RowSource):
                 raise ConfigError(f"{file} has no column {column!r}, which {self._first} has")
         return table
 
+    def _is_named(self, row: dict[str, Any]) -> bool:
+        """Whether bytes in the row have a name, which is their key."""
+        name = bytes_and_name(row[self._column])[1] or name_in(row, self._name_column)
+        return name is not None and safe_key(name) is not None
+
     def _key(self, row: Row, place: str, where: str, file: str) -> str:
         """The row's key, unless an earlier one has it."""
-        return (
-            place
-            if isinstance(row, BadRow)
-            else self._find(row.get(self._column), row, place, where, file)[0]
-        )
+        if isinstance(row, BadRow):
+            return place
+        return self._find(row.get(self._column), row, place, where, file)[0]
 
     def _sample(self, keys: UniqueKeys, *values: Any) -> Sample:
         row, place, where, file = values
@@ -246,6 +270,14 @@ class TableSource(RowSource):
             inner = f"{place}/{number}" if len(cell) > 1 else place
             yield self._sample(keys, {**row, self._column: each}, inner, f"{where}, {number}", file)
 
+    def _no_picture(self, error: TypeError, where: str, file: str) -> Problem:
+        """The problem of a cell with a damaged picture or something else."""
+        message = f"{file}: {where}: column {self._column!r} has {error}"
+        if isinstance(error, DamagedPicture):
+            return Problem(kind="decode", message=message)
+        self._notes.note("other-cell", f"{where}: {error}")
+        return Problem(kind="no-image", message=message, skip=True)
+
     def _find(
         self, cell: Any, row: dict[str, Any], place: str, where: str, file: str
     ) -> tuple[str, Location | Problem]:
@@ -253,33 +285,15 @@ class TableSource(RowSource):
         try:
             data, name = bytes_and_name(cell)
         except TypeError as error:
-            message = f"{file}: {where}: column {self._column!r} has {error}"
-            self._notes.note("other-cell", f"{where}: {error}")
-            return place, Problem(kind="no-image", message=message, skip=True)
+            return place, self._no_picture(error, where, file)
         if data:
             name = name or name_in(row, self._name_column)
-            key = (_safe_key(name) if name else None) or content_key(data)
+            key = (safe_key(name) if name else None) or content_key(data)
             return key, InlineBytes(data, f"{file}/{key}")
         if name is None:
             return place, Problem(kind="no-image", message="the row holds no picture", skip=True)
         if is_http(name):
             if wrong := not_a_url(name):
-                return place, Problem(kind="fetch", message=f"{file}: {where}: {wrong}")
+                return place, Problem(kind="bad-url", message=f"{file}: {where}: {wrong}")
             return name, RemoteFile(name)
         return self._root.find(name, place)
-
-
-def _safe_key(name: str) -> str | None:
-    """A name that came with bytes, as a relative path; only its last part when it leads elsewhere."""
-    text = urllib.parse.unquote(name) if is_url(name) else name
-    parts = [part for part in text.replace("\\", "/").split("/") if part not in {"", "."}]
-    if not parts or "\0" in text or parts[-1] == "..":
-        return None
-    elsewhere = ".." in parts or is_url(name) or text.startswith(("/", "\\")) or ":" in parts[0][:2]
-    return name_to_text(parts[-1] if elsewhere else "/".join(parts))
-
-
-def _parent(path: str) -> str:
-    if is_remote(path):
-        return path.rpartition("/")[0]
-    return os.path.dirname(path) or "."

@@ -8,19 +8,11 @@ from cutline.errors import ConfigError
 from cutline.sources.content_types import table_type
 from cutline.sources.delimited_tables import delimited_table
 from cutline.sources.json_tables import json_lines_table, json_table
-from cutline.sources.names import TABLE_EXTENSIONS, table_ending
-from cutline.sources.options import SourceOptions
+from cutline.sources.names import IMAGE_NAMES, TABLE_EXTENSIONS, URL_NAMES, table_ending
+from cutline.sources.options import SourceOptions, flag_of
 from cutline.sources.rows import Table
 
-IMAGE_NAMES = (
-    "image", "img", "picture", "photo", "image_path", "img_path", "image_file",
-    "file_name", "filename", "filepath", "file_path", "path", "file",
-    "image_base64", "image_b64", "img_base64", "base64", "b64", "image_data", "image_bytes", "data_url",
-    "data_uri",
-    "image_name", "img_name", "image_filename", "image_file_name", "photo_path", "picture_path", "thumbnail",
-)  # fmt: skip
 LIST_NAMES = ("images", "image", "image_paths", "pictures", "photos", "image_urls", "urls")
-URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")
 TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 
 
@@ -75,6 +67,18 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
     return Columns(
         image=image, url=url, text=options.text_column or _named(table, TEXT_NAMES, {"text", "list"})
     )
+
+
+def check_text_options(table: Table, options: SourceOptions) -> None:
+    """Raise ConfigError for options of CSV and TSV where a table is neither."""
+    ending = table_ending(table.path)
+    ending = ending if ending in TABLE_EXTENSIONS else table_type(table.path)
+    binary = ending in {"parquet", "feather", "arrow"}
+    names = ["delimiter", "header_row"] if ending not in {"csv", "tsv"} else []
+    names += ["text_encoding"] if binary and not options.writes_texts else []
+    for name in filter(options.has, names):
+        kinds = "text tables" if name == "text_encoding" else "CSV and TSV"
+        raise ConfigError(f"{flag_of(name)} is for {kinds}, and {table.path} is {ending}: remove it")
 
 
 def _image_column(table: Table) -> str | None:

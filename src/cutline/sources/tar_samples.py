@@ -12,6 +12,7 @@ import orjson
 
 from cutline.errors import PictureError
 from cutline.files import name_to_text
+from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS, OTHER_PICTURES
 from cutline.locations.stored import MAX_FILE_BYTES, PACKINGS, InlineBytes, PackedPicture, TarMember
 from cutline.records import Location, Problem, Sample
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
 _NUMBERED = re.compile(r"\d[^/]*\.")  # such as the rest of a date or a version, not a name like ``mask``
+_PACKED = frozenset({"zst", "br", "lz4", "lzma", "z", "zip", "7z", "lzo", "sz"})
 _TEXT = ("txt", "caption", "text", "txt.gz", "caption.gz")
 
 
@@ -188,7 +190,11 @@ class TarSample:
                 self._pictures[ending] = InlineBytes(data, place)
                 del self._members[ending]
                 return
-            if name in OTHER_FORMATS or ending.rpartition(".")[2] in OTHER_PICTURES:
+            inner, _, last = ending.rpartition(".")
+            if last in _PACKED and inner.rpartition(".")[2] in EXTENSIONS:
+                message = f"{self.stem}.{ending}: pictures compressed as .{last} are not unpacked"
+                self._problem = Problem(kind="unsupported", message=message)
+            elif name in OTHER_FORMATS or last in OTHER_PICTURES:
                 what = name or f".{ending}"
                 message = f"{self.stem}.{ending}: {what} is not a picture format that can be captioned"
                 self._problem = Problem(kind="unsupported", message=message)

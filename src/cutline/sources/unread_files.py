@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from cutline.imaging import EXTENSIONS
 from cutline.sources.contents import Contents, names_in
 from cutline.sources.exclusion import Exclusion
-from cutline.sources.names import UniqueKeys, extension
+from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension, is_tar, table_ending
 from cutline.sources.outputs import OutputFilter
 from cutline.storage import is_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
     from cutline.sources.left_over import LeftOvers
     from cutline.sources.options import SourceOptions
 
@@ -26,6 +28,12 @@ class Named:
 
     def add(self, key: str) -> None:
         self._keys.is_new(key)
+
+    def added(self, keys: Iterable[str]) -> Generator[str]:
+        """The keys, each of which is added."""
+        for key in keys:
+            self.add(key)
+            yield key
 
     def has(self, path: str) -> bool:
         """Whether a row names a path, given as ``folder`` is."""
@@ -44,6 +52,8 @@ def note_unread(
     contents, excluded = Contents(), Exclusion(options.exclude).covers
     for name in names:
         if excluded(name):
+            if extension(name) in EXTENSIONS or is_tar(name) or table_ending(name) in TABLE_EXTENSIONS:
+                notes.note("excluded", name)
             continue
         contents.add(name)
         if extension(name) in EXTENSIONS and not (named and named.has(f"{root.rstrip('/')}/{name}")):

@@ -8,7 +8,7 @@ import itertools
 import math
 import sys
 import urllib.parse
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line, without_signatures
@@ -21,11 +21,12 @@ from cutline.sources.cells import first_text, metadata
 from cutline.sources.content_types import table_type
 from cutline.sources.input_files import open_binary
 from cutline.sources.names import TABLE_EXTENSIONS, UniqueKeys, extension, table_ending
-from cutline.sources.options import SourceOptions
+from cutline.sources.options import OF_COLUMNS, SourceOptions, flag_of
 from cutline.sources.parts import Part, RowSource, copy_with, sample_at
 from cutline.sources.rows import BadRow, Table, readable_rows
-from cutline.sources.table_files import find_columns, open_table
-from cutline.storage import is_remote
+from cutline.sources.table_files import check_text_options, find_columns, open_table
+from cutline.sources.table_places import begun_at, places_of
+from cutline.storage import is_file_url, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,6 +54,12 @@ class UrlSource(RowSource):
     line or row.
     """
 
+    takes: ClassVar[frozenset[str]] = OF_COLUMNS - {"image_column"} | {
+        "follow_links",
+        "user_agent",
+        "text_encoding",
+    }
+
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when there is no such file, or no column of URLs in it."""
         super().__init__(path, options)
@@ -62,6 +69,7 @@ class UrlSource(RowSource):
         self._root = ImageRoot(self._options.image_root or folder, follow_links=self._options.follow_links)
         if (ending := table_ending(path)) in TABLE_EXTENSIONS or (ending != "txt" and table_type(path)):
             self._table = open_table(path, self._options)
+            check_text_options(self._table, self._options)
             columns = find_columns(self._table, self._options)
             if columns.url is None:
                 raise ConfigError(
@@ -70,6 +78,10 @@ class UrlSource(RowSource):
                 )
             self._url_column, self._text_column = columns.url, columns.text
         else:
+            for name in filter(self._options.has, sorted(self.takes & OF_COLUMNS - {"image_root"})):
+                raise ConfigError(f"{path} is a list of URLs, without columns: remove {flag_of(name)}")
+            if self._options.text_encoding is not None and not self._options.writes_texts:
+                raise ConfigError(f"{path} is read as UTF-8: remove --text-encoding, and save it so")
             open_binary(path).close()
 
     def _no_rows(self) -> str:
@@ -82,9 +94,13 @@ class UrlSource(RowSource):
         total = self.count()
         if total is None:
             total = sum(1 for _ in self._rows(only_urls=True))
-        keys = (_url(cell) for _, _, cell, *_ in self._rows(only_urls=True))
+        keys = (self._key(place, cell) for place, _, cell, *_ in self._rows(only_urls=True))
         parts = list(self._part.split(total, count, keys))
-        places = [_Place()] * len(parts) if self._table is not None else self._places(parts)
+        if (table := self._table) is not None:
+            begins = places_of(table, [part.start for part in parts])
+            placed = zip(parts, begins, strict=True)
+            return [copy_with(self, _part=part, _table=begun_at(table, place)) for part, place in placed]
+        places = self._places(parts)
         return [copy_with(self, _part=part, _place=place) for part, place in zip(parts, places, strict=True)]
 
     def _places(self, parts: list[Part]) -> list[_Place]:
@@ -138,15 +154,27 @@ class UrlSource(RowSource):
         if isinstance(url, str) and url.lower().startswith(_STORAGE):
             name, found = self._on_storage(url, place)
             return sample_at(keys.unique(name), found, text=text, metadata=data)
-        if isinstance(url, str) and self._table is None and _is_path(url):
+        if isinstance(url, str) and self._is_path(url):
             name, found = self._root.find(url, place)
-            return sample_at(keys.unique(name), found)
+            return sample_at(keys.unique(name), found, text=text, metadata=data)
         wrong = url.message if isinstance(url, BadRow) else not_a_url(url)
         if wrong or isinstance(url, BadRow):
             damaged = isinstance(url, BadRow) and url.kind == "damaged-shard"
-            kind = "damaged-shard" if damaged else "fetch"
+            kind = "damaged-shard" if damaged else "bad-url"
             return sample_at(place, Problem(kind=kind, message=f"{where}: {wrong}"))
         return Sample(key=keys.unique(url), location=RemoteFile(url), text=text, metadata=data)
+
+    def _key(self, place: str, cell: str | BadRow) -> str | None:
+        """The key of a row, unless an earlier one has it; None for one that is named by its place."""
+        if isinstance(cell, str) and cell.lower().startswith(_STORAGE):
+            return self._on_storage(cell, place)[0]
+        if isinstance(cell, str) and self._is_path(cell):
+            return self._root.find(cell, place)[0]
+        return _url(cell)
+
+    def _is_path(self, text: str) -> bool:
+        """Whether a line, or a file URL anywhere, names a picture on this machine."""
+        return is_file_url(text) or (self._table is None and _is_path(text))
 
     def _on_storage(self, url: str, place: str) -> tuple[str, Location | Problem]:
         """The picture at a URL such as ``s3://…``, within the image root only."""

@@ -7,32 +7,38 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS, OTHER_PICTURES
+from cutline.locations.roots import leads_out
 from cutline.locations.stored import PACKINGS
 from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
+from cutline.sources.content_types import HEAD, type_of_bytes
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, is_metadata_file, picture_ending
 from cutline.sources.options import SourceOptions
 from cutline.sources.patterns import Pattern
-from cutline.sources.unknown_files import is_picture, sniff_file
+from cutline.sources.unknown_files import first_bytes, is_picture, sniff_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_HIDDEN, _UNKNOWN = "hidden", "unknown"
+_HIDDEN, _UNKNOWN, _METADATA = "hidden", "unknown", "metadata"
+_TABLES: Final = frozenset({"parquet", "arrow", "tar"})
+_URL: Final = re.compile(rb"(\xef\xbb\xbf)?\s*https?://\S+\s*(\n|$)")
+_MOST_LISTS: Final = 50  # more texts without pictures in one folder are captions
 
 
 @dataclasses.dataclass(slots=True)
 class Found:
     """A picture's name within its folder, the names of its sidecars, or why it cannot be read.
 
-    ``values``: the names of JSON files about it. ``left_over``: the kind of what is no sample, empty for a
+    ``values``: the names of JSON files about it. ``left_over``: the kind of what is not a sample, empty for a
     picture.
     """
 
@@ -48,6 +54,7 @@ class WalkOptions:
     """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out.
 
     ``texts``: the ending of texts beside pictures. ``pattern``: which files are read; None for all.
+    ``follow_links``: whether metadata files may lie out of the root.
     """
 
     recursive: bool
@@ -55,6 +62,7 @@ class WalkOptions:
     excluded: Callable[[str], bool]
     texts: str = ".txt"
     pattern: Pattern | None = None
+    follow_links: bool = False
 
     def covers(self, path: str) -> bool:
         return self.pattern is None or self.pattern.covers(path)
@@ -70,6 +78,10 @@ class Range:
     start: str = ""
     stop: str | None = None
     loops: frozenset[str] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.start and self.stop is None
 
     def has(self, path: str) -> bool:
         return path >= self.start and (self.stop is None or path < self.stop)
@@ -104,10 +116,10 @@ class Walk:
                         continue
                     if name and options.excluded(path):
                         self._notes.note("excluded", path)
-                    elif entry.left_over:
-                        self._notes.note(entry.left_over, path)
-                    else:
+                    elif not entry.left_over:
                         yield top.path, top.prefix, entry
+                    else:
+                        self._note(entry, top.path, path)
                 elif options.enters(path) and part.meets(path) and not options.is_state(entry.path):
                     if options.excluded(path):
                         self._notes.note("excluded-folder", path)
@@ -119,6 +131,16 @@ class Walk:
                     break
             else:
                 stack.pop()
+
+    def _note(self, entry: Found, folder: str, path: str) -> None:
+        """Count what is not a sample, but for a metadata file that is not used on purpose."""
+        kind, file = entry.left_over, os.path.join(folder, entry.name)
+        if kind == _METADATA:
+            kind = "" if _names_pictures(file) else "unread-metadata"
+            if not self._options.follow_links and leads_out(file, self._root):
+                kind = "linked-text"
+        if kind:
+            self._notes.note(kind, path)
 
     def _closes_loop(self, entry: os.DirEntry[str], path: str, parents: tuple[tuple[int, int], ...]) -> bool:
         """Whether a linked folder is one of its own parents, or was followed before."""
@@ -149,7 +171,7 @@ class _Folder:
         self._entries: Iterator[tuple[str, Found | os.DirEntry[str]]] | None = None
 
     def listing(self, texts: str) -> Iterator[tuple[str, Found | os.DirEntry[str]]]:
-        """The rest of the entries: goes on where the last loop over it stopped."""
+        """The rest of the entries: continues where the last loop over it stopped."""
         if self._entries is None:
             self._entries = self._list(texts)
         return self._entries
@@ -165,6 +187,7 @@ class _Folder:
                 raise ConfigError(f"{name_to_text(self.path)} cannot be read: {error.strerror}") from error
             message = f"the folder cannot be read: {error.strerror}"
             yield "", Found("", problem=Problem(kind="unreadable-folder", message=message))
+        found.add_lists(self.path, texts[1:])
         files, folders = found.files, found.folders
         index, values = (SidecarIndex(sorted(found.beside[one[1:]]), one) for one in (texts, ".json"))
         for name in sorted([*files, *folders]):
@@ -212,13 +235,22 @@ class _Entries:
                 message = f"the link leads nowhere: {error.strerror}"
                 self.files[name] = Problem(kind="missing", message=message)
 
+    def add_lists(self, folder: str, ending: str) -> None:
+        """Put lists of URLs among the files: texts without a picture that begin with one."""
+        pictures = {stem for name in self.files for stem in (name, name.rpartition(".")[0])}
+        alone = [name for name in self.beside[ending] if name.rpartition(".")[0] not in pictures]
+        if len(alone) <= _MOST_LISTS:
+            for name in alone:
+                if _URL.match(first_bytes(os.path.join(folder, name))):
+                    self.files[name] = "unread-list"
+
 
 def _other_kind(name: str, ending: str, entry: os.DirEntry[str]) -> str:
-    """The kind of a file without a picture's ending, empty for what is none."""
+    """The kind of a file without a picture's ending, empty if it is not a picture."""
     if ending not in OTHER_EXTENSIONS:
         return _UNKNOWN if entry.is_file() else ""
     if is_metadata_file(name):
-        return "" if _names_pictures(entry.path) else "unread-metadata"
+        return _METADATA
     if ending in PACKINGS and picture_ending(name):
         return "packed-picture"
     return "archive" if is_archive(name) else ""
@@ -235,13 +267,17 @@ def _names_pictures(file: str) -> bool:
 
 
 def _unknown(name: str, file: str, index: SidecarIndex, kind: str) -> Iterator[tuple[str, Found]]:
-    """A file whose ending is no picture's, if by its first bytes or by its ending it is one after all."""
+    """A file whose ending is not a picture's, if by its first bytes or by its ending it is one after all."""
     if kind != _UNKNOWN:
         yield name, Found(name, left_over=kind)
-    elif is_picture(kind := sniff_file(file)):
+        return
+    head = first_bytes(file, HEAD)
+    if is_picture(kind := sniff_bytes(head)):
         yield name, Found(name, index.of(name))
     elif kind in OTHER_FORMATS or extension(name) in OTHER_PICTURES:
         yield name, Found(name, left_over="unsupported-format")
+    elif type_of_bytes(head) in (_TABLES if extension(name) else {*_TABLES, "jsonl"}):
+        yield name, Found(name, left_over="unnamed-table")
 
 
 def _no_file(entry: os.DirEntry[str]) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
@@ -37,14 +37,26 @@ class WebdatasetSource(Source):
     Links, devices and paths out of the folder are never followed; other members are carried as bytes.
     """
 
+    takes: ClassVar[frozenset[str]] = frozenset(
+        {"image_column", "sample_pictures", "recursive", "exclude", "text_encoding"}
+    )
+
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when no tar is there."""
         self._path, self._whole = path, True
         self._options = options or SourceOptions()
         if path.startswith("pipe:"):
             raise ConfigError("'pipe:' inputs would run a command; give the path of the tar instead")
+        if self._options.image_column is not None and self._options.has("sample_pictures"):
+            raise ConfigError(
+                "--image-column takes one picture of a sample, --sample-pictures each takes all: remove one"
+            )
         self._root, self._shards = expand(
-            path, TAR_ENDINGS, recursive=self._options.recursive, outputs=self._options.outputs
+            path,
+            TAR_ENDINGS,
+            recursive=self._options.recursive,
+            outputs=self._options.outputs,
+            exclude=self._options.exclude,
         )
         self._notes = LeftOvers()
         self._decoder = TextDecoder(self._options.text_encoding)
@@ -76,17 +88,24 @@ class WebdatasetSource(Source):
             note_unread(self._path, self._options, self._notes, read="webdataset")
 
     def shards(self, count: int) -> list[Self]:
-        """By files, never within one."""
-        parts = ranges(len(self._shards), count)
-        return [copy_with(self, _shards=self._shards[a:b], _whole=False) for a, b in parts]
+        """By files, never within one. What lies beside them is noted here, as no part sees all."""
+        self._encodings.clear()
+        self._notes.clear()
+        if self._whole and self._root:
+            note_unread(self._path, self._options, self._notes, read="webdataset")
+        parts = (self._shards[start:stop] for start, stop in ranges(len(self._shards), count))
+        return [self._part(shards) for shards in parts]
+
+    def _part(self, shards: Sequence[str]) -> Self:
+        encodings = EncodingReport(self._decoder)
+        return copy_with(self, _shards=shards, _notes=LeftOvers(), _encodings=encodings, _whole=False)
 
     def count(self) -> int | None:
         """Reads the headers of small inputs; None where that would take long."""
         if any(is_remote(shard) or not shard.lower().endswith(".tar") for shard in self._shards):
             return None
         sizes = (Path(shard).stat().st_size for shard in self._shards if Path(shard).is_file())
-        encodings = EncodingReport(self._decoder)
-        counted = copy_with(self, _encodings=encodings, _notes=LeftOvers(), _whole=False)
+        counted = self._part(self._shards)
         return sum(1 for _ in counted.samples()) if sum(sizes) <= MAX_COUNTED_BYTES else None
 
     @property

@@ -36,3 +36,10 @@ class SourceWrapper(Source):
     @property
     def column_types(self) -> Mapping[str, Any]:
         return self.source.column_types
+
+
+def unwrapped(source: Source) -> Source:
+    """The source within all wrappers."""
+    while isinstance(source, SourceWrapper):
+        source = source.source
+    return source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cutline.errors import ConfigError, SampleError
 from cutline.files import name_to_text
@@ -22,7 +22,7 @@ from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import expand, open_binary
 from cutline.sources.left_over import LeftOvers
 from cutline.sources.names import OTHER_EXTENSIONS, UniqueKeys, extension, is_archive, no_pictures
-from cutline.sources.options import SourceOptions
+from cutline.sources.options import OF_TEXTS, SourceOptions
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tar_samples import leaves_folder
 from cutline.sources.unknown_files import is_picture, sniff_bytes
@@ -42,6 +42,10 @@ class ZipSource(Source):
     Keys are the paths within the zip; of several zips, its name comes before. Nothing is unpacked to disk.
     Encrypted members and paths out of the folder are failures.
     """
+
+    takes: ClassVar[frozenset[str]] = frozenset(
+        {"text_column", "delimiter", "header_row", "recursive", "exclude", *OF_TEXTS}
+    )
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:
         """Raises ConfigError when no zip is there."""
@@ -78,7 +82,13 @@ class ZipSource(Source):
 
     def shards(self, count: int) -> list[ZipSource]:
         """By files, never within one."""
-        return [copy_with(self, _zips=self._zips[a:b]) for a, b in ranges(len(self._zips), count)]
+        self._encodings.clear()
+        self._notes.clear()
+        decoder = self._encodings.decoder
+        return [
+            copy_with(self, _zips=self._zips[a:b], _notes=LeftOvers(), _encodings=EncodingReport(decoder))
+            for a, b in ranges(len(self._zips), count)
+        ]
 
     def count(self) -> int | None:
         return None
@@ -100,7 +110,7 @@ class ZipSource(Source):
             try:
                 archive = zipfile.ZipFile(opened)
             except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-                message = f"{name_to_text(file)} is no zip file, or is damaged: {one_line(error)}"
+                message = f"{name_to_text(file)} is not a zip file, or is damaged: {one_line(error)}"
                 raise ConfigError(message) from error
             with archive:
                 members = _Members(file, archive, self._options, self._notes)
@@ -160,7 +170,7 @@ class _Members:
             yield Sample(key=keys.unique(prefix + name), location=None, problem=lost)
 
     def _find(self, name: str, info: zipfile.ZipInfo) -> Location | Problem | None:
-        """The picture, or why it cannot be had; None for what is none, which may be left over."""
+        """The picture, or why it is not available; None if it is not one, and may be left over."""
         ending = extension(name)
         if (kind := self._left_over(name, ending)) is not None:
             if kind:
@@ -192,7 +202,7 @@ class _Members:
         )
 
     def _left_over(self, name: str, ending: str) -> str | None:
-        """The kind of what is no sample by its name, empty for what is no picture; None for the rest."""
+        """The kind of left-over that a member's name tells, empty for other files; None for a picture."""
         hidden = any(part.startswith(".") and part not in {".", ".."} for part in name.split("/"))
         if hidden:
             return "hidden" if ending in EXTENSIONS and "/._" not in f"/{name}" else ""

@@ -1,1 +1,1 @@
-"""The studio: captions of a dataset, seen and edited in the browser."""
+"""The studio: view and edit the captions of a dataset in the browser."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from starlette.responses import Response
 import cutline
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError
-from cutline.errors import CutlineError, SinkError
+from cutline.errors import SinkError
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
 from cutline.service.http.responses import HANDLED, handle_error, json_response
@@ -41,7 +42,12 @@ from cutline.studio.routes import (
 from cutline.studio.settings import StudioSettings
 from cutline.studio.workspace import Workspace
 
-Opened = Callable[[Dataset | CutlineError], None]
+Opened = Callable[[Dataset | Exception], None]
+
+_ROUTES: Final = (
+    *(state, folders, rows, captions, pictures, edits, exports, compare, generation, proposals),
+    *(vocabulary, sets, words, lint, embedding_map, place, pages),
+)
 
 
 def create_app(
@@ -53,8 +59,8 @@ def create_app(
 ) -> FastAPI:
     """The application, which shows ``dataset`` and closes it at the end; raises ConfigError.
 
-    One that is being listed is shown once it is; ``opened`` is called with it then, or with the error.
-    ``empty``: a folder without pictures, for which the page says what can be done.
+    A dataset that is being listed is shown afterwards; ``opened`` is called with it, or with the error.
+    ``empty``: a folder without pictures, for which the page shows what to do.
     """
     settings.check()
     events = Events()
@@ -80,7 +86,7 @@ def create_app(
     app = FastAPI(
         title="cutline studio",
         version=cutline.__version__,
-        description="Captions of a dataset, seen and edited.",
+        description="View and edit the captions of a dataset.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -89,27 +95,8 @@ def create_app(
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
-    served = (
-        state,
-        folders,
-        rows,
-        captions,
-        pictures,
-        edits,
-        exports,
-        compare,
-        generation,
-        proposals,
-        vocabulary,
-        sets,
-        words,
-        lint,
-        embedding_map,
-        place,
-        pages,
-    )
-    for router in served:
-        app.include_router(router.router)
+    for routes in _ROUTES:
+        app.include_router(routes.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)
     app.add_exception_handler(QueryError, _not_parsed)
@@ -118,16 +105,18 @@ def create_app(
 
 
 async def _take(workspace: Workspace, opening: ListedDataset, opened: Opened) -> None:
-    """Show what is being opened; why it cannot be is shown by the pages."""
+    """Open the dataset; pages show an error."""
     try:
-        opened(await workspace.take(opening))
-    except CutlineError as error:
+        dataset = await workspace.take(opening)
+    except Exception as error:  # noqa: BLE001 - also a bug: the command ends with it
         workspace.fail(error)
         opened(error)
+    else:
+        opened(dataset)
 
 
 async def _not_parsed(_: Request, error: Exception) -> Response:
-    """A query with the characters at fault, which the page marks."""
+    """An invalid query, with the characters that the page marks."""
     assert isinstance(error, QueryError)
     return json_response({"detail": str(error), "start": error.start, "end": error.end}, 422)
 

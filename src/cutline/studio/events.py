@@ -14,7 +14,7 @@ _PING: Final = 15.0  # seconds without an event
 
 
 class Events:
-    """Hands each event to every subscriber. ``publish`` may be called from any thread."""
+    """Sends each event to every subscriber. ``publish`` is thread-safe."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -31,12 +31,12 @@ class Events:
                 self._loop.call_soon_threadsafe(self._put, event)
 
     def close(self) -> None:
-        """End all streams; later ones end at once."""
+        """End all streams; later ones end immediately."""
         self._is_closed = True
         self._put(None)
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The events from now on; a page that is too far behind is told to read everything again."""
+        """Subsequent events; a page that is too far behind gets an event to reload everything."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
         self._queues.add(queue)
         try:

@@ -1,4 +1,4 @@
-"""Folders that the page may open, with how many pictures they hold."""
+"""Folders that the page may open, with their numbers of pictures."""
 
 # Paths stay strings: file names need not be Unicode.
 # ruff: noqa: PTH118
@@ -42,7 +42,7 @@ class OutputEntry:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(FolderEntry):
-    """A folder with those in it; ``parent`` None where the page may open none above it, "" for the roots.
+    """A folder and its sub-folders; ``parent`` is None if the page may not open it, "" for the roots.
 
     ``outputs``: tables and tars in it.
     """
@@ -53,19 +53,19 @@ class Listing(FolderEntry):
 
 
 def is_output_name(name: str) -> bool:
-    """Whether a file is a table or a tar by its name, and none of the lists beside an output."""
+    """Whether a file is a table or a tar by its name, but not a list beside an output."""
     is_other = name.endswith((FAILURES_ENDING, REJECTED_ENDING)) or name.startswith(".")
     return not is_other and (table_ending(name) in TABLE_EXTENSIONS or is_tar(name))
 
 
 @dataclasses.dataclass(slots=True)
 class Counter:
-    """Counts pictures by their names, until so many entries were looked at."""
+    """Counts pictures by name, up to a number of examined entries."""
 
     left: int = _ENTRIES
 
     def count(self, folder: str) -> tuple[int, bool]:
-        """The pictures below a folder, and whether not all were counted. No links are followed."""
+        """The number of pictures below a folder, and whether it is incomplete. Links are not followed."""
         pictures, folders = 0, [folder]
         while folders:
             try:
@@ -87,7 +87,7 @@ class Counter:
 
 
 def listing(folder: str, roots: Sequence[Path]) -> Listing:
-    """What is in a folder, by name; of the roots, where ``folder`` is empty and there are several.
+    """The contents of a folder, by name; those of the roots if ``folder`` is empty and there are several.
 
     OSError: it cannot be read.
     """
@@ -124,7 +124,7 @@ def _folders_in(folder: str) -> list[str]:
 
 
 def _outputs_in(folder: str) -> list[OutputEntry]:
-    """Not the JSON of single pictures, which lies beside them."""
+    """Whether it is an output; JSON files of single pictures are not."""
     with os.scandir(folder) as entries:
         files = [entry for entry in entries if entry.is_file()]
     pictures = {_stem(file.name) for file in files if _ending(file.name) in EXTENSIONS}

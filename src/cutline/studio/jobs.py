@@ -1,4 +1,4 @@
-"""Jobs of the studio: edits and exports that run in threads, tell how far they are, and can be stopped."""
+"""Jobs of the studio: edits and exports that run in threads with progress, and can be stopped."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Work = Callable[[Progress], Result]
 
 @dataclasses.dataclass(slots=True)
 class Job:
-    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended; ``figures`` are its own.
+    """``done`` of ``total`` steps; ``result`` or ``problem`` once it has ended; ``figures`` vary.
 
-    ``is_edit``: what pages show may have changed by it.
+    ``is_edit``: it may change rows.
     """
 
     number: int
@@ -58,7 +58,7 @@ class Job:
 
 
 class Jobs:
-    """Runs work in threads; ``after`` is called when one has ended."""
+    """Runs jobs in threads; ``after`` is called when one has ended."""
 
     def __init__(self, events: Events, after: Callable[[], None]) -> None:
         self._events = events
@@ -75,7 +75,7 @@ class Jobs:
         *,
         is_edit: bool = True,
     ) -> int:
-        """Returns the job's number at once; ``is_edit`` false: it changes nothing that pages show."""
+        """Start a job and return its number; ``is_edit`` false: it changes no rows."""
         number = max(self._jobs, default=0) + 1
         job = Job(number=number, summary=summary, total=total, figures=figures, is_edit=is_edit)
         self._jobs[job.number] = job
@@ -94,7 +94,7 @@ class Jobs:
         self._jobs[number].is_stopped = True
 
     def result(self, number: int) -> Result:
-        """What a job did; None before its end. ServiceError 404: there is no such job."""
+        """The result of a job; None before its end. ServiceError 404: there is no such job."""
         if number not in self._jobs:
             raise ServiceError(404, f"there is no job {number}")
         return self._jobs[number].result
@@ -111,7 +111,7 @@ class Jobs:
         return bool(self._tasks)
 
     async def aclose(self) -> None:
-        """Stop all jobs between two files."""
+        """Stop all jobs after their current file."""
         for job in self._jobs.values():
             job.is_stopped = True
         await asyncio.gather(*self._tasks, return_exceptions=True)

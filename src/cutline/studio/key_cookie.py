@@ -14,9 +14,9 @@ _NAME: Final = "cutline-studio"
 
 
 class KeyCookie:
-    """Hands the key of the cookie on as ``X-API-Key``, where a request brings no key of its own.
+    """Passes the key in the cookie on as ``X-API-Key`` if a request has no other key.
 
-    Browsers send the cookie with requests of the studio's own page only (``SameSite=Strict``).
+    Browsers send the cookie only with requests of the studio's own page (``SameSite=Strict``).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,12 +28,13 @@ class KeyCookie:
             key = cookie_parser(headers.get("cookie", "")).get(_NAME)
             if key and "authorization" not in headers and "x-api-key" not in headers:
                 scope = {**scope, "headers": list(scope["headers"])}
-                MutableHeaders(scope=scope)["x-api-key"] = unquote(key)
+                # Bytes that are no UTF-8 become a key that is wrong, not an error.
+                MutableHeaders(scope=scope)["x-api-key"] = unquote(key).encode("utf-8").decode("latin-1")
         await self._app(scope, receive, send)
 
 
 def set_cookie(key: str) -> str:
-    """The value of ``Set-Cookie`` that keeps the key until the browser is closed; scripts cannot read it."""
+    """The value of ``Set-Cookie`` for a session cookie with the key, hidden from scripts."""
     cookie: SimpleCookie = SimpleCookie({_NAME: quote(key, safe="")})
     morsel = cookie[_NAME]
     morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Strict"

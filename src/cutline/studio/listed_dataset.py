@@ -1,4 +1,4 @@
-"""A dataset that is being listed, so that the page can say how far that is."""
+"""A dataset that is being listed, with progress for the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cutline.studio.settings import StudioSettings
 
 
 class ListedDataset:
-    """Opens a dataset in a thread. ``listed``: the rows so far; ``result``: the dataset, or why it has none.
+    """Opens a dataset in a thread. ``listed``: the rows so far; ``result``: the dataset or the error.
 
     The exceptions of ``result`` are those of ``StudioSettings.open``, and StopEdit once it was stopped.
     """

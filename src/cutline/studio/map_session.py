@@ -1,4 +1,4 @@
-"""The map of the open dataset: embeddings, points, clusters, and what is computed for them in jobs."""
+"""The map of the open dataset: embeddings, points and clusters, computed in jobs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from cutline.errors import ConfigError, MissingExtra
 from cutline.studio.events import Events
 
 COUNT: Final = 20
-"""Clusters at first, as far as there are rows for them."""
+"""Initial number of clusters, if there are enough rows."""
 _EACH: Final = 5  # rows of a cluster at first, at least
 _NAMED: Final = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What pages see: one state of the map, whole."""
+    """An immutable state of the map, for the pages."""
 
     version: int
     map: EmbeddingMap
@@ -45,26 +45,27 @@ class Shown:
 
 
 class MapSession:
-    """Computes the map of a dataset. Methods block; any thread may call."""
+    """Computes the map of a dataset. Methods block, and are thread-safe."""
 
     def __init__(self, dataset: Dataset, words: DatasetWords, events: Events) -> None:
         self._dataset, self._words, self._events = dataset, words, events
         self._embeddings: Embeddings | None = None
         self._shown: Shown | None = None
         self._result = EmbedResult()
+        self._notice = ""
         self.groups: list[RowNumbers] = []
-        """Those that ``duplicates`` found last."""
+        """The last result of ``duplicates``."""
         self.difference: CaptionDifference | None = None
-        """The one that ``compare`` found last."""
+        """The last result of ``compare``."""
         self.fits: Similar | None = None
-        """What ``fit`` found last."""
+        """The last result of ``fit``."""
         self._version = 0
         self._turn = 0
         self._guard = threading.RLock()
         self._clustering = threading.Lock()
 
     def state(self) -> dict[str, Any]:
-        """As of `GET /studio/map`."""
+        """The response of `GET /studio/map`."""
         shown, embeddings = self._shown, self._embeddings
         common = {"rows": len(self._dataset), "most": MOST}
         if shown is None or embeddings is None:
@@ -82,6 +83,7 @@ class MapSession:
             "version": shown.version,
             "clusters": shown.clusters,
             "count": shown.count,
+            "notice": self._notice,
             "computed": self._result.computed,
             "reused": self._result.reused,
             "empty": self._result.empty,
@@ -97,13 +99,13 @@ class MapSession:
         return self._shown
 
     def stale(self) -> RowNumbers:
-        """The rows on the map, or to be on it, whose caption or picture is another one than it was."""
+        """The rows of the map whose caption or picture has changed since."""
         if self._embeddings is None:
             return np.empty(0, np.int64)
         return np.flatnonzero(self._embeddings.stale())
 
     def prepare(self, of: Of, model: str | None) -> tuple[Embeddings, int]:
-        """The embeddings, and how many of them must be computed."""
+        """The embeddings, and the number of missing ones."""
         with self._guard:
             known = self._embeddings
             if known is None or (known.of, known.model) != (of, model or known.model) or known.of != of:
@@ -111,7 +113,7 @@ class MapSession:
             return known, known.missing()
 
     def compute(self, embeddings: Embeddings, progress: Progress) -> None:
-        """Compute what is missing, the points and their clusters, and show them."""
+        """Compute missing embeddings, the points and their clusters, and show them."""
         result = embeddings.compute(progress)
         found = EmbeddingMap.of_embeddings(embeddings, embeddings.places())
         if not len(found.rows):
@@ -120,12 +122,13 @@ class MapSession:
         same = latest is not None and (latest.of, latest.model) == (found.of, found.model)
         count = len(latest.numbers) if same and latest is not None else _first_count(len(found.rows))
         clustering = found.cluster(count, self._words, latest if same else None)
+        notice = embeddings.notice()
         with self._guard:
-            self._embeddings, self._result = embeddings, result
+            self._embeddings, self._result, self._notice = embeddings, result, notice
             self._show(found, clustering, count)
 
     def cluster(self, count: int) -> Shown:
-        """As many clusters; where another count is wanted meanwhile, what is shown then."""
+        """Change the number of clusters; if it is changed again meanwhile, the later map is returned."""
         with self._guard:
             self._turn += 1
             turn = self._turn
@@ -133,6 +136,7 @@ class MapSession:
             shown = self.shown
             if turn != self._turn:
                 return shown
+            count = min(count, len(shown.map.rows))
             found = shown.map.cluster(count, self._words, shown.clustering)
             with self._guard:
                 return self._show(shown.map, found, count)
@@ -143,7 +147,7 @@ class MapSession:
             return self._show(shown.map, shown.clustering.named(number, name), shown.count)
 
     def lay_out(self, progress: Progress) -> None:
-        """t-SNE of what is shown; ``progress`` as of ``ROUNDS``."""
+        """Lay out the map by t-SNE; ``progress`` counts up to ``ROUNDS``."""
         shown = self.shown
         shown.map.lay_out(progress)
         with self._guard:
@@ -161,19 +165,19 @@ class MapSession:
         return found
 
     def search(self, text: str, limit: int) -> Similar:
-        """The rows nearest to what a text means. ConfigError: the model of the map knows no words."""
+        """The rows nearest to a text. ConfigError: the model of the map embeds no texts."""
         shown = self.shown
         if self._embeddings is None:
             raise ConfigError("there is no map yet: compute it first")
         return shown.map.nearest(self._embeddings.text_vector(text), limit)
 
     def fit(self, progress: Progress) -> None:
-        """Find how well captions fit their pictures; ``fits`` has it then."""
+        """Compute how well captions fit their pictures, as ``fits``."""
         if self._embeddings is None:
             raise ConfigError("there is no map yet: compute it first")
         self.fits = caption_fit(self._embeddings, progress)
 
-    def outliers(self, limit: int) -> RowNumbers:
+    def outliers(self, limit: int) -> Similar:
         clustering = self.shown.clustering
         return outliers(clustering.labels, clustering.distances, limit)
 
@@ -181,11 +185,11 @@ class MapSession:
         return balanced_sample(self.shown.clustering.labels, count, rows=rows)
 
     def duplicates(self, least: float, progress: Progress) -> None:
-        """Find groups of rows that are alike; the first of each is the one to keep."""
+        """Find groups of similar rows; the first of each is the one to keep."""
         self.groups = self.shown.map.near_duplicates(least, progress)
 
     def compare(self, name: str, progress: Progress) -> None:
-        """Find where a set of captions says something else; `difference` has it then."""
+        """Find where the captions of a set differ in meaning, as ``difference``."""
         if self._embeddings is None:
             raise ConfigError("there is no map yet: compute it first")
         self.difference = caption_difference(self._dataset, self._embeddings, name, progress)

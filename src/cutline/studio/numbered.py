@@ -1,4 +1,4 @@
-"""What pages have open on the server, by number; the latest few are kept."""
+"""Objects that pages have open on the server, by number; the latest few are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Numbered(Generic[T]):
-    """Values by number. ``gone`` is the message for one that is not kept any more."""
+    """Values by number. ``gone`` is the message for an expired one."""
 
     def __init__(self, kept: int, gone: str) -> None:
         self._kept, self._gone = kept, gone
@@ -18,7 +18,7 @@ class Numbered(Generic[T]):
         self._last = 0
 
     def add(self, value: T) -> int:
-        """Returns its number."""
+        """Add a value, and return its number."""
         self._last += 1
         self._values[self._last] = value
         for number in list(self._values)[: -self._kept]:
@@ -26,7 +26,7 @@ class Numbered(Generic[T]):
         return self._last
 
     def get(self, number: int) -> T:
-        """ServiceError 404: it is not kept any more."""
+        """The value; ServiceError 404: it has expired."""
         if number not in self._values:
             raise ServiceError(404, self._gone)
         return self._values[number]

@@ -1,4 +1,4 @@
-"""What the studio keeps for its user, whatever is open: recent folders, keys, places, and seen tips."""
+"""Preferences of the user: recent folders, keys, positions, and seen tips."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cutline.files import write_atomically, write_errors
 
 _RECENT: Final = 10
 PICKED: Final = 10_000
-"""Picked pictures that are kept."""
+"""Maximum number of saved picked pictures."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
-    """A folder that was open, and how its captions are kept."""
+    """A folder that was open, with its options."""
 
     folder: str
     sidecar_ext: str = ".txt"
@@ -37,7 +37,7 @@ class Place:
 
 
 class Preferences:
-    """A JSON file that any thread may read and change; a damaged one counts as none."""
+    """A JSON file, thread-safe; a damaged one is ignored."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -56,7 +56,7 @@ class Preferences:
 
     @property
     def keys(self) -> dict[str, list[str]]:
-        """The keys of actions that the user has changed."""
+        """Keyboard shortcuts changed by the user."""
         found = self._read().get("keys", {})
         return {
             name: keys
@@ -69,14 +69,14 @@ class Preferences:
         return bool(self._read().get("tips"))
 
     def add_recent(self, recent: Recent) -> None:
-        """It is not an error where nothing can be written."""
+        """Add a folder; errors of writing are ignored."""
         others = [one for one in self.recent if one.folder != recent.folder]
         kept = [dataclasses.asdict(one) for one in [recent, *others][:_RECENT]]
         with contextlib.suppress(SinkError):
             self.update(recent=kept)
 
     def place(self, folder: str) -> Place:
-        """The one that was kept last for a folder."""
+        """The last saved position in a folder."""
         match self._places().get(folder):
             case {"query": str(query), "key": str(key), "picked": list(picked)}:
                 return Place(
@@ -85,7 +85,7 @@ class Preferences:
         return Place()
 
     def keep_place(self, folder: str, place: Place) -> None:
-        """For the folders that were open last. It is not an error where nothing can be written."""
+        """Save a position, for the latest folders; errors of writing are ignored."""
         others = {name: kept for name, kept in self._places().items() if name != folder}
         kept = {**dict(list(others.items())[1 - _RECENT :]), folder: dataclasses.asdict(place)}
         with contextlib.suppress(SinkError):
@@ -96,7 +96,7 @@ class Preferences:
         return found if isinstance(found, dict) else {}
 
     def update(self, **values: Any) -> None:
-        """Keep values by name; SinkError: the file cannot be written."""
+        """Save values by name; SinkError: the file cannot be written."""
         with self._guard, write_errors(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, orjson.dumps({**self._read(), **values}))

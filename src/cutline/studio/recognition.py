@@ -1,4 +1,4 @@
-"""Names of what a picture shows, to be suggested as tags."""
+"""Recognize objects in pictures, to suggest tags."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cutline.records import Location
 
 
 class Recognition:
-    """Recognizes objects as ``pixels:objects`` does, but leaves it to a person which are right.
+    """Recognizes objects as ``pixels:objects`` does, including uncertain ones.
 
-    Blocks, the first time for seconds, as the network is loaded. Any thread may call.
+    Blocks, the first time for seconds, while the network is loaded. Thread-safe.
     """
 
     def __init__(self) -> None:

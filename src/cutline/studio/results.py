@@ -1,4 +1,4 @@
-"""What an edit or an export did, as JSON."""
+"""Results of edits and exports, as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED: Final = 100
 
 
 def result_json(result: EditResult | ExportResult | GenerationResult) -> dict[str, Any]:
-    """Counts, and the first of the files that were left alone."""
+    """Counts, and the first unchanged files."""
     if isinstance(result, GenerationResult):
         return {"id": result.edit, "written": result.captions, **dataclasses.asdict(result)}
     if isinstance(result, ExportResult):

@@ -1,4 +1,4 @@
-"""The sets of captions that a page may compare: which there are, and where they lie."""
+"""The caption sets that a page may compare, and their paths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDINGS: Final = (".txt", ".caption")
 
 
 def set_names(dataset: Dataset) -> list[str]:
-    """The sets that are at hand: the dataset's own, other endings, and tables and tars beside it or in it."""
+    """The available sets: the dataset's own, other extensions, and tables and tars beside or in it."""
     place = Path(dataset.folder)
     own = {os.path.splitext(entry.sidecar)[1] for entry in dataset.entries[:1000]}  # noqa: PTH122 - strings
     found = [OWN]
@@ -34,7 +34,7 @@ def set_names(dataset: Dataset) -> list[str]:
 
 
 def set_path(dataset: Dataset, name: str, roots: tuple[Path, ...]) -> str:
-    """The set that a page names; ServiceError 403: it is an output elsewhere."""
+    """The set named by a page; ServiceError 403: it is an output elsewhere."""
     if name == OWN or (name.startswith(".") and "/" not in name):
         return name
     if "\0" in name:
@@ -44,12 +44,12 @@ def set_path(dataset: Dataset, name: str, roots: tuple[Path, ...]) -> str:
     allowed = (*roots, *([place] if place.is_dir() else []))
     is_below = any(Path(path).is_relative_to(os.path.realpath(root)) for root in allowed)
     if not is_below and os.path.dirname(path) != str(place.parent):  # noqa: PTH120 - as above
-        raise ServiceError(403, "an output must lie beside the dataset, in it, or below a folder of --root")
+        raise ServiceError(403, "an output must be beside the dataset, in it, or below a folder of --root")
     return path
 
 
 def _has(dataset: Dataset, ending: str) -> bool:
-    """Whether a text of this ending lies in one of the pictures' folders, or the first few of many."""
+    """Whether one of the pictures' folders, or of the first few of many, has a text with this extension."""
     keys = (os.path.dirname(entry.key) for entry in dataset.entries)  # noqa: PTH120 - strings
     for name in itertools.islice(dict.fromkeys(keys), _FOLDERS):
         place = os.path.join(dataset.folder, name)  # noqa: PTH118 - strings

@@ -18,12 +18,12 @@ from cutline.service.chains import chain_files
 
 
 class NoPictures(ConfigError):
-    """A folder that has no pictures, or none yet."""
+    """The folder has no pictures."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudioSettings:
-    """Where the studio listens, who may call it, and what it may open."""
+    """Address, access and folders of the studio."""
 
     host: str = "127.0.0.1"
     port: int = 8642
@@ -33,13 +33,13 @@ class StudioSettings:
     allowed_host: tuple[str, ...] = ()
     allowed_origin: tuple[str, ...] = ()
     roots: tuple[Path, ...] = ()
-    """Folders that the page may open, and those below them."""
+    """Folders that the page may open, with their sub-folders."""
     ending: str = ".txt"
     """Ending of the captions' files."""
     one_a_line: bool = False
     text_encoding: str | None = None
     endpoint: tuple[str, ...] = ()
-    """Servers that pages may have captions from, where others than this machine can call the studio."""
+    """Servers that pages may request captions from, if other machines can call the studio."""
     chain: tuple[Path, ...] = ()
     """Chain files, or folders of them, that pages may choose by name."""
     plugin: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class StudioSettings:
     tables: TableOptions = dataclasses.field(default_factory=TableOptions)
     max_body: int = 64_000_000
     max_pictures: int = 10_000_000
-    """Rows that a request names; within ``max_body`` as many as there are."""
+    """Row numbers in a request; limited only by ``max_body``."""
 
     @property
     def has_key(self) -> bool:
@@ -59,11 +59,11 @@ class StudioSettings:
 
     @property
     def chains(self) -> dict[str, Path]:
-        """The chain files by their names without ending."""
+        """The chain files by name without extension."""
         return {path.stem: path for path in chain_files(self.chain)}
 
     def check(self) -> None:
-        """Raise ConfigError for settings that open the studio to others without a key, or cannot hold."""
+        """Raise ConfigError for settings that are invalid, or open the studio to others without a key."""
         check_access(self, "studio")
         for path in self.chain:
             if not path.exists():
@@ -77,7 +77,7 @@ class StudioSettings:
                 raise ConfigError(f"--root {root} is not a folder")
 
     def may_open(self, folder: str) -> bool:
-        """Whether a page may open a folder: after links are followed, it is a root or below one."""
+        """Whether a page may open a folder: its real path is a root or below one."""
         try:
             found = Path(folder).resolve()
             return any(found.is_relative_to(root.resolve()) for root in self.roots)
@@ -85,7 +85,7 @@ class StudioSettings:
             return False
 
     def open(self, folder: str, listed: Listed | None = None) -> Dataset:
-        """``listed`` is called with the number of pictures so far.
+        """Open a folder; ``listed`` is called with the number of pictures so far.
 
         Raises:
             NoPictures: there are none.

@@ -1,4 +1,4 @@
-"""Thumbnails (JPEGs) made before: one SQLite file in the user's cache, never beside the pictures."""
+"""A cache of thumbnails (JPEGs): one SQLite file in the user's cache, never beside the pictures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DAMAGED: Final = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PictureVersion:
-    """A picture's path, and what tells it from the one that replaces it; ``mtime`` in nanoseconds."""
+    """A picture's path and version; ``mtime`` in nanoseconds."""
 
     path: str
     size: int
@@ -52,10 +52,10 @@ class PictureVersion:
 
 
 class ThumbnailStore:
-    """Keeps thumbnails by path, size and time of change. Any thread may call.
+    """Stores thumbnails by path, size and modification time.
 
-    A damaged file is begun anew; where none can be written, nothing is kept. The oldest go above
-    ``max_bytes``.
+    Thread-safe. A damaged file is recreated; an unusable one is ignored. The oldest thumbnails above
+    ``max_bytes`` are removed.
     """
 
     def __init__(self, file: Path, max_bytes: int = MAX_BYTES) -> None:
@@ -67,7 +67,7 @@ class ThumbnailStore:
         self._new: dict[PictureVersion, tuple[bytes, int]] = {}
 
     def get(self, version: PictureVersion) -> bytes | None:
-        """None: there is none of this version."""
+        """The thumbnail of this version, or None."""
         with self._guard:
             found = self._new.get(version)
             if found is not None or (database := self._open()) is None:
@@ -81,7 +81,7 @@ class ThumbnailStore:
             return row[0] if row is not None else None
 
     def colors(self, paths: Sequence[str]) -> dict[str, int]:
-        """The average colours, ``0xRRGGBB``, of the pictures that have a thumbnail, of whatever version."""
+        """The average colours, ``0xRRGGBB``, of the pictures with a thumbnail of any version."""
         with self._guard:
             wanted = set(paths)
             found = {version.path: new[1] for version, new in self._new.items() if version.path in wanted}
@@ -99,7 +99,7 @@ class ThumbnailStore:
             return found
 
     def put(self, version: PictureVersion, data: bytes, color: int) -> None:
-        """Keep a thumbnail and its average colour; many are written at once."""
+        """Store a thumbnail and its average colour; they are written in batches."""
         with self._guard:
             self._new[version] = data, color
             if len(self._new) >= _FLUSH:
@@ -111,7 +111,7 @@ class ThumbnailStore:
 
     @property
     def is_full(self) -> bool:
-        """Whether more thumbnails would displace others."""
+        """Whether more thumbnails would replace others."""
         with self._guard:
             database = self._open()
             try:
@@ -120,7 +120,7 @@ class ThumbnailStore:
                 return True
 
     def close(self) -> None:
-        """What was put is written; a later call opens the file again."""
+        """Write pending thumbnails and close the file; later calls open it again."""
         with self._guard:
             self._flush()
             if self._connection is not None:
@@ -166,7 +166,7 @@ class ThumbnailStore:
         return self._connection
 
     def _give_up(self) -> None:
-        """The file turned out to be damaged: begin a new one."""
+        """Replace a damaged file."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None

@@ -1,4 +1,4 @@
-"""Thumbnails: what a page asks for last comes first, the rest is made while nothing else is wanted."""
+"""Make thumbnails: the latest request first, and the others in idle time."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _LASTING: Final = {"decode", "unsupported", "too-large"}  # problems of the cont
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """A JPEG, or why there is none: the ``problem`` of a picture that cannot be shown."""
+    """A JPEG, or the ``problem`` of a picture that cannot be shown."""
 
     data: bytes = b""
     problem: str = ""
 
 
 Locate = Callable[[int], Location]
-"""Where the picture of a row is; raises PictureError."""
+"""The location of a row's picture; raises PictureError."""
 Request = tuple[PictureVersion, "concurrent.futures.Future[Thumbnail]"]
 
 
 class Thumbnails:
-    """JPEGs of at most 320 pixels a side, upright, kept in a store. For one event loop."""
+    """Upright JPEGs of at most 320 pixels a side, from a store. For one event loop."""
 
     def __init__(self, store: ThumbnailStore) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class Thumbnails:
         self._filling: asyncio.Task[None] | None = None
 
     async def get(self, version: PictureVersion) -> Thumbnail:
-        """Of the picture; it is not made where the caller is cancelled before."""
+        """The thumbnail of a picture; it is not made if the caller is cancelled before."""
         self._latest = time.monotonic()
         future: concurrent.futures.Future[Thumbnail] = concurrent.futures.Future()
         self._requests.append((version, future))
@@ -61,7 +61,7 @@ class Thumbnails:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """While a request is served there is no idle time."""
+        """Mark a request as being served, which ends idle time."""
         self._held += 1
         try:
             yield
@@ -74,13 +74,13 @@ class Thumbnails:
         return {path: f"#{color:06x}" for path, color in self._store.colors(paths).items()}
 
     def fill(self, count: int, locate: Locate, is_busy: Callable[[], bool]) -> None:
-        """Make those of all pictures in idle time, in the place of what was filled before."""
+        """Make the thumbnails of all pictures in idle time, instead of those requested before."""
         if self._filling is not None:
             self._filling.cancel()
         self._filling = asyncio.create_task(self._fill(count, locate, is_busy))
 
     async def stop(self) -> None:
-        """End filling; what was made is kept."""
+        """Stop making thumbnails in idle time."""
         if self._filling is not None:
             self._filling.cancel()
             with contextlib.suppress(asyncio.CancelledError):

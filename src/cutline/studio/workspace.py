@@ -1,11 +1,13 @@
-"""The dataset that the studio has open, and what its pages are to know of it."""
+"""The studio's open dataset, and its events for the pages."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
+import os
 import secrets
+import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -39,7 +41,7 @@ _WATCH: Final = 1.0  # seconds between two looks at the history that other proce
 
 @dataclasses.dataclass(slots=True)
 class Reading:
-    """How far the captions of a dataset are read; ``problem``: why no further."""
+    """How many captions of a dataset are read; ``problem``: why reading stopped."""
 
     rows: int = 0
     is_done: bool = False
@@ -47,10 +49,10 @@ class Reading:
 
 
 class Workspace:
-    """Opens datasets and tells the pages of it."""
+    """Opens datasets, and notifies the pages."""
 
     def __init__(self, events: Events, settings: StudioSettings, empty: str | None = None) -> None:
-        """``empty``: a folder that was to be opened, and has no pictures."""
+        """``empty``: a folder to open that has no pictures."""
         self.events = events
         self.settings = settings
         self.generations = Generations(settings)
@@ -65,6 +67,7 @@ class Workspace:
         self._closing = asyncio.Event()
         self._is_closing = False
         self._opening = asyncio.Lock()
+        self._pages_opening = 0
         self._listing: ListedDataset | None = None
         self.problem = ""
         self._empty = empty
@@ -74,17 +77,17 @@ class Workspace:
         self.thumbnails = Thumbnails(ThumbnailStore(cache_dir() / "thumbnails.sqlite"))
 
     def _forget(self) -> None:
-        """Previews and comparisons are of the rows that were open."""
-        self.previews: Numbered[Preview] = Numbered(4, "this preview is not kept any more: make it anew")
+        """Reset previews and comparisons, which belong to the closed rows."""
+        self.previews: Numbered[Preview] = Numbered(4, "this preview has expired: make it again")
         self.comparisons: Numbered[SetComparison] = Numbered(
-            8, "this comparison is not open any more: open it again; its picks are kept"
+            8, "this comparison has expired: open it again; its picks are saved"
         )
-        self.findings: Numbered[LintList] = Numbered(4, "these findings are not kept any more: check again")
-        self.colors: Numbered[bytes] = Numbered(8, "these colours are not kept any more: choose them again")
+        self.findings: Numbered[LintList] = Numbered(4, "these findings have expired: check again")
+        self.colors: Numbered[bytes] = Numbered(8, "these colours have expired: choose them again")
 
     @property
     def dataset(self) -> Dataset:
-        """ServiceError 409: none is open."""
+        """Raises ServiceError 409: none is open."""
         if self._dataset is None:
             raise ServiceError(409, "no folder is open")
         return self._dataset
@@ -107,22 +110,34 @@ class Workspace:
         return self.settings.may_open(folder)
 
     def check_place(self, folder: str) -> None:
-        """ServiceError 403: the folder is not below the roots."""
+        """Raises ServiceError 403: the folder is not below the roots."""
         if not self.may_open(folder):
-            raise ServiceError(403, "only folders below those that --root names can be opened here")
+            raise ServiceError(403, self.outside(folder))
+
+    def outside(self, folder: str) -> str:
+        """Why a folder cannot be opened, and the command that allows it."""
+        parent = shlex.quote(name_to_text(os.path.dirname(os.path.abspath(folder.replace("\0", "")))))  # noqa: PTH100, PTH120 - a string
+        return (
+            "only folders below those that --root names can be opened here: start the studio again with "
+            f"`cutline studio {shlex.quote(name_to_text(folder))} --root {parent}`"
+        )
 
     async def open(self, folder: str, **options: Any) -> None:
-        """Open a folder below the roots; ``options`` are settings that differ from the studio's.
+        """Open a folder below the roots; ``options`` override the studio's settings.
 
         Raises:
-            ConfigError: it is no folder of pictures; what was open stays so.
-            ServiceError: 403, it is elsewhere.
+            ConfigError: it is not a folder of pictures; the current one stays open. ServiceError: 403, it is
+            not below the roots.
         """
         self.check_place(folder)
-        await self.take(ListedDataset(dataclasses.replace(self.settings, **options), folder))
+        self._pages_opening += 1
+        try:
+            await self.take(ListedDataset(dataclasses.replace(self.settings, **options), folder))
+        finally:
+            self._pages_opening -= 1
 
     async def take(self, opening: ListedDataset) -> Dataset:
-        """Show what is being opened, once it is listed; the pages see how far that is. Raises as ``open``."""
+        """Show a dataset once it is listed; pages see the progress. Raises as ``open``."""
         async with self._opening:
             self._listing = opening
             self.events.publish("state", **self.state())
@@ -149,14 +164,19 @@ class Workspace:
                 shown = opening.listed
                 self.events.publish("state", **self.state())
 
-    def fail(self, error: CutlineError) -> None:
-        """Let the pages say why the folder of the command could not be opened."""
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a page has opened, or is opening, another folder than the command's, or runs a job."""
+        return self._dataset is not None or self._pages_opening > 0 or self.jobs.is_running
+
+    def fail(self, error: Exception) -> None:
+        """Show on the pages why the command's folder could not be opened."""
         if not isinstance(error, NoPictures):
             self.problem = str(error)
         self.events.publish("state", **self.state())
 
     async def show(self, dataset: Dataset, settings: StudioSettings | None = None) -> None:
-        """Take over a dataset, opened with these settings; its captions are read in the background."""
+        """Show a dataset, opened with these settings, and read its captions in the background."""
         await self.close()
         used = settings or self.settings
         self._note_recent(dataset.folder, used)
@@ -186,11 +206,11 @@ class Workspace:
         self._dataset = self._words = self._map = self._task = self._watching = None
 
     def publish_changes(self, rows: Sequence[int] | None = None) -> None:
-        """Tell the pages that captions or marks have changed: of these rows, or of any."""
+        """Notify the pages of changed captions or marks of these rows, or of any."""
         self.events.publish("changed", changed=rows, **self.state())
 
     def state(self) -> dict[str, Any]:
-        """What a page shows first."""
+        """The initial state of a page."""
         if self._dataset is None:
             empty = None if self._empty is None else name_to_text(self._empty)
             return {"folder": None, "empty": empty, "failed": self.problem, **self._listing_state()}
@@ -205,6 +225,7 @@ class Workspace:
             "is_read": reading.is_done,
             "problem": reading.problem,
             "superseded": dataset.superseded[:100],
+            "with_several": dataset.with_several,
             "proposals": len(dataset.proposals),
             "undo": _summary(undoable),
             "undo_edit": _origin(dataset.history, undoable),
@@ -224,7 +245,7 @@ class Workspace:
         self.preferences.add_recent(recent)
 
     async def _watch(self, dataset: Dataset, closing: asyncio.Event) -> None:
-        """Tell the pages of edits by other processes, such as `cutline undo`."""
+        """Notify the pages of edits by other processes, such as `cutline undo`."""
         seen = dataset.foreign_edits
         while not closing.is_set():
             with contextlib.suppress(TimeoutError):
@@ -259,7 +280,7 @@ def _summary(record: Any) -> str | None:
 
 
 def _origin(history: History, record: EditRecord | None) -> int | None:
-    """The edit that a record applies again, however often it was undone and redone."""
+    """The original edit of a redo, through any number of undos and redos."""
     while record is not None and record.info.kind in {"undo", "redo"} and record.info.target is not None:
         record = history.edit(record.info.target)
     return record.id if record is not None else None

@@ -137,7 +137,7 @@ class CorpusScore:
     """What a metric gives: a number for each caption, and one for all.
 
     ``statistics`` has a row for each caption; ``total`` makes the number for all from the sums of the
-    rows, and takes several such sums at once: so the interval of a figure that is no mean, as BLEU, is
+    rows, and takes several such sums at once: so the interval of a figure that is not a mean, as BLEU, is
     found from sums over pictures drawn at random. ``by_caption`` is NaN where a caption has none.
     ``reason``, if not empty, says why there is no number for all. ``drawn`` is False for figures that
     say nothing about drawn pictures.

@@ -10,7 +10,7 @@ from cutline.text.differences import words
 from cutline.text.sentences import pieces_of
 
 _FEWEST: Final = 4  # words of a sentence that is looked for; a shorter prompt is, as a whole, from three on
-_SHARE: Final = 0.8  # of a sentence's words, one behind the other
+_SHARE: Final = 0.8  # of a sentence's words, in a row
 
 
 def echo_of(text: str, prompt: str) -> str:
@@ -31,5 +31,5 @@ def echo_of(text: str, prompt: str) -> str:
 
 
 def _runs(found: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    """So many words one behind the other, from each place on."""
+    """The n-grams of the words."""
     return (tuple(found[start : start + size]) for start in range(len(found) - size + 1))

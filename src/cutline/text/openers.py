@@ -27,9 +27,9 @@ def opener_of(text: str) -> str:
 
 
 def without_opener(text: str) -> str:
-    """The text without such a beginning, whose upper case goes on; empty where there is nothing else."""
+    """The text without such a beginning, whose upper case continues; empty where there is nothing else."""
     rest = text
-    while (found := _found(rest)) is not None:  # one behind the other
+    while (found := _found(rest)) is not None:  # in a row
         match, tail = found
         rest = rest[match.end() :]
         if tail is not None:

@@ -22,7 +22,7 @@ _SPACELESS: Final = regex.compile(f"[{SPACELESS}]")
 _COMMAS: Final = frozenset(",;:，、；：")  # noqa: RUF001 - of other scripts
 _REPEATED: Final = 0.5  # share of a sentence's words that lie in phrases of before, for it to go
 _ALIKE: Final = 0.6  # share of its words that another sentence has too
-_FEWEST: Final = 3  # words of a sentence that may be the begin of another one
+_FEWEST: Final = 3  # words of a sentence that may be the beginning of another
 
 
 def repetition(text: str) -> float:
@@ -32,7 +32,7 @@ def repetition(text: str) -> float:
 
 
 def _said_before(found: Sequence[str]) -> list[bool]:
-    """For each word whether it lies in a phrase that ended, or began, further ahead in the text."""
+    """For each word whether it is in a phrase that ended, or began, further ahead in the text."""
     size = PHRASE * 2 if sum(_is_spaceless(word) for word in found) > len(found) / 2 else PHRASE
     seen: set[tuple[str, ...]] = set()
     repeated = [False] * len(found)
@@ -78,7 +78,7 @@ def _ends_before(pieces: Sequence[Piece]) -> int:
 
 
 def _resembles(piece: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether a sentence has most words of another one, or is the begin of it, where it was cut."""
+    """Whether a sentence has most words of another one, or is its beginning, where it was cut."""
     size = len(piece)
     if size < _FEWEST:
         return list(piece) == list(other)

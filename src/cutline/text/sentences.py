@@ -85,7 +85,7 @@ def _sentences(text: str) -> Iterator[Piece]:
 
 
 def _goes_on(sentence: str, following: str) -> bool:
-    """Whether the full stop was an abbreviation's, or inside a quotation that the sentence goes on behind."""
+    """Whether the full stop was an abbreviation's, or inside a quotation within the sentence."""
     following = following.lstrip(_OPENING)
     end = sentence[-_ABBREVIATION:]
     return (

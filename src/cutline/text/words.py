@@ -18,7 +18,7 @@ def whole_words(pattern: str, text: str | None = None, *, is_prefix: bool = Fals
     """``pattern``, of the module ``regex``, where it neither begins nor ends within a word.
 
     ``text``: what the pattern matches, if that is one text. In scripts without blanks every place between
-    two characters may be the end of a word. ``is_prefix``: the word may go on behind it.
+    two characters may be the end of a word. ``is_prefix``: the word may continue behind it.
     """
     left = f"(?<!{_SPACED})" if text is None or _EDGE.match(text) else ""
     right = f"(?!{_SPACED})" if not is_prefix and (text is None or _EDGE.match(text[-1:])) else ""

@@ -6,12 +6,11 @@
   const place = `cutline-votes-${contest}`;
   let stored = true;
   let state = read() || anew();
-  let unsaved = false;
 
   function anew() {
     const bytes = crypto.getRandomValues(new Uint8Array(6));
     const voter = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { voter, name: "", votes: [] };
+    return { voter, name: "", votes: [], saved: true };
   }
 
   function read() {
@@ -19,7 +18,8 @@
       const found = JSON.parse(localStorage.getItem(place));
       const known = new Set(games.map((game) => game.id));
       if (!found || typeof found.voter !== "string" || !Array.isArray(found.votes)) return null;
-      return { ...found, votes: found.votes.filter((vote) => known.has(vote.game)) };
+      const votes = found.votes.filter((vote) => known.has(vote.game));
+      return { ...found, votes, saved: found.saved === true || !votes.length };
     } catch {
       return null;
     }
@@ -96,7 +96,7 @@
   }
 
   function changed(message) {
-    unsaved = true;
+    state.saved = !state.votes.length;
     keep();
     $("message").textContent = stored
       ? message
@@ -114,7 +114,8 @@
     link.download = `votes-${shown}.jsonl`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    unsaved = false;
+    state.saved = true;
+    keep();
     $("message").textContent = `${state.votes.length} votes saved as ${link.download}.`;
   }
 
@@ -124,31 +125,31 @@
   $("undo").addEventListener("click", undo);
   $("save").addEventListener("click", save);
   $("another").addEventListener("click", () => {
-    if (unsaved && state.votes.length) {
-      save();
-    }
+    if (!state.saved) save();
     state = anew();
     $("name").value = "";
     changed("Votes from now on are another person's. Those before were saved as a file.");
-    unsaved = false;
   });
   $("name").addEventListener("input", () => {
     state.name = $("name").value.trim();
-    unsaved = state.votes.length > 0;
+    state.saved = !state.votes.length;
     keep();
   });
   const keys = { 1: () => vote("first"), 2: () => vote("second"), 0: () => vote("tie"), u: undo, s: save };
   document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLInputElement;
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const action = event.key === "Backspace" ? undo : keys[event.key.toLowerCase()];
+    if (typing || event.altKey || event.repeat) return;
+    const key = event.key.toLowerCase();
+    const control = event.ctrlKey || event.metaKey;
+    const takesBack = control ? key === "z" && !event.shiftKey : key === "backspace";
+    const action = takesBack ? undo : control ? undefined : keys[key];
     if (action) {
       event.preventDefault();
       action();
     }
   });
   addEventListener("beforeunload", (event) => {
-    if (unsaved && !stored) event.preventDefault();
+    if (!state.saved && !stored) event.preventDefault();
   });
   $("name").value = state.name || "";
   document.querySelector("main").hidden = false;

@@ -57,6 +57,20 @@ def choose_hardware(device: str = "auto", dtype: str = "auto") -> Hardware:
     return Hardware(devices=devices, dtype=_dtype_for(devices, _SHORT.get(dtype, dtype)))
 
 
+def choose_device(device: str = "auto") -> str:
+    """The one device for a model that is not divided, the first GPU where there are several.
+
+    Raises:
+        ConfigError: as ``choose_hardware``, or several are named.
+    """
+    if device == "cpu":
+        return device
+    chosen = choose_hardware(device).devices
+    if "," in device:
+        raise ConfigError(f"--device {device} names several devices, and this model uses one: {chosen[0]}")
+    return chosen[0]
+
+
 def _dtype_for(devices: tuple[str, ...], dtype: str) -> str:
     if dtype in DTYPES:
         return dtype

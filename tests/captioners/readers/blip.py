@@ -1,4 +1,4 @@
-"""A tiny BLIP, which has no chat and goes on with what it is given: weights, tokenizer and processor."""
+"""A tiny BLIP, which has no chat and continues with what it is given: weights, tokenizer and processor."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Blip:
         return self.model.vision_model(pixel_values=pictures).last_hidden_state[:, 1:]
 
     def example(self, scene: Scene, dice: random.Random) -> tuple[list[int], list[int]]:
-        """The tokens that a sentence begins with, and those that go on."""
+        """The tokens that a sentence begins with, and those that continue."""
         beginning = dice.choice(("", "", "", *BEGINNINGS))
         rest = self._ids(scene.answer(BEGINNINGS[beginning]))
         return self._begin[beginning], [*rest, self._words.sep_token_id]

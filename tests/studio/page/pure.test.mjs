@@ -5,7 +5,7 @@ import test from "node:test";
 const page = new URL("../../../src/cutline/studio/page/", import.meta.url);
 const load = (name) => import(new URL(name, page));
 
-const { add, exchange, parse, remove } = await load("tag_text.js");
+const { add, move, parse, remove, rename } = await load("tag_text.js");
 const { keywordsOf, partsOf, termsOf, withKeywords, without, withTerm } = await load("filter_text.js");
 const { keyOf, register, rebind, holders, actions } = await load("keys.js");
 const { differences, merge } = await load("difference.js");
@@ -13,8 +13,13 @@ const { differences, merge } = await load("difference.js");
 test("tags: what is not a tag stays byte by byte", () => {
   const text = "cat,  red mat , night.";
   assert.deepEqual(parse(text).items.map((one) => one.text), ["cat", "red mat", "night"]);
-  assert.equal(exchange(text, 0, 1), "red mat,  cat , night.");
-  assert.equal(exchange(text, 0, 9), text);
+  assert.equal(move(text, 0, 1), "red mat,  cat , night.");
+  assert.equal(move(text, 0, 2), "red mat,  night , cat.");
+  assert.equal(move(text, 2, 0), "night,  cat , red mat.");
+  assert.equal(move(text, 0, 9), text);
+  assert.equal(rename(text, 1, " blue mat "), "cat,  blue mat , night.");
+  assert.equal(rename(text, 1, " "), remove(text, 1));
+  assert.equal(rename(text, 9, "x"), text);
   assert.equal(remove(remove(remove(text, 0), 0), 0), "");
   assert.equal(add(text, "snow"), "cat,  red mat , night, snow.");
   assert.equal(add(text, "CAT"), text);

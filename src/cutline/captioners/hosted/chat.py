@@ -17,7 +17,7 @@ import pybase64
 
 from cutline.captioners.hosted.endpoint import Endpoint
 from cutline.captioners.hosted.image_fit import ImageFit
-from cutline.captioners.hosted.presets import Parameters, Preset
+from cutline.captioners.hosted.preset import Parameters, Preset
 from cutline.imaging import Limits, Picture
 from cutline.interfaces import Captioner, Profile
 from cutline.parameters import Parameter
@@ -92,6 +92,9 @@ class ChatCaptioner(Captioner):
 
     def adjusted(self, parameters: Mapping[str, Any]) -> Self:
         """The same model over the same connections, with other parameters."""
+        supported = {parameter.name for parameter in self.profile.parameters}
+        if unknown := {name: value for name, value in parameters.items() if name not in supported}:
+            super().adjusted(unknown)  # raises
         other = copy.copy(self)
         other._parameters = dataclasses.replace(self._parameters, **parameters)  # noqa: SLF001 - a copy
         other._templates = Templates(other._body)  # noqa: SLF001 - a copy
@@ -128,7 +131,7 @@ def request_body(prompt: Prompt, preset: Preset, model: str, parameters: Paramet
     if system:
         messages.insert(0, {"role": "system", "content": system})
     body: JSON = {"model": model, "messages": messages, "stream": False}
-    body |= sampling(parameters, tokens=preset.tokens)
+    body |= sampling(parameters, tokens=preset.tokens, seed=preset.seed)
     if prompt.schema is not None:
         body |= _schema_setting(preset.schema, prompt.schema)
     return body | dict(parameters.extra)
@@ -150,13 +153,13 @@ def _content(turn: Turn, mark: str) -> str | list[JSON]:
     return content
 
 
-def sampling(parameters: Parameters, *, tokens: str) -> JSON:
-    """Those of the usual parameters that are set; ``tokens`` is the name of the most tokens of a reply."""
+def sampling(parameters: Parameters, *, tokens: str, seed: str = "seed") -> JSON:
+    """Those of the usual parameters that are set, by the service's names; see ``Preset``."""
     values = {
         tokens: parameters.max_tokens,
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
-        "seed": parameters.seed,
+        seed: parameters.seed,
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -40,7 +40,7 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
     kind = finish_kind(finish or "")
     if kind == "broken":
         raise Retryable(
-            "endpoint", f"the endpoint ended the answer before it was whole ({one_line(str(finish), 40)})"
+            "endpoint", f"the endpoint ended the answer before it was complete ({one_line(str(finish), 40)})"
         )
     reply = Reply(
         text=text,
@@ -64,7 +64,7 @@ def _message_of(choice: JSON) -> JSON:
 
 
 def _unlike(payload: JSON) -> str:
-    """What an answer is that is no chat completion."""
+    """What an answer is that is not a chat completion."""
     if payload.get("choices") == []:
         return "the endpoint's answer is not a chat completion: it holds no choice"
     names = one_line(", ".join(map(str, payload)), 80)
@@ -101,7 +101,7 @@ def _refusal_of(message: JSON) -> str:
 
 
 def _reply_problem(message: JSON, text: str, kind: FinishKind, finish: str) -> ReplyError | None:
-    """Why the answer is no caption, if it is none."""
+    """Why the answer is not a caption, if it is none."""
     if refusal := _refusal_of(message):
         return ReplyError("refused", f"the model refused: {refusal}")
     if kind == "refused":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
+from pathlib import Path
 
 import aiohttp
 
@@ -28,7 +30,7 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
         case aiohttp.ClientConnectorCertificateError():
             message = (
                 f"the certificate of {shown} is not trusted ({_tls_reason(error.certificate_error)}); "
-                "for a CA of your own set SSL_CERT_FILE to its file"
+                + _own_certificates(os.environ)
             )
         case aiohttp.ClientConnectorSSLError():
             reason = _tls_reason(error.os_error)
@@ -51,6 +53,19 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
         case _:
             passing, message = "connection", f"{shown} {_breakage(error)}"
     return Retryable(passing, message) if passing else EndpointUnusable(message)
+
+
+def _own_certificates(environment: Mapping[str, str]) -> str:
+    """How to trust a CA of one's own: OpenSSL passes over a file that is not there in silence."""
+    if given := environment.get("SSL_CERT_FILE"):
+        if not Path(given).is_file():
+            return f"SSL_CERT_FILE={given} is not a file: name that of your CA, or unset it"
+        return (
+            f"SSL_CERT_FILE={given} does not hold the CA that signed it: name a file that does, or unset it"
+        )
+    others = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")  # of other programs
+    other = next((name for name in others if environment.get(name)), None)
+    return f"for a CA of your own set SSL_CERT_FILE to {f'the file in {other}' if other else 'its file'}"
 
 
 def _breakage(error: Exception) -> str:

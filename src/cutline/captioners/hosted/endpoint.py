@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import urllib.parse
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextvars import ContextVar
@@ -22,7 +23,8 @@ from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import Retryable
 
 MAX_RESPONSE_BYTES = 8_000_000
-_AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+_AZURE = re.compile(r".+\.(openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)")
+_OF_AZURE = "/openai/deployments/"  # in a path, behind whatever host, such as a gateway's
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
 """Headers that requests to the service itself have besides their own, such as those of a trace."""
@@ -136,8 +138,8 @@ class Endpoint:
             raise connection_failure(error, shown=self.shown, proxy=proxy, seconds=total) from None
 
     def _key_header(self, key: Secret) -> dict[str, str]:
-        host = urllib.parse.urlsplit(self.url).hostname or ""
-        if host.endswith(_AZURE):
+        place = urllib.parse.urlsplit(self.url)
+        if _AZURE.fullmatch(place.hostname or "") or _OF_AZURE in place.path:
             # A bearer token is another thing there: https://learn.microsoft.com/azure/ai-foundry/openai/reference
             return {"api-key": key.reveal()}
         return {"Authorization": f"Bearer {key.reveal()}"}

@@ -1,20 +1,33 @@
-"""Replies that come as server-sent events, although none were requested.
+"""Replies that come in parts, although none were requested.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html
+As server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html, or as JSON on lines;
+in parts of OpenAI's form, or of Ollama's: https://docs.ollama.com/api/chat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cutline.records import JSON
 
+_OWN: Final = frozenset({"choices", "message", "response", "done", "done_reason"})
+_FIELDS: Final = (b"data:", b":", b"event:", b"id:", b"retry:")  # with which no JSON begins
 
-def is_event_stream(content_type: str, content: bytes) -> bool:
-    return content_type.startswith("text/event-stream") or content.lstrip()[:5] == b"data:"
+
+def is_stream(content_type: str, content: bytes) -> bool:
+    """Whether a body holds several parts."""
+    if content_type.startswith("text/event-stream") or content.lstrip().startswith(_FIELDS):
+        return True
+    first, _, rest = content.strip().partition(b"\n")
+    if not (first.startswith(b"{") and rest.lstrip().startswith(b"{")):
+        return False
+    try:
+        return isinstance(orjson.loads(first), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def whole_completion(content: bytes) -> JSON:
@@ -25,19 +38,22 @@ def whole_completion(content: bytes) -> JSON:
     """
     whole: JSON = {}
     text, finish, ended = [], None, False
-    for data in _data(content):
+    for event, data in _parts(content):
         if data == b"[DONE]":
             ended = True
             break
         chunk = orjson.loads(data)
         if not isinstance(chunk, dict):
             raise ValueError("a chunk is not an object")  # noqa: TRY004 - of the content
-        if "error" in chunk:
-            return chunk
-        whole |= {name: value for name, value in chunk.items() if name != "choices" and value is not None}
+        if "error" in chunk or event == b"error":
+            return chunk if "error" in chunk else {"error": chunk}
+        whole |= {name: value for name, value in chunk.items() if name not in _OWN and value is not None}
+        if "done" in chunk:
+            text.append(_text_of(chunk.get("message") or {"content": chunk.get("response")}))
+            finish = (chunk.get("done_reason") or "stop") if chunk["done"] else finish
+            whole |= {"usage": _usage(chunk)} if chunk["done"] else {}
         for choice in chunk.get("choices") or []:
-            part: Any = (choice.get("delta") or choice.get("message") or {}).get("content")
-            text.append(part if isinstance(part, str) else "")
+            text.append(_text_of(choice.get("delta") or choice.get("message")))
             finish = choice.get("finish_reason") or finish
     if not ended and finish is None:
         raise ValueError("the stream was cut")
@@ -45,13 +61,36 @@ def whole_completion(content: bytes) -> JSON:
     return {**whole, "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
 
 
-def _data(content: bytes) -> Iterator[bytes]:
-    """The data of each event; its lines are joined."""
-    lines: list[bytes] = []
+def _text_of(message: Any) -> str:
+    part = message.get("content") if isinstance(message, dict) else None
+    return part if isinstance(part, str) else ""
+
+
+def _usage(chunk: JSON) -> JSON:
+    """The counts of Ollama's last part by OpenAI's names."""
+    return {
+        "prompt_tokens": chunk.get("prompt_eval_count"),
+        "completion_tokens": chunk.get("eval_count"),
+    }
+
+
+def _parts(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The type and the data of each part; JSON on lines has no types."""
+    if not content.lstrip().startswith(b"{"):
+        return _events(content)
+    return ((b"", line) for line in content.splitlines() if line.strip())
+
+
+def _events(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The type and the data of each event; its lines are joined."""
+    kind, lines = b"", []
     for line in (*content.splitlines(), b""):
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
-        elif not line and lines:
-            yield b"\n".join(lines)
-            lines = []
+        elif field == b"event":
+            kind = value.strip()
+        elif not line:
+            if lines:
+                yield kind, b"\n".join(lines)
+            kind, lines = b"", []

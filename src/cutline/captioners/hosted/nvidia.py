@@ -19,10 +19,10 @@ import pybase64
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
+from cutline.captioners.hosted.error_responses import RequestInfo, response_error
 from cutline.captioners.hosted.nvidia_assets import Assets
 from cutline.captioners.hosted.nvidia_models import HostedModel
-from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.hosted.refusals import RequestInfo, refusal
+from cutline.captioners.hosted.preset import Parameters, Preset
 from cutline.credentials import Secret
 from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import ConfigError, RequestError, Retryable
@@ -178,7 +178,7 @@ class NvidiaHosted(chat.ChatCaptioner):
             pause = min(pause * 1.5, 5.0)  # the service itself may hold a poll for a while too
             try:
                 answer = await self._functions.send("GET", url)
-            except Retryable:  # the work goes on: a failed poll loses nothing
+            except Retryable:  # the work continues: a failed poll loses nothing
                 continue
             if answer.status in _GONE:
                 raise Retryable("endpoint", f"{self._functions.shown} no longer knows the request")
@@ -196,7 +196,7 @@ class NvidiaHosted(chat.ChatCaptioner):
             has_key=endpoint.key is not None,
             secrets=endpoint.secrets,
         )
-        return refusal(answer, info)
+        return response_error(answer, info)
 
 
 def _room(prompt: Prompt) -> int:

@@ -61,16 +61,16 @@ class Assets:
         try:
             identity, url = str(data["assetId"]), str(data["uploadUrl"])
         except (KeyError, TypeError):
-            raise Retryable("malformed", f"{self._endpoint.shown} named no place for a picture") from None
+            raise Retryable("malformed", f"{self._endpoint.shown} returned no upload URL") from None
         if urlsplit(url).scheme not in {"https", urlsplit(self._url).scheme}:
-            raise Retryable("malformed", f"{self._endpoint.shown} named a place that is not safe to write to")
+            raise Retryable("malformed", f"{self._endpoint.shown} returned an unsafe upload URL")
         return identity, url
 
     async def _upload(self, url: str, picture: Encoded) -> None:
         headers = {"Content-Type": picture.mime, "x-amz-meta-nvcf-asset-description": _DESCRIPTION}
         # The address is signed itself: the key is nothing that the storage should see.
         answer = await self._endpoint.send("PUT", url, picture.data, headers=headers, with_key=False)
-        if answer.status not in {200, 201, 204}:  # signed for an hour: what was too slow is signed anew
+        if answer.status not in {200, 201, 204}:  # signed for an hour: what was too slow is signed again
             place = urlsplit(url).hostname
             raise Retryable(
                 "endpoint", f"{place} answered {answer.status} to an upload", status=answer.status

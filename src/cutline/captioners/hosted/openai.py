@@ -17,9 +17,9 @@ import pybase64
 from cutline.captioners.hosted import chat
 from cutline.captioners.hosted.chat_replies import read_reply
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.event_stream import is_event_stream, whole_completion
-from cutline.captioners.hosted.presets import Parameters, Preset
-from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
+from cutline.captioners.hosted.error_responses import RequestInfo, error_within, response_error
+from cutline.captioners.hosted.event_stream import is_stream, whole_completion
+from cutline.captioners.hosted.preset import Parameters, Preset
 from cutline.credentials import Secret
 from cutline.endpoint_headers import EndpointHeaders
 from cutline.errors import Retryable
@@ -73,7 +73,7 @@ class OpenAIChat(chat.ChatCaptioner):
     @property
     def request_info(self) -> RequestInfo:
         """What error messages name."""
-        sent = chat.sampling(self._parameters, tokens=self._preset.tokens)
+        sent = chat.sampling(self._parameters, tokens=self._preset.tokens, seed=self._preset.seed)
         return RequestInfo(
             preset=self._preset,
             model=self._model,
@@ -107,11 +107,11 @@ class OpenAIChat(chat.ChatCaptioner):
             raise Retryable("malformed", f"{shown} answered {type(data).__name__}, not an object")
         refused = error_within(answer, data)
         if refused is not None:
-            raise refusal(refused, self.request_info)
+            raise response_error(refused, self.request_info)
         return read_reply(data, model=self._model, seconds=seconds)
 
     def _payload(self, answer: Answer) -> Any:
-        if not is_event_stream(answer.headers.get("Content-Type", ""), answer.content):
+        if not is_stream(answer.headers.get("Content-Type", ""), answer.content):
             return self.endpoint.parsed(answer)
         try:
             return whole_completion(self.endpoint.stored(answer))
@@ -155,5 +155,5 @@ class OpenAIChat(chat.ChatCaptioner):
 
     def _accepted(self, answer: Answer) -> Answer:
         if answer.status not in {200, 201}:
-            raise refusal(answer, self.request_info)
+            raise response_error(answer, self.request_info)
         return answer

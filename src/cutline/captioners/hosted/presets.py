@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from cutline.captioners.hosted.preset import USUAL, Preset
+from cutline.parameters import COMMON, MAX_TOKENS, PENALTIES, STOP, TOP_P, Parameter
 
-from cutline.parameters import COMMON, PENALTIES, STOP, Parameter
-
-SchemaDialect: TypeAlias = Literal["response_format", "guided_json", "structured_outputs", "none"]
-
-_PORTS = {"http": 80, "https": 443}
-_USUAL = (*COMMON, *PENALTIES, STOP)
 _MIN_P = Parameter(name="min_p", least=0, most=1)
 _REPETITION = Parameter(name="repetition_penalty", above=0, most=2)
 
@@ -23,7 +14,7 @@ def _effort(*words: str) -> Parameter:
 
 
 def _sampling(least_top_k: int, penalty: Parameter, *more: Parameter) -> tuple[Parameter, ...]:
-    return (*_USUAL, Parameter(name="top_k", kind=int, least=least_top_k), _MIN_P, penalty, *more)
+    return (*USUAL, Parameter(name="top_k", kind=int, least=least_top_k), _MIN_P, penalty, *more)
 
 
 _LENGTH = (
@@ -31,86 +22,6 @@ _LENGTH = (
     Parameter(name="skip_special_tokens", kind=bool),
 )
 _VLLM = _sampling(-1, Parameter(name="repetition_penalty", above=0), *_LENGTH)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """One service.
-
-    ``endpoint_env``: the environment variables that may name another address, as the service's own client
-    reads them; ``endpoint_path`` follows it. ``key_env``: those that may hold its key, in order.
-    ``schema``: how it is requested to return JSON of a given schema, and ``enforces_schema`` whether that is
-    known to be obeyed; elsewhere the prompt asks for it in words too. ``tokens``: its name for the most
-    tokens of a reply. ``parameters``: those that its documentation names. ``forbids_all``: its 403 concerns
-    the key and no single picture. ``account`` is where keys are made and paid for. ``without_model``: what
-    helps where it does not have the requested model; ``start``: what starts the server. ``licence`` is that
-    of the default model.
-    """
-
-    name: str
-    endpoint: str
-    endpoint_env: tuple[str, ...] = ()
-    endpoint_path: str = ""
-    key_env: tuple[str, ...] = ()
-    default_model: str = ""
-    schema: SchemaDialect = "response_format"
-    enforces_schema: bool = False
-    tokens: str = "max_tokens"
-    parameters: tuple[Parameter, ...] = _USUAL
-    forbids_all: bool = False
-    account: str = ""
-    without_model: str = ""
-    start: str = ""
-    licence: str = ""
-    about: str = ""
-
-    @property
-    def key_needed(self) -> bool:
-        return bool(self.account)
-
-    @property
-    def address(self) -> str:
-        """Its endpoint: the environment's, or the default one."""
-        named = (os.environ.get(name, "").strip() for name in self.endpoint_env)
-        given = next(filter(None, named), "")
-        if not given:
-            return self.endpoint
-        return _ollama_address(given) if self.name == "ollama" else given.rstrip("/") + self.endpoint_path
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether the environment names another address than the service's own."""
-        return bool(self.endpoint) and self.address != self.endpoint
-
-    @property
-    def is_here(self) -> bool:
-        """Whether its default endpoint is on this machine."""
-        return urlsplit(self.endpoint).hostname == "localhost"
-
-
-def _ollama_address(host: str) -> str:
-    """``OLLAMA_HOST`` as Ollama reads it: host, port, both or a URL. The server's wildcard is this machine.
-
-    https://docs.ollama.com/faq
-    """
-    parts = urlsplit(host if "://" in host else f"http://{host}")
-    name = parts.hostname or "localhost"
-    if name in {"0.0.0.0", "::"}:  # noqa: S104 - what the server listens on
-        name = "localhost"
-    port = parts.port or (_PORTS.get(parts.scheme) if "://" in host else None) or 11434
-    place = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{place}:{port}{parts.path.rstrip('/')}/v1"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
-    """How the model is to answer; None leaves it to the endpoint."""
-
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 PRESETS = {
@@ -147,7 +58,7 @@ PRESETS = {
             enforces_schema=True,
             tokens="max_completion_tokens",
             parameters=(
-                *_USUAL,
+                *USUAL,
                 _effort("none", "minimal", "low", "medium", "high", "xhigh"),
                 Parameter(name="verbosity", kind=str, words=("low", "medium", "high")),
                 Parameter(name="service_tier", kind=str, words=("auto", "default", "flex", "priority")),
@@ -164,7 +75,7 @@ PRESETS = {
             key_env=("AZURE_OPENAI_API_KEY",),
             enforces_schema=True,
             tokens="max_completion_tokens",
-            parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high", "xhigh")),
+            parameters=(*USUAL, _effort("none", "minimal", "low", "medium", "high", "xhigh")),
             account="https://portal.azure.com",
             licence="hosted only",
             about="deployments at Azure; AZURE_OPENAI_ENDPOINT names the resource",
@@ -175,10 +86,64 @@ PRESETS = {
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             default_model="gemini-2.5-flash",
             enforces_schema=True,
-            parameters=(*_USUAL, _effort("none", "minimal", "low", "medium", "high")),
+            parameters=(*USUAL, _effort("none", "minimal", "low", "medium", "high")),
             account="https://aistudio.google.com",
             licence="hosted only",
             about="Google Gemini",
+        ),
+        Preset(
+            name="anthropic",  # https://platform.claude.com/docs/en/api/openai-sdk
+            endpoint="https://api.anthropic.com/v1",
+            endpoint_env=("ANTHROPIC_BASE_URL",),
+            endpoint_path="/v1",
+            key_env=("ANTHROPIC_API_KEY",),
+            schema="none",
+            parameters=(MAX_TOKENS, Parameter(name="temperature", least=0, most=1), TOP_P, STOP),
+            account="https://platform.claude.com",
+            about="Anthropic's Claude",
+        ),
+        Preset(
+            name="mistral",  # https://docs.mistral.ai/api
+            endpoint="https://api.mistral.ai/v1",
+            key_env=("MISTRAL_API_KEY",),
+            seed="random_seed",
+            account="https://console.mistral.ai",
+            about="Mistral AI",
+        ),
+        Preset(
+            name="xai",  # https://docs.x.ai/docs/api-reference
+            endpoint="https://api.x.ai/v1",
+            key_env=("XAI_API_KEY",),
+            parameters=(*USUAL, _effort("none", "low", "medium", "high")),
+            account="https://console.x.ai",
+            about="xAI's Grok",
+        ),
+        Preset(
+            name="groq",  # https://console.groq.com/docs/openai
+            endpoint="https://api.groq.com/openai/v1",
+            key_env=("GROQ_API_KEY",),
+            parameters=(*COMMON, STOP),
+            account="https://console.groq.com",
+            about="Groq",
+        ),
+        Preset(
+            name="fireworks",  # https://docs.fireworks.ai/api-reference/post-chatcompletions
+            endpoint="https://api.fireworks.ai/inference/v1",
+            key_env=("FIREWORKS_API_KEY",),
+            parameters=_sampling(0, _REPETITION),
+            account="https://app.fireworks.ai",
+            about="Fireworks AI",
+        ),
+        Preset(
+            name="lmstudio",  # https://lmstudio.ai/docs/developer/openai-compat/chat-completions
+            endpoint="http://localhost:1234/v1",
+            enforces_schema=True,
+            parameters=(
+                *USUAL,
+                Parameter(name="top_k", kind=int, least=0),
+                Parameter(name="repeat_penalty", above=0),
+            ),
+            about="LM Studio on this machine",
         ),
         Preset(
             name="ollama",
@@ -186,7 +151,7 @@ PRESETS = {
             endpoint_env=("OLLAMA_HOST",),
             default_model="llava:7b",
             without_model="Ollama has what was pulled: ollama pull {model}, or add --pull",
-            parameters=(*_USUAL, _effort("none", "low", "medium", "high")),
+            parameters=(*USUAL, _effort("none", "low", "medium", "high")),
             start="ollama serve",
             licence="Llama 2 Community",
             about="Ollama on this machine",
@@ -242,7 +207,7 @@ PRESETS = {
             endpoint="https://openrouter.ai/api/v1",
             key_env=("OPENROUTER_API_KEY",),
             parameters=(
-                *_USUAL,
+                *USUAL,
                 Parameter(name="top_k", kind=int, least=0),
                 _MIN_P,
                 Parameter(name="top_a", least=0, most=1),

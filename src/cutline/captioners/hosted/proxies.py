@@ -7,6 +7,7 @@ https://curl.se/docs/manpage.html.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import ipaddress
 import sys
 import urllib.parse
@@ -44,15 +45,9 @@ class Proxy:
         return urllib.parse.urlsplit(self.url)
 
     def connector(self) -> aiohttp.BaseConnector:
-        """Connections through a SOCKS proxy.
+        """Connections through a SOCKS proxy."""
+        import aiohttp_socks
 
-        Raises:
-            MissingExtra: its extra is not installed.
-        """
-        try:
-            import aiohttp_socks
-        except ImportError:
-            raise MissingExtra(f"the proxy {self.shown}", "socks") from None
         parts = self._parts
         return aiohttp_socks.ProxyConnector(
             host=parts.hostname or "",
@@ -76,6 +71,7 @@ def proxy_for(url: str) -> Proxy | None:
 
     Raises:
         ConfigError: the variable does not hold a proxy's URL.
+        MissingExtra: it is a SOCKS proxy, and its extra is not installed.
     """
     parts = urllib.parse.urlsplit(url)
     named = urllib.request.getproxies()
@@ -85,7 +81,10 @@ def proxy_for(url: str) -> Proxy | None:
         return None
     if _is_excepted(parts, named.get("no", "")):
         return None
-    return Proxy(_checked(proxy.strip(), f"{variable}_proxy"))
+    found = Proxy(_checked(proxy.strip(), f"{variable}_proxy"))
+    if found.is_socks and importlib.util.find_spec("aiohttp_socks") is None:
+        raise MissingExtra(f"the proxy {found.shown}", "socks")
+    return found
 
 
 def _checked(proxy: str, variable: str) -> str:

@@ -1,7 +1,7 @@
 """Parse Retry-After and rate-limit headers, in the form of each service.
 
 ``Retry-After`` is the standard's (RFC 9110, 10.2.3), ``retry-after-ms`` OpenAI's. Where there is neither,
-``x-ratelimit-reset-*`` tells when a limit that is used up begins anew (OpenAI and many others),
+``x-ratelimit-reset-*`` tells when a limit that is used up begins again (OpenAI and many others),
 ``x-ratelimit-reset`` the same of the only limit (Together in seconds, OpenRouter as a time), and
 ``RateLimit`` is the form of the IETF's draft (Hugging Face).
 """

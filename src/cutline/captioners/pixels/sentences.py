@@ -84,7 +84,7 @@ def long_caption(found: Measurements, shown: str = "") -> str:
 
 
 def short_caption(found: Measurements, shown: str = "") -> str:
-    """One sentence, for an alternative text; ``shown`` as of ``long_caption``."""
+    """One sentence, for an alternative text; ``shown`` as in ``long_caption``."""
     judged = judge(found)
     return sentence(_with_object(_opening(found, judged, Chooser(found.flavour)), judged, shown))
 

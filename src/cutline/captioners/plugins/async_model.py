@@ -119,7 +119,7 @@ class AsyncModel(Captioner):
             turn.forgive()
 
     def _abandon_loop(self) -> None:
-        """All turns are lost to calls that go on although they were cancelled."""
+        """All turns are lost to calls that continue although they were cancelled."""
         self._current = None
 
     def halt(self) -> None:

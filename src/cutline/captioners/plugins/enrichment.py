@@ -10,6 +10,7 @@ import builtins
 import dataclasses
 import functools
 import importlib.util
+import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 from cutline.prompts import Example, Prompt, load_prompt
 
 _Infer = Callable[..., Any]
+_NAMES = ("prompt", "image", "image_name")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,30 +82,49 @@ class EnrichImageModel:
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         infer = vars(cls).get("infer")
-        if isinstance(infer, types.FunctionType):
+        if isinstance(infer, types.FunctionType) and not inspect.iscoroutinefunction(infer):
             cls.infer = _with_template(infer)  # type: ignore[attr-defined]
 
 
 def _with_template(infer: _Infer) -> _Infer:
-    @functools.wraps(infer)
-    def wrapped(self: object, prompt: Prompt | PromptTemplate, *arguments: Any, **named: Any) -> Any:
-        # A call of super().infer(prompt, …) has it already.
-        template = prompt if isinstance(prompt, PromptTemplate) else PromptTemplate.from_prompt(prompt)
-        return infer(self, template, *arguments, **named)
+    """``infer`` called with a PromptTemplate: by name, or in order where its parameters have other names."""
+    signature = inspect.signature(infer)
+    by_name = _takes(signature, None, **dict.fromkeys(_NAMES))
 
+    @functools.wraps(infer)
+    def wrapped(self: object, *arguments: Any, **named: Any) -> Any:
+        values = dict(zip(_NAMES, arguments, strict=False)) | named
+        # A call of super().infer(prompt, …) has it already.
+        if isinstance(values["prompt"], Prompt):
+            values["prompt"] = PromptTemplate.from_prompt(values["prompt"])
+        return infer(self, **values) if by_name else infer(self, *map(values.__getitem__, _NAMES))
+
+    if not by_name and _takes(signature, None, *_NAMES):
+        wrapped.__signature__ = inspect.signature(_as_printed)  # type: ignore[attr-defined]
     return wrapped
+
+
+def _as_printed(self: object, prompt: PromptTemplate, image: object, image_name: str) -> None:
+    """The parameters that the job's documentation prints."""
+
+
+def _takes(signature: inspect.Signature, *arguments: object, **named: object) -> bool:
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError:
+        return False
+    return True
+
+
+_CLASSES = (EnrichImageModel, EnrichImageResult, PromptTemplate, CoTPrompt)
+_MODULES = ("enrich_image_model", "prompt_template")
 
 
 def plugin_builtins(register_model: Callable[[str], Any]) -> dict[str, Any]:
     """Built-ins for a plug-in's module, with an ``import`` that finds the names above."""
-    modules: dict[str, dict[str, Any]] = {
-        "models": {"register_model": register_model},
-        "enrich_image_model": {
-            "EnrichImageModel": EnrichImageModel,
-            "EnrichImageResult": EnrichImageResult,
-        },
-        "prompt_template": {"PromptTemplate": PromptTemplate, "CoTPrompt": CoTPrompt},
-    }
+    names_of_all = {each.__name__: each for each in _CLASSES} | {"register_model": register_model}
+    modules = {place: names_of_all for name in _MODULES for place in (name, f"models.{name}")}
+    modules["models"] = names_of_all
 
     def find(
         name: str,
@@ -112,7 +133,8 @@ def plugin_builtins(register_model: Callable[[str], Any]) -> dict[str, Any]:
         names: Sequence[str] | None = (),
         level: int = 0,
     ) -> types.ModuleType:
-        if not level and name in modules and not _exists(name):
+        is_named = name in modules and ("." not in name or names)
+        if not level and is_named and not _exists(name.partition(".")[0]):
             return _module(name, modules[name])
         if not level and name == "typing" and "EnrichImageResult" in (names or ()):
             # Where the job's documentation imports it from.

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from cutline.errors import SampleError
+from cutline.formatting import one_line
 from cutline.records import JSON, Reply
 
 MAX_TEXT: Final = 1_000_000
@@ -38,6 +39,7 @@ def reply_of(result: object, *, model: str, seconds: float) -> Reply:
 
 
 def _reply_of(result: object, model: str, seconds: float) -> Reply:
+    result = _alone(result)
     if isinstance(result, str) and len(result) > MAX_TEXT:
         return Reply(text=result, model=model)
     if isinstance(result, Reply):
@@ -45,19 +47,36 @@ def _reply_of(result: object, model: str, seconds: float) -> Reply:
     if isinstance(result, str):
         return Reply(text=str(result), model=model, seconds=seconds, raw={"text": str(result)})
     values = _values(result)
-    caption = values.get("caption")
+    caption = _alone(values.get("caption"))
     if isinstance(caption, str):
         response = next((values[name] for name in RESPONSES if values.get(name) is not None), None)
         raw = _plain(response) if response is not None else {"text": caption}
         return Reply(text=caption, model=model, seconds=seconds, raw=raw, extracted=True)
     if "caption" in values:
         raise SampleError("captioner", f"{model} returned a caption that is {_kind(caption)}, not a text")
-    hint = ": is a `return` missing?" if result is None else ""
-    raise SampleError("captioner", f"{model} returned {_kind(result)}, not a text or a Reply{hint}")
+    raise SampleError("captioner", f"{model} returned {_kind(result)}, not a text or a Reply{_hint(result)}")
+
+
+def _alone(value: object) -> object:
+    """The text in a list or array of one, as decoders of batches return; else the value itself."""
+    listed = value.tolist() if callable(getattr(value, "tolist", None)) else value  # type: ignore[attr-defined]
+    if isinstance(listed, list | tuple) and len(listed) == 1:
+        listed = listed[0]
+    return listed if isinstance(listed, str) else value
 
 
 def _kind(value: object) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _hint(value: object) -> str:
+    """What to return instead."""
+    if value is None:
+        return ": is a `return` missing?"
+    if isinstance(value, Mapping):
+        names = one_line(", ".join(map(repr, value)) or "nothing", 80)
+        return f": it holds {names}; name the caption 'caption'"
+    return ": return the caption alone, or {'caption': …, 'response': …}"
 
 
 def _values(result: object) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ class ServerOptions:
         if not self.start:
             for name in ("server_args", "start_timeout"):
                 if getattr(self, name) != getattr(ServerOptions(), name):
-                    raise ConfigError(f"--{name.replace('_', '-')} does nothing alone: add --start")
+                    raise ConfigError(f"--{name.replace('_', '-')} has no effect alone: add --start")
         split_arguments(self.server_args)
 
 

@@ -145,7 +145,7 @@ class TransformersCaptioner(Captioner):
             result = await batcher.submit(request, seconds=self._timeout)
         except TimeoutError:
             raise RunStopped(
-                f"{self.name} does not finish a batch (--timeout {self._timeout:g} a picture): "
+                f"{self.name} did not finish a batch (--timeout {self._timeout:g} a picture): "
                 "run again with a smaller --batch-size, or a larger --timeout"
             ) from None
         reply = Reply(

@@ -120,7 +120,7 @@ def prepare_inputs(
 
 
 def _max_new_tokens(loaded: LoadedModel, family: Family, tokens: int, requested: int) -> int:
-    """The maximum of output tokens after a prompt of so many."""
+    """The maximum of output tokens after a prompt of this many."""
     if loaded.limit is None or loaded.model.config.is_encoder_decoder:
         return requested or family.max_tokens
     left = loaded.limit - tokens

@@ -64,7 +64,7 @@ class Generation:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Devices, dtype and batch size. ``tensor_parallel`` devices share one model."""
+    """Devices, dtype and batch size. ``tensor_parallel``: the number of devices that share one model."""
 
     device: str = "auto"
     dtype: str = "auto"

@@ -1,1 +1,1 @@
-"""Exports of a dataset: archives, folders and tables of its pictures and captions."""
+"""Export a dataset: archives, folders and tables of its pictures and captions."""

@@ -6,7 +6,9 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
+from cutline.dataset.export.absence import none_found
 from cutline.dataset.export.names import FORMATS, export_format
 from cutline.dataset.export.place import ExportPlace
 from cutline.dataset.export.records import ExportItem, ExportOptions, ExportResult
@@ -15,15 +17,17 @@ from cutline.dataset.writer import Progress, StopEdit
 from cutline.errors import ConfigError, PictureError, SampleError
 from cutline.storage import check_scheme, is_remote, local_path
 
+_FIRST: Final = 10  # pictures, of which at least one must be there
+
 
 class Export:
-    """One export. ``protected``: folders that the output must be apart from, as real paths.
+    """One export. ``protected``: real paths of folders that the output must not overlap.
 
-    Memory does not grow with the size of the pictures; an archive keeps the name of each.
+    Memory is independent of the size of the pictures; an archive keeps the name of each.
     """
 
     def __init__(self, output: str, protected: tuple[str, ...], options: ExportOptions) -> None:
-        """ConfigError: the output or its format cannot be used; OutputExists where it is there already."""
+        """Raises ConfigError: the output or its format is invalid; OutputExists: it exists already."""
         check_scheme(output)
         if is_remote(output):
             raise ConfigError(f"cannot export to {output}: export to this machine, and copy it from there")
@@ -41,12 +45,13 @@ class Export:
         )
         self._written = self._missing = 0
         self._failed: list[tuple[str, str]] = []
+        self._unread: list[ExportItem] = []  # until the first picture is written
 
     def run(self, items: Iterable[ExportItem], total: int, progress: Progress | None = None) -> ExportResult:
-        """Write pictures and captions; nothing is at the output before all of them are.
+        """Write pictures and captions; the output appears once it is complete.
 
-        ``progress`` is called with the number of pictures that are done; ``StopEdit`` from it ends the
-        export, and leaves nothing behind.
+        ``progress`` is called with the number of finished pictures; ``StopEdit`` from it ends the export and
+        removes it.
 
         Raises:
             ConfigError: there is nothing to export, or another export to the same output is running.
@@ -66,6 +71,8 @@ class Export:
                 is_stopped = True
             if self._written and not is_stopped:
                 self._place.publish(writer.finish())
+        if len(self._unread) == len(self._failed) < _FIRST and not self._written:
+            self._check_found()
         if not is_stopped and self._missing == total:
             raise ConfigError(
                 "there is nothing to export: "
@@ -93,5 +100,15 @@ class Export:
                 writer.add(item, item.place().read() if writer.needs_picture else b"")
             except (PictureError, SampleError) as error:
                 self._failed.append((item.key, str(error)))
+                if not self._written and len(self._unread) < _FIRST:
+                    self._unread.append(item)
+                    if len(self._failed) == len(self._unread) == _FIRST:
+                        self._check_found()
             else:
                 self._written += 1
+                self._unread.clear()
+
+    def _check_found(self) -> None:
+        """Raise ConfigError if none of the pictures so far is there."""
+        if error := none_found(self._unread):
+            raise error

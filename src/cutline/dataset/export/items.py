@@ -1,4 +1,4 @@
-"""The rows of a dataset as they are exported."""
+"""The rows of a dataset as items of an export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK: Final = 1000  # rows
 
 
 class Rows(Protocol):
-    """A dataset, as far as its rows are exported."""
+    """The parts of a dataset that an export reads."""
 
     entries: Sequence[Entry]
 

@@ -1,12 +1,14 @@
-"""Formats of exports by their names and endings, and safe names of files in them."""
+"""Formats of exports by name and extension, and safe names of files in them."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
 
 from cutline.errors import ConfigError
+from cutline.files import text_to_name
 from cutline.formatting import did_you_mean
 from cutline.imaging import EXTENSIONS
 from cutline.sinks.tar_names import picture_kind
@@ -23,8 +25,10 @@ FORMATS: Final = {
     "parquet": ".parquet",
     "kohya": ".json",
     "imagefolder": "",
+    "folder": "",
+    "texts": "",
 }
-"""The formats, and the ending of a file in each; empty where it is a folder."""
+"""The formats, with the file extension of each; empty for folders."""
 _BY_ENDING: Final = {
     ".zip": "webdata-zip",
     ".jsonl": "jsonl",
@@ -40,7 +44,7 @@ _DEVICE: Final = re.compile(r"(?:(?<=/)|^)(con|prn|aux|nul|com\d|lpt\d)(?=[./]|$
 
 
 def export_format(output: str, name: str | None) -> str:
-    """``name``, or else the format of the output's ending; ConfigError: it is unknown, or not plain."""
+    """``name``, or else the format of the output's extension; ConfigError: it is unknown or ambiguous."""
     if name is not None:
         if name not in FORMATS:
             raise ConfigError(
@@ -58,15 +62,21 @@ def export_format(output: str, name: str | None) -> str:
 
 
 def member_name(path: str) -> str:
-    """A path as every system can unpack it, inverse to ``urllib.parse.unquote``."""
+    """A path that every system can unpack; ``urllib.parse.unquote`` reverts it."""
     if path.isalnum():
         return path
     path = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", path)
     return _DEVICE.sub(lambda found: f"%{ord(found[0][0]):02X}{found[0][1:]}", path)
 
 
+def local_name(path: str) -> str:
+    """A path as it is on this system, so that a text is beside its picture; never out of the folder."""
+    leads_out = any(part in {"", ".", ".."} for part in path.split("/")) or "\0" in path
+    return member_name(path) if leads_out or os.name == "nt" else text_to_name(path)
+
+
 def picture_name(key: str, picture: bytes) -> str:
-    """The name of a picture's file, with an ending also where its key has none, as in shards."""
+    """The name of a picture's file, with an extension even if its key has none, as in shards."""
     if extension(key.rpartition("/")[2]) in EXTENSIONS:
         return member_name(key)
     return f"{member_name(key)}.{picture_kind(picture, key)}"

@@ -1,4 +1,4 @@
-"""Where an export goes: made in a working folder beside its place, and moved there whole."""
+"""The destination of an export: written to a working folder beside it, then moved there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 
 import filelock
 
+from cutline.dataset.export.merge import merge_folder
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import sync_file, sync_folder, write_errors
 from cutline.locations.roots import is_within
@@ -22,10 +23,11 @@ _LOCK: Final = "lock"
 
 
 class ExportPlace:
-    """The place of an export; nothing of it is there before ``publish``.
+    """The destination of an export, empty before ``publish``.
 
-    ``protected``: folders that it may neither be, nor hold, nor lie in. ``is_export`` says of a file whether
-    an earlier export of this format wrote it; a folder with other files is never replaced.
+    ``protected``: folders that it must not overlap. ``is_export`` tells whether an earlier export of this
+    format wrote a file; a folder with other files is never replaced. Without it files are added to the
+    folder, beside others and the table that they come from.
     """
 
     def __init__(
@@ -35,17 +37,17 @@ class ExportPlace:
         *,
         is_folder: bool,
         overwrite: bool,
-        is_export: Callable[[Path], bool],
+        is_export: Callable[[Path], bool] | None,
     ) -> None:
-        """Raises ConfigError, or OutputExists: the place cannot be used."""
-        self.output = output
+        """Raises ConfigError or OutputExists if the destination cannot be used."""
+        self.output, self._protected = output, protected
         self._is_folder, self._overwrite, self._is_export = is_folder, overwrite, is_export
         self._check_apart(protected)
         self._check_free()
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Path]:
-        """A working folder on the same file system; what a dead export left in it is removed.
+        """A working folder on the same file system, without remains of an interrupted export.
 
         Raises:
             ConfigError: another process exports to the same place.
@@ -79,6 +81,10 @@ class ExportPlace:
         """Move a finished file or folder from the working folder to its place."""
         self._check_free()
         with write_errors(self.output):
+            if self._is_export is None:
+                self.output.mkdir(exist_ok=True)
+                merge_folder(made, self.output, self._protected, overwrite=self._overwrite)
+                return
             if not self._is_folder:
                 sync_file(made)
             else:
@@ -91,14 +97,15 @@ class ExportPlace:
 
     def _check_apart(self, protected: tuple[str, ...]) -> None:
         real = os.path.realpath(self.output)
+        is_beside = self._is_export is None and not os.path.isdir(protected[0])  # noqa: PTH112 - a string
         for folder in protected:
-            if is_within(real, folder) or is_within(folder, real):
+            if is_within(real, folder) or (is_within(folder, real) and not is_beside):
                 raise ConfigError(
-                    f"{self.output} is not apart from {folder}, the dataset: choose a place outside of it"
+                    f"{self.output} overlaps {folder}, the dataset: choose a place outside of it"
                 )
         if folder := state_folder_of(real):
             raise ConfigError(
-                f"{self.output} lies in {folder}, the state of a run: choose a place outside of it"
+                f"{self.output} is in {folder}, the state of a run: choose a place outside of it"
             )
         if folder := state_of_output(real):
             raise ConfigError(
@@ -115,30 +122,32 @@ class ExportPlace:
         except OSError as error:
             raise ConfigError(f"cannot use {self.output}: {error.strerror}") from error
         if stat.S_ISLNK(mode):
-            raise ConfigError(f"{self.output} is a link: give the place that it leads to")
+            raise ConfigError(f"{self.output} is a link: give its target")
         if self._is_folder != stat.S_ISDIR(mode) or not (self._is_folder or stat.S_ISREG(mode)):
             raise ConfigError(
-                f"{self.output} is {'not a folder' if self._is_folder else 'no file'}: give another name"
+                f"{self.output} is not a {'folder' if self._is_folder else 'file'}: give another name"
             )
+        if self._is_export is None:
+            return
         files = self._files() if self._is_folder else iter([self.output])
         if next(files, None) is not None and not self._overwrite:
             raise OutputExists(
-                f"{self.output} is there already: choose another, or replace it with --overwrite"
+                f"{self.output} already exists: choose another, or replace it with --overwrite"
             )
         if self._is_folder and (other := self._foreign()) is not None:
             raise OutputExists(
-                f"{self.output} holds {other.name}, which is of no such export: choose another folder"
+                f"{self.output} holds {other.name}, which no such export wrote: choose another folder"
             )
 
     def _files(self) -> Iterator[Path]:
         return (file for file in self.output.rglob("*") if file.is_symlink() or not file.is_dir())
 
     def _foreign(self) -> Path | None:
-        return next((file for file in self._files() if not self._is_export(file)), None)
+        return next((file for file in self._files() if self._is_export and not self._is_export(file)), None)
 
 
 def _exchange(made: Path, output: Path) -> None:
-    """Put one folder in the place of another, which is left beside the first."""
+    """Swap two folders."""
     earlier = made.with_name("earlier")
     output.rename(earlier)
     try:

@@ -1,4 +1,4 @@
-"""What an export is given and what it did."""
+"""The options, items and results of exports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cutline.records import Location
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """How a dataset is exported.
+    """The options of an export.
 
-    ``format``: one of ``FORMATS``, or None for that of the output's ending. ``overwrite``: an output that is
-    there is replaced. ``empty``: pictures without a caption are exported too, with an empty one.
-    ``column_types``: Arrow types of the columns that the input has besides.
+    ``format``: one of ``FORMATS``, or None for that of the output's extension. ``overwrite``: replace an
+    existing output. ``empty``: include pictures without a caption, with an empty one. ``column_types``: Arrow
+    types of the input's other columns.
     """
 
     format: str | None = None
@@ -28,11 +28,11 @@ class ExportOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ExportItem:
-    """A picture to export, and its caption; None where it has none, for which ``problem`` may be the cause.
+    """A picture to export, and its caption; None if it has none, with the cause in ``problem``, if known.
 
     ``key`` is its path in the dataset as valid Unicode, ``location`` where it is, or why it cannot be read,
-    and ``text_name`` the path of a text beside it, which no other picture has. ``model`` and ``prompt_id``
-    wrote the caption, as far as that is known. ``columns``: what the input has besides picture and caption.
+    and ``text_name`` a unique path for a text beside it. ``model`` and ``prompt_id`` wrote the caption, if
+    known. ``columns``: the input's other columns.
     """
 
     key: str
@@ -45,7 +45,7 @@ class ExportItem:
     columns: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def place(self) -> Location:
-        """Where the picture is; PictureError: it cannot be read."""
+        """The location of the picture; PictureError: it cannot be read."""
         if isinstance(self.location, PictureError):
             raise self.location
         return self.location
@@ -57,10 +57,10 @@ class ExportItem:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """What an export wrote: ``written`` + ``missing`` + ``failed`` + ``stopped`` are all pictures in scope.
+    """The result of an export: ``written`` + ``missing`` + ``failed`` + ``stopped`` are all in scope.
 
     ``missing`` have no caption. ``failed`` holds the pictures that could not be read, with the cause.
-    ``stopped``: not reached before the export was stopped; then nothing at all is at ``output``.
+    ``stopped``: not reached before the export was stopped; ``output`` does not exist then.
     """
 
     output: Path
@@ -72,5 +72,5 @@ class ExportResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether something is at ``output``."""
+        """Whether ``output`` was written."""
         return bool(self.written) and not self.stopped

@@ -1,4 +1,4 @@
-"""What an input has besides pictures and captions, as a row of a table."""
+"""The other columns of an input, as a row of a table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OWN: Final = {
     *("prompt_tokens", "completion_tokens", "finish_reason", "seconds", "captions", "fields", "text"),
     *("steps", "checks", "metadata", "metadata_json", "fields_json"),
 }
-"""Columns of the outputs of runs; others are metadata, as where a run reads a table."""
+"""Columns of the outputs of runs; all others are metadata."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """``text``: the one that the picture had before its caption."""
+    """``text``: the picture's earlier text."""
 
     caption: Caption
     text: str | None
@@ -30,7 +30,7 @@ class TableRow:
 
     @classmethod
     def of(cls, item: ExportItem) -> TableRow:
-        """Columns of outputs stay what they are; all others are metadata, where a run has them too."""
+        """Split columns into those of outputs and metadata, as in runs."""
         values = item.columns
         is_output = "metadata" in values or "steps" in values
         own = {name: value for name, value in values.items() if is_output and name in _OWN}
@@ -98,7 +98,7 @@ def _object(value: Any) -> JSON | None:
 
 
 def _number(value: Any) -> float:
-    """A count or time; zero for what is none."""
+    """A count or time; zero for other values."""
     try:
         number = float(value or 0)
     except (TypeError, ValueError):

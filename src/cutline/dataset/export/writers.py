@@ -1,4 +1,4 @@
-"""Writers of the formats: each makes one file or folder in a working folder."""
+"""Writers of the export formats: each makes one file or folder in a working folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from cutline.dataset.export.names import FORMATS, member_name, picture_name
+from cutline.dataset.export.names import FORMATS, local_name, member_name, picture_name
 from cutline.dataset.export.records import ExportItem, ExportOptions
 from cutline.dataset.export.table_row import TableRow, metadata_types
 from cutline.errors import PictureError, SampleError
-from cutline.files import file_errors
+from cutline.files import file_errors, name_to_text
 from cutline.records import Sample
 from cutline.serialization import decode_object, encode_json
 from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
@@ -26,24 +26,24 @@ _SHARD: Final = re.compile(r"\d{5,}\.tar")
 
 
 class Writer(Protocol):
-    """Writes pictures and captions. ``needs_picture``: ``add`` is given the picture's bytes."""
+    """Writes pictures and captions. ``needs_picture``: ``add`` needs the picture's bytes."""
 
     needs_picture: bool
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        """SampleError: this one cannot be in this format."""
+        """Raises SampleError if the format cannot hold this picture."""
 
     def finish(self) -> Path:
-        """Complete what was made, and return where it is."""
+        """Finish the output, and return its path."""
 
     def close(self) -> None:
-        """Close files; of an export that was stopped too."""
+        """Close files, also after a stopped export."""
 
 
 class ZipWriter:
-    """An archive of pictures, stored as they are, and their captions.
+    """An archive of unchanged pictures and their captions.
 
-    ``pairs``: the captions as one JSON file of image-caption pairs; else as a text beside each picture.
+    ``pairs``: write the captions as one JSON file of image-caption pairs, else as a text beside each picture.
     """
 
     needs_picture = True
@@ -119,7 +119,7 @@ class KohyaWriter:
     def add(self, item: ExportItem, picture: bytes) -> None:  # noqa: ARG002
         file = item.place().file()
         if file is None:
-            message = f"{item.key} is no file of its own, which kohya needs: export to imagefolder"
+            message = f"{item.key} is not a separate file, which kohya needs: export to imagefolder"
             raise SampleError("unsupported", message)
         try:
             file.encode()
@@ -168,8 +168,36 @@ class ImageFolderWriter:
         self._rows.close()
 
 
+class FolderWriter:
+    """Texts in a folder of their own or beside pictures; ``copies``: with copies of the pictures."""
+
+    def __init__(self, folder: Path, _: ExportOptions, *, copies: bool) -> None:
+        self.needs_picture = copies
+        self._folder = folder / "folder"
+        self._folder.mkdir()
+
+    def add(self, item: ExportItem, picture: bytes) -> None:
+        if self.needs_picture:
+            self._write(picture_name(item.key, picture), picture)
+            self._write(member_name(item.text_name), item.text.encode())
+        else:
+            self._write(local_name(item.text_name), item.text.encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self._folder / name
+        with file_errors(name_to_text(name)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def finish(self) -> Path:
+        return self._folder
+
+    def close(self) -> None:
+        """No file stays open."""
+
+
 class SinkWriter:
-    """A format that runs write too, with the same columns."""
+    """A format of runs, with the same columns."""
 
     def __init__(self, folder: Path, options: ExportOptions, form: str) -> None:
         self._path, state = folder / f"export{FORMATS[form]}", folder / "state"
@@ -207,11 +235,15 @@ WRITERS: Final[dict[str, Callable[[Path, ExportOptions], Writer]]] = {
     "parquet": functools.partial(SinkWriter, form="parquet"),
     "kohya": KohyaWriter,
     "imagefolder": ImageFolderWriter,
+    "folder": functools.partial(FolderWriter, copies=True),
+    "texts": functools.partial(FolderWriter, copies=False),
 }
 
 
-def exported_files(form: str, folder: Path) -> Callable[[Path], bool]:
-    """Whether an export of a format to a folder wrote a file that is there."""
+def exported_files(form: str, folder: Path) -> Callable[[Path], bool] | None:
+    """Whether an export of a format wrote a file in a folder; None if it adds files to others."""
+    if form in {"folder", "texts"}:
+        return None
     if form == "webdataset":
         return lambda file: file.parent == folder and _SHARD.fullmatch(file.name) is not None
     names = {METADATA_FILE}

@@ -1,4 +1,4 @@
-"""The query language of datasets: a text is parsed into a tree, and the tree evaluated to a mask of rows."""
+"""The query language of datasets: a text is parsed into a tree, which is evaluated to a mask of rows."""
 
 from cutline.dataset.query.completion import Completion, complete
 from cutline.dataset.query.evaluator import Columns, evaluate

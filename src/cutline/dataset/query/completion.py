@@ -1,4 +1,4 @@
-"""What can complete a query at a place: fields, and values of the dataset."""
+"""Complete a query at a position: fields, and values of the dataset."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Vocabulary(Protocol):
     """The values of a dataset."""
 
     def tag_counts(self, text: str, limit: int) -> list[tuple[str, int]]:
-        """Tags with ``text`` in them, and how often they are there."""
+        """Tags that contain ``text``, with their counts."""
         ...
 
     def models(self) -> Sequence[str]:
-        """The models that wrote captions."""
+        """The models of captions."""
         ...
 
     def folders(self) -> Sequence[str]:
@@ -31,11 +31,11 @@ class Vocabulary(Protocol):
         ...
 
     def sets(self) -> Mapping[str, int]:
-        """Named sets, and how many pictures each has."""
+        """Named sets, with their numbers of pictures."""
         ...
 
     def clusters(self) -> Mapping[str, int]:
-        """Names of clusters, and how many pictures each has."""
+        """Names of clusters, with their numbers of pictures."""
         ...
 
     def filters(self) -> Mapping[str, str]:
@@ -45,7 +45,7 @@ class Vocabulary(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A ``text`` for the characters ``start`` to ``end`` of the query, and what it means."""
+    """A ``text`` to replace the characters ``start`` to ``end`` of the query, and its meaning."""
 
     text: str
     about: str
@@ -54,7 +54,7 @@ class Completion:
 
 
 def complete(query: str, place: int, words: Vocabulary, limit: int = 10) -> list[Completion]:
-    """The best first; none where nothing fits."""
+    """The completions, the best first; none if nothing matches."""
     found = next(one for one in _TERM.finditer(query[:place]) if one.end() == len(query[:place]))
     term = found[0]
     minus = "-" if term.startswith("-") else ""
@@ -77,14 +77,14 @@ def complete(query: str, place: int, words: Vocabulary, limit: int = 10) -> list
 
 
 def quoted(value: str) -> str:
-    """A value as a query has it, within quotation marks where it has to be."""
+    """A value in the syntax of queries, quoted if necessary."""
     if _BARE.fullmatch(value):
         return value
     return '"' + value.replace('"', '\\"') + '"'
 
 
 def _rest(text: str, *, is_quoted: bool) -> int:
-    """How many characters behind the place belong to the term."""
+    """How many characters after the position belong to the term."""
     if is_quoted:
         closing = text.find('"')
         return closing + 1 if closing >= 0 else 0

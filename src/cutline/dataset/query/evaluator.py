@@ -32,11 +32,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Columns(Protocol):
-    """What queries are about. All columns have one value for each row."""
+    """The columns that queries evaluate, with one value for each row."""
 
     @property
     def captions(self) -> pa.ChunkedArray:
-        """Texts, null where there is none."""
+        """The captions, null if missing."""
         ...
 
     @property
@@ -45,15 +45,15 @@ class Columns(Protocol):
         ...
 
     def sizes(self, unit: str) -> npt.NDArray[np.int32]:
-        """The number of ``words``, ``chars`` or CLIP's ``tokens`` of each caption, 0 where there is none."""
+        """The number of ``words``, ``chars`` or CLIP's ``tokens`` of each caption, 0 without one."""
         ...
 
     def word_sets(self) -> pa.ChunkedArray:
-        """The words of each caption in one case, sorted and each once, in one text."""
+        """The sorted, lower-case, unique words of each caption, as one text."""
         ...
 
     def picture_copies(self) -> Mask:
-        """The rows whose picture another row has too, byte by byte."""
+        """The rows whose picture has the same bytes as another one."""
         ...
 
     def in_set(self, name: str) -> Mask:
@@ -65,7 +65,7 @@ class Columns(Protocol):
         ...
 
     def mark(self, field: str, value: str) -> Mask:
-        """The rows whose ``field``, such as ``status``, is ``value``; ConfigError: there is no such."""
+        """The rows whose ``field``, such as ``status``, is ``value``; ConfigError: there is no such value."""
         ...
 
 
@@ -140,7 +140,7 @@ def _mark(columns: Columns, field: str, value: str) -> Mask:
 
 
 def _repeated(captions: pa.ChunkedArray) -> Mask:
-    """Texts that another row has too."""
+    """Whether another row has the same text."""
     indices = pc.dictionary_encode(captions).combine_chunks().indices
     numbers = np.asarray(pc.fill_null(indices, -1))
     counts = np.bincount(numbers[numbers >= 0], minlength=1)

@@ -1,4 +1,4 @@
-"""The fields of queries, and the values of those that have only a few."""
+"""The fields of queries, and the values of those with a fixed set."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FIELDS: Final = {
     "chars": "number of characters: chars>300",
     "tokens": "number of CLIP's tokens: tokens>77",
     "model": "the model that wrote the caption: model:blip",
-    "status": "status:done, status:flagged, status:failed; status:open for all that are not done",
-    "failed": "the kind of failure for which a model has no caption: failed:timeout",
+    "status": "status:done, status:flagged, status:failed; status:open for all but the done ones",
+    "failed": "the kind of a model's failure: failed:timeout",
     "edited": "edited in the studio or by a command: edited:, edited:today, edited:no",
     "has": "has:proposal",
-    "dup": "dup:exact, captions that others have too; dup:near, with the same words in any order and case; "
+    "dup": "dup:exact, equal captions; dup:near, with the same words in any order and case; "
     "dup:picture, pictures with the same bytes",
-    "any": 'one of the words or phrases, whole; with * at the end their beginning: any:"red car,blu*"',
-    "all": 'all of the words or phrases, whole; with * at the end their beginning: all:"red car,blu*"',
+    "any": 'one of the words or phrases; with * at the end a prefix: any:"red car,blu*"',
+    "all": 'all of the words or phrases; with * at the end a prefix: all:"red car,blu*"',
     "in": "a named set of pictures: in:lasso-1",
     "cluster": "a cluster by its name or number: cluster:3",
     "saved": "a saved filter by its name: saved:keepers",

@@ -37,7 +37,7 @@ _MAX_DEPTH: Final = 50
 
 
 class QueryError(ConfigError):
-    """A query that cannot be parsed. ``start`` and ``end`` are the characters at fault."""
+    """A query that cannot be parsed. ``start`` and ``end`` delimit the error."""
 
     def __init__(self, message: str, start: int, end: int) -> None:
         super().__init__(message)
@@ -47,14 +47,14 @@ class QueryError(ConfigError):
 def parse(
     text: str, saved: Mapping[str, str] | None = None, check: Callable[[str, str], object] | None = None
 ) -> Node:
-    """The tree of a query; raises QueryError. ``saved``: queries by the names that ``saved:`` takes.
+    """The tree of a query; raises QueryError. ``saved``: queries by name, for ``saved:``.
 
-    ``check`` is called with ``in`` or ``cluster`` and a name, and raises ConfigError where there is none.
+    ``check`` is called with ``in`` or ``cluster`` and a name, and raises ConfigError if it does not exist.
     """
     parser = _Parser(text, saved or {}, check)
     node = parser.disjunction(0)
     if parser.place < len(text):
-        raise QueryError("this bracket closes nothing", parser.place, parser.place + 1)
+        raise QueryError("this bracket has no opening one", parser.place, parser.place + 1)
     return node
 
 
@@ -123,13 +123,15 @@ class _Parser:
         if field is not None and field[1].lower() in FIELDS:
             self.place = field.end()
             return self._field(field[1].lower(), field[2], start)
-        if field is not None and field[2] == ":":
-            near = difflib.get_close_matches(field[1].lower(), FIELDS, n=1)
-            if near:
-                message = f'there is no field {field[1]}:; did you mean {near[0]}: or the words "{field[0]}"?'
-                raise QueryError(message, start, field.end())
         found = _WORD.match(self.text, self.place)
         assert found is not None
+        if field is not None:
+            known = FIELDS if field[2] == ":" else _SIZES
+            near = difflib.get_close_matches(field[1].lower(), known, n=1)
+            if near:
+                other = near[0] + field[2]
+                message = f'there is no field {field[0]}; did you mean {other} or the words "{found[0]}"?'
+                raise QueryError(message, start, field.end())
         self.place = found.end()
         return Contains(found[0])
 
@@ -173,7 +175,7 @@ class _Parser:
         for keyword in filter(None, map(str.strip, _COMMAS.split(value))):
             text = keyword.rstrip("*").rstrip()
             if not text:
-                raise QueryError(f"{name}: * stands behind the beginning of a word", start, self.place)
+                raise QueryError(f"{name}: * must follow the beginning of a word", start, self.place)
             nodes.append(Contains(text, is_phrase=True, is_prefix=keyword.endswith("*")))
         if not nodes:
             raise QueryError(f"{name}: needs a value: {FIELDS[name]}", start, self.place)
@@ -202,6 +204,11 @@ class _Parser:
         low, dots, high = found[1], found[2], found[3]
         if (low is None and high is None) or (dots and sign not in {":", "="}):
             raise QueryError(f"{unit} needs a number: {FIELDS[unit]}", start, max(self.place, start + 1))
+        rest = self.text[self.place : self.place + 1]
+        if rest and not rest.isspace() and rest not in "()":
+            raise QueryError(f"{unit} needs a whole number: {FIELDS[unit]}", start, self.place + 1)
+        if dots and low and high and int(low) > int(high):
+            raise QueryError(f"the smaller number comes first: {unit}:{high}..{low}", start, self.place)
         if dots:
             return Size(unit, int(low or 0), int(high) if high is not None else None)
         number = int(low)
@@ -224,7 +231,7 @@ class _Parser:
             assert flags is not None
             self.place = flags.end()
             if set(flags[0]) - {"i"}:
-                raise QueryError("a pattern has no flag but i", end + 1, self.place)
+                raise QueryError("the only flag of a pattern is i", end + 1, self.place)
             ignore_case = "i" in flags[0]
         else:
             pattern, ignore_case = self._value(), False
@@ -255,7 +262,7 @@ class _Parser:
         return found[1].replace('\\"', '"') if found[1] is not None else found[0]
 
     def _take_word(self, word: str) -> int | None:
-        """Where an operator stood that was read."""
+        """The position of the last operator."""
         self._skip()
         end = self.place + len(word)
         follows = self.text[end : end + 1]

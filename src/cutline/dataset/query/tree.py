@@ -14,7 +14,7 @@ class Everything:
 class Contains:
     """``text`` occurs in the caption; with ``is_phrase`` as whole words. Case makes no difference.
 
-    ``is_prefix``: the last word of a phrase may go on.
+    ``is_prefix``: the last word of a phrase is a prefix.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Tag:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Path:
-    """``text`` occurs in the picture's path, or matches it where it has ``*`` or ``?``."""
+    """``text`` occurs in the picture's path, or matches it as a pattern with ``*`` or ``?``."""
 
     text: str
 
@@ -70,14 +70,14 @@ class Not:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class And:
-    """The rows that match all."""
+    """The rows that match all parts."""
 
     nodes: tuple[Node, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Or:
-    """The rows that match any."""
+    """The rows that match any part."""
 
     nodes: tuple[Node, ...]
 
@@ -86,7 +86,7 @@ Node = Everything | Contains | Tag | Path | Pattern | Size | Mark | Not | And | 
 
 
 def mentions(node: Node, part: Node) -> bool:
-    """Whether a tree has this part anywhere."""
+    """Whether a tree contains this part."""
     match node:
         case And(nodes) | Or(nodes):
             return any(mentions(each, part) for each in nodes)

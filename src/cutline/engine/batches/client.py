@@ -19,8 +19,8 @@ import aiohttp
 import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
+from cutline.captioners.hosted.error_responses import response_error
 from cutline.captioners.hosted.openai import OpenAIChat
-from cutline.captioners.hosted.refusals import refusal
 from cutline.engine.batch_manifest import Batch
 from cutline.engine.batches.requests import PATH
 from cutline.errors import EndpointUnusable, Rejected, Retryable
@@ -212,7 +212,7 @@ class BatchService:
             yield response
 
     def _refusal(self, method: str, path: str, answer: Answer) -> Exception:
-        error = refusal(answer, self.endpoint.request_info)
+        error = response_error(answer, self.endpoint.request_info)
         if not isinstance(error, Rejected) or answer.status not in _NOT_FOUND:
             return error
         place = path.partition("?")[0]

@@ -11,6 +11,7 @@ from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.gemini import OPENAI_FACE, GeminiService
 from cutline.engine.chain_builder import is_chain
 from cutline.engine.check_retries import refuse_retries
+from cutline.engine.executor import LOCAL
 from cutline.engine.progress import Progress, ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
@@ -62,6 +63,7 @@ def check_job(job: Job, key: Secret | None) -> None:
         "--max-concurrent-requests": job.run.max_concurrent_requests is not None,
         "--no-enable-async": not job.run.enable_async,
         "--stop-after-failures": job.run.stop_after_failures != usual.stop_after_failures,
+        f"--engine {job.cluster.engine}": job.cluster.engine != LOCAL,
     }
     names = [name for name, given in idle.items() if given]
     if names:

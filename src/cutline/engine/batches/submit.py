@@ -15,6 +15,7 @@ from cutline.engine.batches.client import BatchService
 from cutline.engine.batches.parts import check_job, service_of
 from cutline.engine.batches.requests import FileLimits, RequestPipeline
 from cutline.engine.batches.upload import Uploader, UploadStats
+from cutline.engine.budget import has_budget
 from cutline.engine.cancellation import Stop
 from cutline.engine.journal import Journal
 from cutline.engine.output import MARK
@@ -64,7 +65,7 @@ async def submit_job(
         SinkError: the state folder cannot be written.
     """
     check_job(job, key)
-    assembly.check_overlap(job)
+    paths = assembly.checked_paths(job)
     limits, stop, progress = limits or FileLimits(), stop or Stop(), progress or (lambda _: None)
     limits.check()
     rules = rules_of(job)
@@ -74,7 +75,7 @@ async def submit_job(
         async with _uploader(job, service, key, limits, progress) as uploader:
             output = job_output.output_of(job)
             folder = state_folder(output, job.run.state)
-            source = source or assembly.source_of(job)
+            source = source or assembly.source_of(job, paths)
             source = await select(job, rules, source, folder, progress=progress, stop=stop)
             await uploader.run(source, job, stop)
             return Submission(
@@ -142,7 +143,7 @@ async def _probe(
     Raises:
         ConfigError, RunStopped: as ``run_job``; or the replies do not count tokens.
     """
-    if not _has_budget(job) or _usage_is_known(job):
+    if not has_budget(job) or _usage_is_known(job):
         return
     limit = assembly.limit_of(job)
     few = dataclasses.replace(job.input, image_limit=min(PROBES, limit or PROBES))
@@ -166,7 +167,7 @@ def _max_pictures(job: Job, chain: Chain, journal: Journal, manifest: BatchManif
         BudgetSpent: no more may be sent.
     """
     prices = assembly.prices_for(job, chain)
-    if not _has_budget(job):
+    if not has_budget(job):
         return None
     run, spent = job.run, journal.spent
     out = sum(batch.pictures for batch in manifest.open_batches)
@@ -183,12 +184,8 @@ def _max_pictures(job: Job, chain: Chain, journal: Journal, manifest: BatchManif
         return None
     left = math.floor(min(allowed))
     if left < 1:
-        raise BudgetSpent("the budget allows no more pictures in batches; raise it to go on")
+        raise BudgetSpent("the budget allows no more pictures in batches; raise it to continue")
     return left
-
-
-def _has_budget(job: Job) -> bool:
-    return job.run.max_cost is not None or job.run.budget_tokens is not None
 
 
 def _usage_is_known(job: Job) -> bool:

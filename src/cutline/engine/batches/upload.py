@@ -148,7 +148,7 @@ class Uploader:
         """Add the requests to the file; a full one is sent first."""
         in_file = self._file.pictures if self._file else 0
         if self.max_pictures is not None and self.stats.pictures + in_file >= self.max_pictures:
-            self.ended = BudgetSpent("the budget allows no more pictures; raise it to go on")
+            self.ended = BudgetSpent("the budget allows no more pictures; raise it to continue")
         if self.ended is not None:
             return None
         try:

@@ -23,7 +23,7 @@ def too_large(limit: int) -> ServiceError:
 
 
 def check_values(data: bytes, pictures: int) -> None:
-    """Refuse JSON of so many small values that parsing it would block all clients.
+    """Refuse JSON with so many small values that parsing it would block all clients.
 
     ``pictures`` are allowed besides, and what is in them does not count. Raises ServiceError 413.
     """

@@ -191,7 +191,7 @@ class _Response:
 
 
 async def _check_upgrade(body: Body) -> None:
-    """Raises ServiceError 400 where the server goes on with the body as another request, unless it closes."""
+    """Raise ServiceError 400 if the server would parse the body as another request, unless it closes."""
     if await body.is_missing():
         raise ServiceError(400, _NO_UPGRADE, headers={"Connection": "close"})
 

@@ -50,7 +50,18 @@ async def handle_error(request: Request, error: Exception) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join([*allow, "OPTIONS"])})
         error = HTTPException(405, headers={"Allow": ", ".join(allow)})
-    return error_response(request.scope["path"], error)
+    path = request.scope["path"]
+    if isinstance(error, HTTPException) and error.status_code == 404 and _lacks_version(request):
+        message = f"the base URL of this API ends in /v1: {str(request.base_url).rstrip('/')}/v1"
+        path, error = OPENAI_PREFIX, ServiceError(404, message)
+    return error_response(path, error)
+
+
+def _lacks_version(request: Request) -> bool:
+    """Whether a path would exist below ``/v1``, as clients of OpenAI's API with a wrong base URL send it."""
+    scope = {**request.scope, "path": OPENAI_PREFIX + request.scope["path"].lstrip("/")}
+    routes: list[BaseRoute] = request.app.routes
+    return any(route.matches(scope)[0] is not Match.NONE for route in routes)
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -15,6 +15,7 @@ from uvicorn.supervisors.basereload import BaseReload
 
 import cutline
 from cutline.errors import ConfigError
+from cutline.service.lifecycle.server import Server
 from cutline.service.settings import Settings
 
 Stamps = dict[Path, tuple[int, int]]
@@ -29,7 +30,7 @@ class Reload(BaseReload):
     """Watches few files, as there may be a hundred thousand pictures in the current folder."""
 
     def __init__(self, config: uvicorn.Config, files: Callable[[], Iterable[Path]]) -> None:
-        super().__init__(config, uvicorn.Server(config).run, [config.bind_socket()])
+        super().__init__(config, Server(config).run, [config.bind_socket()])
         self.reloader_name = "cutline"
         self._files = files
         self._stamps = self._current_stamps()

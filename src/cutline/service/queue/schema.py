@@ -117,6 +117,8 @@ class Database:
     def prepare(self) -> None:
         """Create missing tables; blocks, and raises ConfigError for what cannot be opened or is not ours."""
         if self.is_sqlite:
+            if Path(self._file).is_dir():
+                raise ConfigError(f"--store {self._shown} is a folder: name a file in it, such as jobs.db")
             with contextlib.suppress(OSError):  # opening it reports more
                 Path(self._file).touch(mode=0o600)  # uploads are private
         try:
@@ -128,9 +130,21 @@ class Database:
                 if version is None:
                     connection.execute(stores.insert().values(version=VERSION))
         except DBAPIError as error:
-            raise ConfigError(f"--store {self._shown} cannot be opened: {describe_error(error)}") from None
+            reason = describe_error(error)
+            cure = f"; {self._cure(reason)}" if self.is_sqlite else ""
+            raise ConfigError(f"--store {self._shown} cannot be opened: {reason}{cure}") from None
         if version not in {None, VERSION}:
-            raise ConfigError(f"--store {self._shown} is of another version of cutline: use another one")
+            raise ConfigError(
+                f"--store {self._shown} was written by another cutline version: use another, or that version"
+            )
+
+    def _cure(self, reason: str) -> str:
+        """What to do about a file that SQLite cannot open, which stays as it is."""
+        if "unable to open" in reason or "readonly" in reason or "read-only" in reason:
+            return "make its folder, allow writing there, or name another --store"
+        if "locked" in reason:
+            return "end the program that holds it, or name another --store"
+        return "restore it from a copy, or move it away: a new one is made"
 
     @property
     def now(self) -> sa.ColumnElement[float]:

@@ -174,7 +174,7 @@ class Store:
     async def results(self, job: str, *, after: int = -1, limit: int | None = None) -> list[JSON]:
         """The results of its pictures so far, in the order in which they were sent.
 
-        With ``limit`` so many of those behind the picture with the index ``after``.
+        With ``limit`` at most that many of those after the picture with the index ``after``.
         """
         query = (
             sa.select(items.c.place, items.c.result)

@@ -83,7 +83,7 @@ class Worker:
             task.cancel()
 
     def stop(self) -> None:
-        """Claim no more; what is held goes on until ``aclose``."""
+        """Claim no more; what is held continues until ``aclose``."""
         if not self._closing:
             self._stop_at = time.monotonic() + GRACE_SECONDS
         self._closing = True

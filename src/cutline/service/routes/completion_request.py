@@ -177,7 +177,7 @@ def _options(request: ChatBody, text: str, schema: JSON | None) -> CaptionOption
     tokens = request.max_completion_tokens
     try:
         return CaptionOptions(
-            # Braces of clients are text, not variables, and their texts are no names in our library.
+            # Braces of clients are text, not variables, and their texts are not names in our library.
             prompt=f"text:{escape(text)}" if text and text != DEFAULT_PROMPT else None,
             system_prompt=escape(system) if system else None,
             json_schema=schema,

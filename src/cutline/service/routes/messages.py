@@ -34,7 +34,7 @@ class Message(BaseModel):
 
 
 def conversation(messages: list[Message], pictures: Pictures) -> Conversation:
-    """What a chat comes to; raises ServiceError 400, naming the message."""
+    """The parsed content of a chat; raises ServiceError 400, naming the message."""
     found: list[Sample] = []
     turns = _merged(_turns(messages, pictures, found))
     last = max((index for index, one in enumerate(messages) if one.role == "user"), default=None)

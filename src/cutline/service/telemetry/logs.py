@@ -20,7 +20,7 @@ _log = logging.getLogger("cutline.service")
 _MIN_NAME: Final = 3  # characters that a message does not contain by chance
 _SOURCE_LINE: Final = re.compile(r" \([^()]*, line \d+\)$")
 _ADDRESS: Final = re.compile(r"\w+://\S+")
-_DOWNLOADS: Final = frozenset({"fetch", "blocked-address"})
+_DOWNLOADS: Final = frozenset({"fetch", "blocked-address", "bad-url"})
 _HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
 _BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
 _FIELD: Final = re.compile(r"(?:^|(?<= ))([a-z_]+)=")

@@ -1,1 +1,1 @@
-"""Captions that models make in the studio: proposals, or written at once."""
+"""Captions by models in the studio: proposed, or written immediately."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from cutline import registry
 from cutline.captioners.endpoint_factory import find_key
-from cutline.captioners.hosted.presets import PRESETS, Preset
+from cutline.captioners.hosted.preset import Preset
+from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.plugins import load_plugins
 from cutline.errors import install_line
 from cutline.prompts import library_prompts
@@ -15,13 +16,13 @@ from cutline.studio.settings import StudioSettings
 
 _HERE: Final = {
     "pixels": "English sentences of colours, layout and text, without a model's weights",
-    "fake": "for trials: texts of no meaning, at once",
+    "fake": "for trials: meaningless texts, instantly",
 }
 _ENDPOINT: Final = "endpoint"
 
 
 def captioners_json(settings: StudioSettings) -> dict[str, Any]:
-    """Everything that ``Choice`` takes; no key is in it."""
+    """All arguments of ``Choice``, without keys."""
     load_plugins(settings.plugin)
     names = registry.names("captioners")
     return {

@@ -1,4 +1,4 @@
-"""What captions pictures: a captioner or chain, its prompt and parameters."""
+"""The choice of a captioner or chain, its prompt and parameters."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ _ID_BYTES = 8
 
 
 class Choice(BaseModel):
-    """A captioner and how it is prompted.
+    """A captioner and its prompt.
 
-    ``model``: ``provider:name``. ``endpoint``: the address of an OpenAI-compatible server; its key is that of
+    ``model``: ``provider:name``. ``endpoint``: the address of an OpenAI-compatible server; its key comes from
     the environment. ``chain``: the name of a chain, which has its own prompts. ``prompt``: a text, which may
-    hold ``{text}``, the caption that is there, or the name of a library prompt. ``parameters``: as
-    ``max_tokens=512, temperature=0.30``. ``requests``: how many at once; found out while running for null.
+    contain ``{text}``, the current caption, or the name of a library prompt. ``parameters``: as
+    ``max_tokens=512, temperature=0.30``. ``requests``: how many concurrently; null to measure it while
+    running.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +55,7 @@ class Choice(BaseModel):
 
     @property
     def id(self) -> str:
-        """Equal for choices that make the same captions."""
+        """Equal for choices with the same captions."""
         data = orjson.dumps(
             self.model_dump(exclude_none=True, exclude={"requests"}), option=orjson.OPT_SORT_KEYS
         )
@@ -65,7 +66,7 @@ class Choice(BaseModel):
 
         Raises:
             ServiceError: 403, the studio may not use this address, model or chain; 404, no such chain.
-            ConfigError: something cannot be used; the message names the cure.
+            ConfigError: a value is invalid; the message names the cure.
         """
         self._check(settings)
         prompt = (self.prompt or "").strip()
@@ -98,7 +99,7 @@ class Choice(BaseModel):
         return dataclasses.replace(options, model=self.model.strip(), endpoint=self.endpoint or None)
 
     def _check(self, settings: StudioSettings) -> None:
-        """On a studio that others may use, models come from where its settings say."""
+        """Refuse models that the settings of a shared studio do not allow."""
         if self.chain and self.chain not in settings.chains:
             names = ", ".join(settings.chains) or "none: start the studio with --chain FILE"
             raise ServiceError(404, f"there is no chain {self.chain!r}; there are {names}")
@@ -108,11 +109,11 @@ class Choice(BaseModel):
             raise ServiceError(403, "this studio may only call the servers that its --endpoint options name")
         for path in {self.model.partition(":")[2], self.model.partition("=")[2]} - {""}:
             if Path(path).exists() and not settings.may_open(path):
-                raise ServiceError(403, "models on the disk of this studio must lie below a --root")
+                raise ServiceError(403, "models on the disk of this studio must be below a --root")
 
 
 def choice_of(**values: str | int | None) -> Choice:
-    """A choice of options that are given; ConfigError: one cannot be used."""
+    """A choice from given options; ConfigError: one is invalid."""
     try:
         return Choice.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""One generation: rows captioned by a job of the engine, which can be stopped and continued."""
+"""A generation: a job of the engine that captions rows; it can be stopped and continued."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ _LOOK_EVERY = 0.1  # seconds
 
 
 class Stopped(RunStopped):
-    """A person stopped the generation."""
+    """The generation was stopped by a person."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationResult:
-    """What a generation did. ``edit``: its number in the history. ``left``: pictures not reached.
+    """The result of a generation. ``edit``: its number in the history. ``left``: pictures not reached.
 
-    ``proposed``: of ``captions``, those that were not written, where they should be because the captions that
-    they were made for had changed.
-
-    ``stopped``: why it ended early; the same request continues it. ``cost`` in US dollars, None: no price.
+    ``proposed``: those of ``captions`` that were proposed instead of written, as the original captions had
+    changed. ``stopped``: why it ended early; the same request continues it. ``cost`` in US dollars, None
+    without a price.
     """
 
     summary: str
@@ -51,7 +50,7 @@ class GenerationResult:
 
 
 class Generation:
-    """Captions a source with a job whose journal is in ``state``; what is left there can be continued."""
+    """Captions a source with a job whose journal is in ``state``, where it can be continued later."""
 
     def __init__(self, source: RowSource, sink: HistorySink, job: Job, state: Path) -> None:
         self._source, self._sink = source, sink
@@ -60,7 +59,7 @@ class Generation:
         self._latest = RunProgress(total=self._total)
 
     def figures(self) -> dict[str, Any]:
-        """How far it is, for the pages."""
+        """The progress, for the pages."""
         now = self._latest
         return {
             "captions": now.captions,

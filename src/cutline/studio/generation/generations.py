@@ -1,4 +1,4 @@
-"""The generations of the open dataset: started, and those that were stopped or died, continued."""
+"""The generations of the open dataset: start them, and continue interrupted ones."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _VARIABLES: Final = frozenset(sample_variables(Sample(key="", location=None)))
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be captioned how.
+    """What to caption, and how.
 
-    ``again``: captions that an unfinished generation of the same choice has are not used.
+    ``again``: ignore the captions of an unfinished generation of the same choice.
     """
 
     choice: Choice
@@ -51,12 +51,12 @@ class Order:
 
     @property
     def id(self) -> str:
-        """Of its state, which is that of all orders with the same choice."""
+        """The name of its state, which all orders with the same choice share."""
         return f"{self.choice.id}{_AGAIN}" if self.again else self.choice.id
 
 
 class Generations:
-    """Makes generations, and keeps the captioner of the latest one loaded."""
+    """Runs generations, and keeps the captioner of the latest one loaded."""
 
     def __init__(self, settings: StudioSettings) -> None:
         self._settings = settings
@@ -67,12 +67,12 @@ class Generations:
     async def prepare(
         self, dataset: Dataset, order: Order, changed: Callable[[Sequence[int]], None]
     ) -> Generation:
-        """The generation of an order, which is to be run; it continues an unfinished one.
+        """Prepare the generation of an order; it continues an unfinished one.
 
-        Raises as ``Choice.job``, and ServiceError 409: it runs already.
+        Raises as ``Choice.job``, and ServiceError 409: it is already running.
         """
         if order.id in self._running:
-            raise ServiceError(409, f"{order.choice.name} is captioning with these settings already")
+            raise ServiceError(409, f"{order.choice.name} is already captioning with these settings")
         self._running.add(order.id)
         try:
             state = _state(dataset) / order.id
@@ -96,7 +96,7 @@ class Generations:
             self._running.discard(order.id)
 
     async def estimate(self, dataset: Dataset, order: Order) -> Estimate:
-        """Captions a few of the pictures; raises as ``estimate`` of the engine."""
+        """Caption a few of the pictures; raises as ``estimate`` of the engine."""
         state = _state(dataset) / "estimate"
         job = order.choice.job(dataset, state, order.policy, self._settings)
         await self._opened(job)
@@ -105,7 +105,7 @@ class Generations:
         return await runtime.loop.arun(estimate(job, source=source, pool=runtime.pool))
 
     def unfinished(self, dataset: Dataset) -> list[dict[str, Any]]:
-        """Generations that were stopped, or whose process died: ``id``, ``choice``, ``rows`` and ``time``."""
+        """Interrupted generations: ``id``, ``choice``, ``rows`` and ``time``."""
         found = []
         for number, request in requests(_state(dataset)):
             if number not in self._running:
@@ -114,7 +114,7 @@ class Generations:
         return found
 
     def order(self, dataset: Dataset, number: str) -> Order:
-        """That of an unfinished generation; ServiceError 404: there is none."""
+        """The order of an unfinished generation; ServiceError 404: there is none."""
         request = read_request(self._folder(dataset, number)) or {}
         rows = {entry.key: row for row, entry in enumerate(dataset.entries)}
         try:
@@ -128,7 +128,7 @@ class Generations:
             raise _unknown(number) from None
 
     def discard(self, dataset: Dataset, number: str) -> None:
-        """Forget an unfinished generation, and what it paid for; ServiceError 404 or 409."""
+        """Discard an unfinished generation and its paid replies; ServiceError 404 or 409."""
         folder = self._folder(dataset, number)
         if number in self._running:
             raise ServiceError(409, "it is running: stop it first")
@@ -146,7 +146,7 @@ class Generations:
         return folder
 
     async def _opened(self, job: Job) -> ModelSession:
-        """The captioner of a job, not loaded yet; the earlier one is let go where it is another one."""
+        """The captioner of a job, not loaded yet; a different earlier one is closed."""
         runtime = self._runtime = started_runtime()
 
         async def change() -> ModelSession:
@@ -159,14 +159,14 @@ class Generations:
         self._session = await runtime.loop.arun(change())
         if self._session.ignores_prompt:
             raise ConfigError(
-                f"{self._session.name} follows no instructions, and takes from a prompt only its form: use "
+                f"{self._session.name} follows no instructions, and uses only the form of a prompt: use "
                 "short, alt-text or tags, or no prompt"
             )
         if unknown := sorted(self._session.variables - _VARIABLES):
             known = ", ".join(sorted(_VARIABLES))
             raise ConfigError(
                 f"the prompt's variable {{{unknown[0]}}} is unknown: there are {known} "
-                f"(double braces that are meant as text: {{{{{unknown[0]}}}}})"
+                f"(write literal braces twice: {{{{{unknown[0]}}}}})"
             )
         return self._session
 
@@ -174,7 +174,7 @@ class Generations:
 def generate(
     dataset: Dataset, order: Order, settings: StudioSettings, progress: Progress
 ) -> GenerationResult:
-    """Carry out an order without a studio; blocks. Raises as ``prepare`` and ``run`` of ``Generations``."""
+    """Run an order without a studio; blocks. Raises as ``prepare`` and ``run`` of ``Generations``."""
     generations = Generations(settings)
     try:
         generation = asyncio.run(generations.prepare(dataset, order, lambda _: None))
@@ -184,7 +184,7 @@ def generate(
 
 
 def estimate_order(dataset: Dataset, order: Order, settings: StudioSettings) -> Estimate:
-    """What an order takes, by captioning a few of its pictures; blocks. Raises as ``generate``."""
+    """Estimate an order by captioning a few of its pictures; blocks. Raises as ``generate``."""
     generations = Generations(settings)
     try:
         return asyncio.run(generations.estimate(dataset, order))
@@ -201,7 +201,7 @@ def _unknown(number: str) -> ServiceError:
 
 
 def _keep(dataset: Dataset, state: Path, order: Order) -> None:
-    """Write down what is to be done, so that another process can continue; no key is in it."""
+    """Save the order, without keys, so that another process can continue it."""
     if order.again:  # nothing to continue
         shutil.rmtree(state, ignore_errors=True)
         return

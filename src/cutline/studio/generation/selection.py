@@ -11,7 +11,7 @@ from cutline.studio.generation.choice import Policy
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """``rows`` to caption. Left out are ``captioned`` ones, those ``by_person``, and ``locked`` ones."""
+    """``rows`` to caption; excluded are ``captioned`` ones, those ``by_person``, and ``locked`` ones."""
 
     rows: Sequence[int]
     captioned: int = 0
@@ -20,10 +20,10 @@ class Selected:
 
 
 def select(dataset: Dataset, rows: Sequence[int], policy: Policy, *, replaces_person: bool) -> Selected:
-    """Blocks.
+    """Select rows; blocks.
 
-    ``missing`` takes rows without a caption and without a proposal; ``overwrite`` those whose caption no
-    person wrote, unless ``replaces_person``. Captions that cannot be edited stay as they are.
+    ``missing`` takes rows without a caption and a proposal; ``overwrite`` excludes captions by people, unless
+    ``replaces_person``. Captions that cannot be edited are excluded.
     """
     dataset.read_texts()
     missing = [row for row in rows if dataset.caption(row) is None]

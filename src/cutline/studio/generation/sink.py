@@ -1,4 +1,4 @@
-"""Writes what a model returns through the history of a dataset."""
+"""Write a model's captions through the history of a dataset."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from cutline.studio.generation.choice import Policy
 
 
 class HistorySink(Sink):
-    """Puts captions as proposals, or with ``write`` into the files; all of a run are one edit.
+    """Stores captions as proposals, or with ``write`` in the files; those of a run are one edit.
 
-    ``changed`` is called with the rows that have got something. ``kinds`` counts the failures so far,
-    ``committed`` the pictures whose outcome is in the history. Where a text has a caption on each line, the
-    new one becomes a line of its own and the others stay.
+    ``changed`` is called with changed rows. ``kinds`` counts the failures so far, ``committed`` the pictures
+    whose outcome is in the history. If a text has a caption on each line, the new one becomes another line.
     """
 
     resumable = True
@@ -48,7 +47,7 @@ class HistorySink(Sink):
         self.edit: int | None = None
 
     def check_open(self, mark: JSON | None) -> None:
-        """Nothing is opened."""
+        """Nothing to do."""
 
     def open(self, mark: JSON | None) -> None:
         self.close()
@@ -94,7 +93,7 @@ class HistorySink(Sink):
         self._changed([*output.captions, *output.failures])
 
     def proposed(self, captions: int) -> int:
-        """How many of so many captions are proposals."""
+        """The number of captions that became proposals, in words."""
         return self._proposed if self._write else captions
 
     def _text(self, caption: Caption) -> str:

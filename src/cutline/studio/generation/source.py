@@ -11,7 +11,7 @@ from cutline.records import Problem, Sample
 
 
 class RowSource(Source):
-    """Samples with the key of their picture and the caption that is there."""
+    """Samples with the key of their picture and its current caption."""
 
     def __init__(self, dataset: Dataset, rows: Sequence[int]) -> None:
         self._dataset = dataset

@@ -1,4 +1,4 @@
-"""What generations leave in their state folders, so that they can be continued."""
+"""Requests in the state folders of unfinished generations, to continue them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _REQUEST: Final = "request.json"
 
 
 def read_request(state: Path) -> dict[str, Any] | None:
-    """What ``keep_request`` kept: ``choice``, ``policy``, ``write``, ``time`` and ``keys``."""
+    """A request saved by ``keep_request``: ``choice``, ``policy``, ``write``, ``time`` and ``keys``."""
     return read_object(state / _REQUEST)
 
 
 def keep_request(state: Path, request: dict[str, Any]) -> None:
-    """Write down what is to be done; no key of a service is in it.
+    """Save a request, without keys of services.
 
-    Pictures of an earlier request with this state that are not among the new ones are kept as its ``rest``.
+    Pictures of an earlier request with this state that are not among the new ones are saved as its ``rest``.
     """
     earlier = read_request(state)
     if earlier is not None:
@@ -38,9 +38,9 @@ def keep_request(state: Path, request: dict[str, Any]) -> None:
 
 
 def keep_rest(state: Path, done: int) -> None:
-    """Leave what is to be continued after the first ``done`` pictures, and of an earlier request.
+    """Keep the pictures after the first ``done`` ones, and those of an earlier request.
 
-    The journal stays for it; without anything left the folder goes.
+    The journal stays for them; the folder is removed if none are left.
     """
     request = read_request(state)
     left = None if request is None else _after(request, done)
@@ -53,7 +53,7 @@ def keep_rest(state: Path, done: int) -> None:
 
 
 def requests(folder: Path) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Those of all state folders in ``folder``, by their names."""
+    """The requests of all state folders in ``folder``, by name."""
     for state in sorted(folder.glob("*")):
         request = read_request(state)
         if request is not None:

@@ -32,6 +32,12 @@ for (const [id, key, text, place, grid] of MOVES) {
   register({ id: `pick-${id}`, keys: [`Shift+${key}`], text: `pick to ${text}`, group: "Pick", grid, run: () => extend(place()) });
 }
 
+/** What is typed next replaces the filter that is there. */
+function find() {
+  focusOn("input[type=search]");
+  /** @type {HTMLInputElement | null} */ (document.querySelector("input[type=search]"))?.select();
+}
+
 /** @param {() => Promise<unknown> | unknown} then */
 const saved = (then) => () => void save().then(then);
 
@@ -83,8 +89,8 @@ for (const action of [
   { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
   { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: saved(() => show("bulk")) },
   { id: "generate", keys: ["G"], text: "generate captions", run: saved(() => show("generate")) },
-  { id: "accept", keys: ["A"], text: "accept the proposal: of the picture, or of what is picked", run: () => void acceptSeen() },
-  { id: "reject", keys: ["R"], text: "reject the proposal: of the picture, or of what is picked", run: saved(() => reject()) },
+  { id: "accept", keys: ["A"], text: "accept the proposal and show the next picture, or accept those of what is picked", run: () => void acceptSeen() },
+  { id: "reject", keys: ["R"], text: "reject the proposal and show the next picture, or reject those of what is picked", run: saved(() => reject()) },
   { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
   { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => takeBack() || undo()) },
   { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(() => pickAgain() || redo()) },
@@ -96,7 +102,7 @@ for (const action of [
   { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
   { id: "map", keys: ["M"], text: "map of the captions or pictures, and their clusters", run: saved(() => show("map")) },
   { id: "lint", keys: ["Shift+W"], text: "lint: what is odd in the captions", run: saved(() => show("lint")) },
-  { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: () => focusOn("input[type=search]") },
+  { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: find },
   { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
   { id: "size", keys: ["S"], text: "small, medium or large thumbnails", run: nextSize },

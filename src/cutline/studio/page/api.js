@@ -10,8 +10,14 @@ export class ApiError extends Error {
   }
 }
 
+const STAYS = 1000; // ms after which a page that was to be left is still there
+
 /** While the page is left, requests are kept alive. */
 let isLeaving = false;
+window.addEventListener("beforeunload", () => {
+  isLeaving = true;
+  setTimeout(() => (isLeaving = false), STAYS);
+});
 window.addEventListener("pagehide", () => (isLeaving = true));
 window.addEventListener("pageshow", () => (isLeaving = false));
 

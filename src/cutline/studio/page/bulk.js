@@ -5,11 +5,11 @@ import { batch, computed, html, signal, useEffect, useLayoutEffect } from "./ven
 import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { save } from "./draft.js";
-import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
+import { guessScope, mainKey, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
 import { Picture } from "./picture.js";
-import { Outcome, plural, run } from "./running.js";
+import { JobProgress, Outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { edition, jobs, query, result } from "./store.js";
+import { answered, edition, mistake, picked, result } from "./store.js";
 
 /**
  * `type`: "text"; "tags", several between commas; "check".
@@ -110,6 +110,12 @@ export function focusField() {
 let turn = 0;
 let timer = 0;
 
+const ROWS = /** @type {Record<string, import("./vendor/preact.js").Signal<any>>} */ ({ selection: picked, filter: result });
+/** What is to be previewed, and what the preview that is shown is of: while they differ, nothing is applied unseen. */
+const wanted = computed(() => ({ edit: edit.value, scope: scope.value, rows: ROWS[scope.value]?.value, error: scope.value === "filter" && mistake.value }));
+const previewed = signal(/** @type {typeof wanted.value | null} */ (null));
+const isStale = () => previewed.value !== wanted.value;
+
 /** Preview again soon. @param {boolean} [keepTicks] where only the captions have changed */
 export function refresh(keepTicks = false) {
   clearTimeout(timer);
@@ -120,24 +126,27 @@ export function refresh(keepTicks = false) {
 
 async function look() {
   const mine = (turn += 1);
-  if (!edit.value) {
+  const now = wanted.value;
+  if (!now.edit) {
     batch(() => {
       preview.value = null;
       changes.value = [];
       problem.value = "";
+      previewed.value = now;
     });
     return;
   }
   try {
     await save();
-    const where = scope.value === "filter" ? query.value.trim() : "";
-    const found = await send("studio/preview", { edit: edit.value, scope: scopeOf(), where });
+    const where = scope.value === "filter" ? answered.value.trim() : "";
+    const found = await send("studio/preview", { edit: now.edit, scope: scopeOf(), where });
     const first = found.changed ? await get(`studio/preview/${found.preview}?count=${PART}`) : [];
     if (mine !== turn) return;
     batch(() => {
       preview.value = found;
       changes.value = first;
       problem.value = "";
+      previewed.value = now;
     });
   } catch (error) {
     if (mine !== turn) return;
@@ -174,12 +183,15 @@ export function tick(row) {
   unticked.value = next;
 }
 
+/** How many captions would change, without those that are unticked. */
+const countOf = () => (preview.value?.changed ?? 0) - unticked.value.size;
+
 /** From the click on until the preview is made again: what is shown then is not what would be applied. */
 export const isApplying = signal(false);
 
 /** Apply the preview without the rows that are unticked, which stay so. */
 export async function apply() {
-  if (!preview.value || isApplying.value) return;
+  if (!preview.value || isStale() || isApplying.value || countOf() < 1) return;
   isApplying.value = true;
   await run("studio/apply", { preview: preview.value.preview, without: [...unticked.value] }, (number) => {
     job.value = number;
@@ -208,7 +220,7 @@ export function BulkPanel() {
     if (job.value === null) refresh(true);
   }, [edition.value]);
   const chosen = KINDS.find((one) => one.kind === kind.value);
-  return html`<${Panel} name="bulk" title="Edit many captions">
+  return html`<${Panel} name="bulk" title="Edit many captions" main=${() => void apply()}>
     <div class="form">
       <label>Edit
         <select value=${kind.value} onChange=${(/** @type {any} */ event) => (kind.value = event.target.value)}>
@@ -253,7 +265,7 @@ function Changes() {
   const scroll = (/** @type {any} */ { currentTarget: box }) => {
     if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) more();
   };
-  return html`<p class="figures" role="status">${shown && (shown.changed ? `${number(shown.changed)} of ${number(shown.scope)} change` : `Nothing to change in ${plural(shown.scope, "caption")}.`)}</p>
+  return html`<p class="figures" role="status">${shown && (shown.changed ? `${number(shown.changed)} of ${number(shown.scope)} change` : shown.scope ? `Nothing to change in ${plural(shown.scope, "caption")}.` : "")}</p>
     <ul class="changes" tabindex="0" aria-label="Changes" onScroll=${scroll}>
       ${changes.value.map(
         (one) => html`<li key=${one.row} class=${unticked.value.has(one.row) ? "off" : ""}>
@@ -267,13 +279,12 @@ function Changes() {
 }
 
 function Apply() {
-  const now = job.value === null ? null : (jobs.value[job.value] ?? { done: 0, total: 1 });
-  const count = (preview.value?.changed ?? 0) - unticked.value.size;
+  const count = countOf();
   return html`<footer>
-    ${now
-      ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${number(now.done)} of ${number(now.total)}</span>
+    ${job.value !== null
+      ? html`<${JobProgress} job=${job.value} />
           <button onClick=${stop}>Stop</button>`
-      : html`<button class="main" disabled=${count < 1 || isApplying.value} onClick=${apply}>${count < 1 ? "Apply" : `Apply to ${number(count)}`}</button>`}
+      : html`<button class="main" disabled=${count < 1 || isStale() || isApplying.value} title=${mainKey()} onClick=${apply}>${count < 1 ? "Apply" : `Apply to ${number(count)}`}</button>`}
     <${Outcome} />
   </footer>`;
 }

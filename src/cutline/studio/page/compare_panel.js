@@ -1,14 +1,14 @@
 // @ts-check
 /** The panel that sets the captions of two or three sources beside each other: the better one is picked by key. */
 
-import { batch, html, signal, useEffect } from "./vendor/preact.js";
+import { batch, computed, html, signal, useEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { differences } from "./difference.js";
 import { register } from "./keys.js";
-import { focusOn, Panel, panel } from "./panels.js";
+import { focusOn, mainKey, Panel, panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { Outcome, run } from "./running.js";
-import { filterBy, notice, opening } from "./store.js";
+import { cursor, filterBy, notice, opening, result } from "./store.js";
 
 const PART = 50; // pictures that are loaded at once
 
@@ -27,6 +27,15 @@ const tally = signal(/** @type {any} */ (null));
 /** The words gained and lost from the first set to the second; null where they are not shown. */
 const changes = signal(/** @type {any} */ (null));
 opening.subscribe(() => (open.value = null)); // row numbers are those of another folder
+/** Whether the grid would tell which text is the caption that is open. */
+export const isBlind = computed(() => panel.value === "compare" && Boolean(open.value?.blind) && place.value < (open.value?.rows ?? 0));
+
+/** The grid shows the picture that is compared. */
+function follow() {
+  const row = found.value.get(place.value)?.row;
+  const at = row === undefined ? -1 : result.value.indexOf(row);
+  if (at >= 0) cursor.value = at;
+}
 
 async function start() {
   problem.value = "";
@@ -35,6 +44,7 @@ async function start() {
     const now = await send("studio/compare", { sets: names, blind: blind.value });
     batch(() => ([open.value, found.value, tally.value, changes.value, place.value] = [now, new Map(), null, null, now.next]));
     await load(now.next);
+    follow();
     focusOn(".compare .texts");
   } catch (error) {
     problem.value = /** @type {Error} */ (error).message;
@@ -59,6 +69,7 @@ async function go(at) {
   try {
     if (place.value === now.rows) tally.value = await get(`studio/compare/${now.comparison}/tally`);
     else await load(place.value);
+    follow();
     const after = found.value.get(place.value + 1);
     if (after) new Image().src = `studio/pictures/${after.row}`;
   } catch (error) {
@@ -93,7 +104,7 @@ export function ComparePanel() {
     get("studio/compare").then((names) => (sets.value = names), (error) => (problem.value = error.message));
     if (!open.value) focusOn(".compare input");
   }, []);
-  return html`<${Panel} name="compare" title="Compare">
+  return html`<${Panel} name="compare" title="Compare" main=${() => !open.value && isChosen() && void start()}>
     ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
     ${!open.value ? html`<${Choice} />` : changes.value ? html`<${Words} />` : place.value >= open.value.rows ? html`<${Result} />` : html`<${Texts} />`}
     <footer><${Outcome} /></footer>
@@ -120,13 +131,16 @@ function Words() {
     <div class="list terms gained" tabindex="0" role="region" aria-label="Words gained and lost">${list("Gained", gained, false)}${list("Lost", lost, true)}</div>`;
 }
 
+const countOf = () => chosen.value.length + (other.value.trim() ? 1 : 0);
+const isChosen = () => countOf() > 1 && countOf() < 4;
+
 function Choice() {
   const toggle = (/** @type {string} */ name) => {
     chosen.value = chosen.value.includes(name) ? chosen.value.filter((one) => one !== name) : [...chosen.value, name];
   };
-  const count = chosen.value.length + (other.value.trim() ? 1 : 0);
   return html`<div class="form">
     <fieldset class="sets"><legend>Two or three sets of captions</legend>
+      ${sets.value.length < 2 && html`<p class="note">Outputs of runs in the folder or beside it, and texts with another ending such as .caption, are listed here.</p>`}
       ${sets.value.map((name) => html`<label class="tick" key=${name}><input type="checkbox" checked=${chosen.value.includes(name)} onChange=${() => toggle(name)} />
         <span title=${name}>${name === "captions" ? "the captions that are open" : name.split("/").pop()}</span></label>`)}
     </fieldset>
@@ -134,7 +148,7 @@ function Choice() {
       <input type="text" value=${other.value} placeholder="its path" autocomplete="off" spellcheck=${false}
         onInput=${(/** @type {any} */ event) => (other.value = event.target.value)} /></label>
     <label class="tick"><input type="checkbox" checked=${blind.value} onChange=${(/** @type {any} */ event) => (blind.value = event.target.checked)} /> Blind: hide which is which until the end</label>
-    <button class="main" disabled=${count < 2 || count > 3} onClick=${start}>Compare</button>
+    <button class="main" disabled=${!isChosen()} title=${mainKey()} onClick=${start}>Compare</button>
   </div>`;
 }
 

@@ -5,7 +5,7 @@ import { batch, html } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
 import { restore } from "./selection.js";
-import { clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
+import { answered, clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
 
 const GRACE = 1500; // ms without events until the page says so
 const AGAIN = 3000; // ms
@@ -22,6 +22,7 @@ async function enter(state) {
     left.value = new Set();
     cursor.value = 0;
     result.value = new Uint32Array();
+    answered.value = "";
     dataset.value = state;
     clear();
   });
@@ -35,7 +36,7 @@ async function enter(state) {
   await recall();
 }
 
-/** The server is there again, or for the first time; it may have been started anew. */
+/** The server is there again, or for the first time; it may have been restarted. */
 async function hello() {
   const state = await get("studio/state").catch(() => null);
   if (!state) return;

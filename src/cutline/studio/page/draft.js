@@ -2,8 +2,8 @@
 /** What is typed and not yet saved: a text stays until the server has it, also while another folder is open. */
 
 import { signal } from "./vendor/preact.js";
-import { ApiError, send } from "./api.js";
-import { dataset, opening, put, rows } from "./store.js";
+import { ApiError, get, send } from "./api.js";
+import { dataset, opening, putWritten, rows } from "./store.js";
 
 const STORED = "cutline drafts";
 
@@ -28,17 +28,32 @@ export const isTouched = () => draft.value !== null && isDirty(draft.value);
 
 export const dirty = () => [...drafts.values()].filter(isDirty);
 
-/** @returns {Draft[]} */
-function stored() {
+/** @param {Draft} a @param {Draft} b */
+const isSame = (a, b) => a.folder === b.folder && a.key === b.key;
+
+/** @param {"sessionStorage" | "localStorage"} name of this tab, or of all @returns {Draft[]} */
+function stored(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+    return JSON.parse(window[name].getItem(STORED) ?? "[]");
   } catch {
     return [];
   }
 }
 
-/** Those of folders that are not open. */
-let parked = stored();
+/** @param {"sessionStorage" | "localStorage"} name @param {Draft[]} all */
+function put(name, all) {
+  try {
+    if (all.length) window[name].setItem(STORED, JSON.stringify(all));
+    else window[name].removeItem(STORED);
+  } catch {
+    // the browser's storage is full or forbidden: the texts are still here
+  }
+}
+
+const kept = [...stored("sessionStorage"), ...stored("localStorage")];
+/** Those of folders that are not open. At first: of this tab before it was loaded again, and of tabs that were closed. */
+let parked = kept.filter((one, place) => kept.findIndex((each) => isSame(each, one)) === place);
+const taken = parked;
 
 /** Those of a folder. @param {string | undefined} folder */
 export const parkedOf = (folder) => parked.filter((one) => one.folder === folder);
@@ -48,15 +63,18 @@ export function unpark(draft) {
   parked = parked.filter((one) => one !== draft);
 }
 
-/** Keep all for a reload of the tab. */
+/** Keep all for a reload of the tab, and for the next tab where this one is closed. */
 export function store() {
   const all = [...parked, ...dirty()];
-  try {
-    if (all.length) sessionStorage.setItem(STORED, JSON.stringify(all));
-    else sessionStorage.removeItem(STORED);
-  } catch {
-    // the browser's storage is full or forbidden: the texts are still here
-  }
+  put("sessionStorage", all);
+  put("localStorage", [...stored("localStorage").filter((one) => ![...taken, ...all].some((each) => isSame(each, one))), ...all]);
+}
+
+/** Whether a text was saved while its page was left, and something else is there by now. @param {number} row @param {Draft} one */
+async function wasSaved(row, { before, text }) {
+  const versions = await get(`studio/history/${row}`).catch(() => []); // the latest first
+  const end = versions.findIndex((/** @type {any} */ version) => version.caption === before);
+  return versions.slice(0, end < 0 ? versions.length : end).some((/** @type {any} */ version) => version.caption === text.trim());
 }
 
 opening.subscribe(() => {
@@ -85,11 +103,14 @@ export async function recall() {
   if (!mine.length) return;
   const found = await send("studio/rows", { keys: mine.map((one) => one.key).slice(0, 1000) }).catch(() => []);
   if (folder !== dataset.value?.folder) return;
-  for (const { row, key } of found) {
+  for (const { row, key, caption } of found) {
     const one = /** @type {Draft} */ (mine.find((each) => each.key === key));
+    const isSaved = caption !== one.before && (await wasSaved(row, one));
+    if (folder !== dataset.value?.folder) return;
     const known = drafts.get(row);
     if (known && isDirty(known)) continue;
     unpark(one);
+    if (isSaved) continue;
     if (draft.value?.row === row) draft.value = one;
     keep({ ...one, row, status: { kind: "problem", text: "Not saved yet" } });
   }
@@ -173,7 +194,7 @@ async function write(row) {
 /** @param {number} row @param {string | null} caption */
 function show(row, caption) {
   const known = rows.value.get(row);
-  if (known) put([{ ...known, caption }]);
+  if (known) putWritten([{ ...known, caption }]);
 }
 
 /** A text is on the disk. @param {number} row @param {string} text @param {string | null} caption @param {number} folder */
@@ -199,7 +220,7 @@ export function resolve(text) {
 setInterval(() => unsaved.value.length && retry(), AGAIN);
 window.addEventListener("pagehide", store);
 window.addEventListener("beforeunload", (event) => {
-  if (!dirty().length) return;
+  const isStuck = dirty().some((one) => one.status.kind === "problem"); // the browser holds the page for those; the others are sent now
   void save();
-  event.preventDefault();
+  if (isStuck) event.preventDefault();
 });

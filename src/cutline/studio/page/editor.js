@@ -13,10 +13,11 @@ import { Picture } from "./picture.js";
 import { PictureView } from "./picture_view.js";
 import { plural, undo } from "./running.js";
 import { go } from "./selection.js";
-import { current, cursor, dataset, filterBy, notice, query, result, rows, showsTags, want } from "./store.js";
+import { current, cursor, dataset, filterBy, notice, query, result, rows, search, showsTags, want } from "./store.js";
 import { Phrases, TagsView } from "./tags_view.js";
 
 const PAUSE = 250; // ms
+const MOST_TAGS = 500; // that are shown one by one
 const READ = 77; // tokens that CLIP reads, with the two marks
 
 /** Where the text ends that CLIP reads, and that text. */
@@ -84,11 +85,11 @@ export function TextField({ row, text, readOnly }) {
     event.preventDefault();
     event.stopPropagation();
     if (dataset.value?.undo === `edit ${current.value?.key}`) void undo();
-    else notice.value = `Nothing was typed here: ${keyText("Escape")}, then ${keyText("Ctrl+Z")} takes back the latest edit.`;
+    else notice.value = `Nothing was typed here: ${keyText("Escape")}, then ${keyText("Ctrl+Z")} undoes the latest edit.`;
   };
   return html`<div class="text-field">
-    ${isOver && html`<div class="mirror" ref=${mirror} aria-hidden="true">${text.slice(0, end)}<mark>${text.slice(end)}</mark>${"\n"}</div>`}
-    <textarea class="field" ref=${field} spellcheck="true" readOnly=${readOnly} aria-label="Caption" value=${text} onScroll=${follow}
+    ${isOver && html`<div class="mirror" ref=${mirror} aria-hidden="true" dir="auto">${text.slice(0, end)}<mark>${text.slice(end)}</mark>${"\n"}</div>`}
+    <textarea class="field" ref=${field} spellcheck="true" readOnly=${readOnly} aria-label="Caption" dir="auto" value=${text} onScroll=${follow}
       onKeyDown=${press} onInput=${(/** @type {any} */ event) => type(event.target.value)} onBlur=${() => void save()}></textarea>
   </div>`;
 }
@@ -150,7 +151,6 @@ export function Facets({ marks, proposal, path }) {
     ...(folder ? [{ text: folder, term: `path:${quoted(folder)}` }] : []),
     ...termsOf(draft.value?.text ?? ""),
   ];
-  if (!terms.length) return null;
   const parts = partsOf(query.value);
   return html`<div class="facets" role="group" aria-label="Find by what this picture has">
     <span class="figures" title="Alt and a click: those that have it not">Find</span>
@@ -172,23 +172,26 @@ export function Editor() {
     if (row !== undefined && isLoaded) open(row, now?.key ?? "", now?.caption ?? null);
   }, [row, isLoaded, now?.caption]);
   useWantedFocus();
-  if (!now) return html`<section class="editor"><p class="note">No picture matches.</p></section>`;
+  if (!now) return html`<section class="editor"><p class="note">No picture matches.</p>
+    ${query.value && html`<p><button onClick=${() => search("").then(() => focusOn(".grid"))}>Show all pictures</button></p>`}</section>`;
   const shown = draft.value?.row === row ? draft.value : null;
+  const isLong = showsTags.value && (shown?.text ?? "").split(",", MOST_TAGS + 1).length > MOST_TAGS;
   return html`<section class="editor" aria-label="Caption">
     <${PictureView} row=${row} alt=${now.key ?? ""} />
     <${Neighbours} />
     ${now.proposal && html`<${Suggestion} key=${row} row=${now} />`}
     ${now.failure && html`<p class="notice">No caption by ${now.failure.model}: ${now.failure.kind}, ${now.failure.message}</p>`}
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
-    ${showsTags.value && !now.problem
+    ${isLong && html`<p class="note">These are more than ${MOST_TAGS} tags: they are shown as text.</p>`}
+    ${showsTags.value && !isLong && !now.problem
       ? html`<${TagsView} key=${row} row=${shown?.row} />`
       : html`<${TextField} row=${shown?.row} text=${shown?.text ?? ""} readOnly=${!shown || Boolean(now.problem)} />`}
     <${Phrases} />
     ${(now.problem || now.note) && html`<p class="notice">${now.problem || now.note}</p>`}
     <${Facets} marks=${now.marks ?? []} proposal=${Boolean(now.proposal)} path=${now.key ?? ""} />
     <div class="status">
-      <span class="path" title=${now.key}>${now.key}</span>
-      <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//>
+      <span class="line-of"><span class="path" title=${now.key}>${now.key}</span>
+        <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//></span>
       <${Counts} key=${`${row} counts`} text=${shown?.text ?? ""} />
       <span role="status" class=${shown?.status.kind}>${shown?.status.text}</span>
     </div>

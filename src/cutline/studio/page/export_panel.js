@@ -4,15 +4,16 @@
 import { html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { send } from "./api.js";
 import { save } from "./draft.js";
-import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
-import { Outcome, run } from "./running.js";
-import { jobs } from "./store.js";
+import { focusOn, guessScope, mainKey, Panel, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
+import { JobProgress, Outcome, run } from "./running.js";
 
 const FORMATS = /** @type {const} */ ([
   ["webdata-zip", "webdata.zip: pictures and one JSON of pairs"],
   ["zip", "Archive: pictures, each with its text"],
   ["webdataset", "WebDataset: a folder of tars"],
   ["imagefolder", "Imagefolder: copies and metadata.jsonl"],
+  ["folder", "Folder: pictures, each with its text"],
+  ["texts", "Texts: .txt files alone"],
   ["kohya", "JSON for sd-scripts (kohya)"],
   ["jsonl", "Table: JSONL"],
   ["json", "Table: JSON"],
@@ -25,12 +26,12 @@ const output = signal("");
 const empty = signal(false);
 const overwrite = signal(false);
 /** Endings of the formats that are files. @type {Record<string, string>} */
-const ENDINGS = { "webdata-zip": ".zip", zip: ".zip", kohya: ".json", jsonl: ".jsonl", csv: ".csv", parquet: ".parquet" };
+const ENDINGS = { "webdata-zip": ".zip", zip: ".zip", kohya: ".json", jsonl: ".jsonl", json: ".json", csv: ".csv", tsv: ".tsv", parquet: ".parquet" };
 
 /** Choose a format; the ending of a name that was given follows. @param {string} name */
 function choose(name) {
   format.value = name;
-  if (output.value) output.value = output.value.replace(/\.(?:zip|jsonl?|csv|parquet)$/i, "") + (ENDINGS[name] ?? "");
+  if (output.value) output.value = output.value.replace(/\.(?:zip|jsonl?|csv|tsv|parquet)$/i, "") + (ENDINGS[name] ?? "");
 }
 const job = signal(/** @type {number | null} */ (null));
 /** The latest export that can be downloaded. */
@@ -45,6 +46,9 @@ async function start() {
   job.value = null;
 }
 
+/** Whether the scope has pictures. */
+const isPossible = () => Boolean(sizes.value[/** @type {"all"} */ (scope.value)]);
+
 const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE");
 
 export function ExportPanel() {
@@ -52,7 +56,7 @@ export function ExportPanel() {
     guessScope();
     focusOn(".export select");
   }, []);
-  return html`<${Panel} name="export" title="Export">
+  return html`<${Panel} name="export" title="Export" main=${() => isPossible() && void start()}>
     <div class="form">
       <label>Format
         <select value=${format.value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
@@ -60,7 +64,7 @@ export function ExportPanel() {
         </select>
       </label>
       <label>Name
-        <input type="text" value=${output.value} placeholder="a free one" title="beside the folder, or a path" autocomplete="off" spellcheck=${false}
+        <input type="text" value=${output.value} placeholder="a new name" title="beside the folder, or a path; without one, a name that is not taken" autocomplete="off" spellcheck=${false}
           onInput=${(/** @type {any} */ event) => (output.value = event.target.value)} />
       </label>
       <label class="tick">
@@ -76,12 +80,11 @@ export function ExportPanel() {
 }
 
 function Progress() {
-  const now = job.value === null ? null : (jobs.value[job.value] ?? { done: 0, total: 1 });
   return html`<footer>
-    ${now
-      ? html`<progress aria-label="Progress" max=${now.total} value=${now.done} /> <span class="figures">${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}</span>
+    ${job.value !== null
+      ? html`<${JobProgress} job=${job.value} />
           <button onClick=${stop}>Stop</button>`
-      : html`<button class="main" disabled=${!sizes.value[/** @type {"all"} */ (scope.value)]} onClick=${start}>Export</button>`}
+      : html`<button class="main" disabled=${!isPossible()} title=${mainKey()} onClick=${start}>Export</button>`}
     ${made.value !== null && html`<a href=${`studio/export/${made.value}`} download>Download</a>`}
     <${Outcome} />
   </footer>`;

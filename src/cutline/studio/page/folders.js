@@ -6,13 +6,13 @@ import { get, send } from "./api.js";
 import { save } from "./draft.js";
 import { ActionButton, actions, Keys, ran } from "./keys.js";
 import { Dialog, dialog } from "./panels.js";
-import { ended } from "./running.js";
-import { dataset, jobs, keepPreference, notice, preferences } from "./store.js";
+import { ended, JobProgress } from "./running.js";
+import { dataset, isDown, keepPreference, notice, preferences } from "./store.js";
 
 /**
  * @typedef {{name: string, path: string, pictures: number, is_more: boolean}} Folder
  * @typedef {{name: string, path: string, kind: string, size: number}} Output
- * @typedef {Folder & {parent: string | null, folders: Folder[], outputs: Output[], recent: {folder: string, sidecar_ext: string, one_a_line: boolean}[]}} Listing
+ * @typedef {Folder & {parent: string | null, folders: Folder[], outputs: Output[], recent: {folder: string, sidecar_ext: string, one_a_line: boolean, problem: string}[]}} Listing
  */
 
 const listing = signal(/** @type {Listing | null} */ (null));
@@ -110,7 +110,7 @@ export function FolderDialog() {
       ${shown.map((one, number) => html`<li key=${one.path} id=${`folder-${number}`} role="option" aria-selected=${number === chosen.value}
         onClick=${() => enter(one)}><span>${one.name}</span> <span class="count">${"kind" in one ? about(one) : count(one)}</span></li>`)}
     </ul>
-    ${now && !shown.length && html`<p class="note">No folders, tables or tars in it.</p>`}
+    ${now && !shown.length && !problem.value && html`<p class="note">No folders, tables or tars in it.</p>`}
     <div class="form">
       <label>Captions end in
         <input type="text" class="short" value=${ending.value} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => (ending.value = event.target.value)} /></label>
@@ -120,11 +120,12 @@ export function FolderDialog() {
     <footer class="line-of">
       ${now?.parent != null && html`<button onClick=${() => look(/** @type {string} */ (now.parent))}>To the folder above</button>`}
       <button class="main" disabled=${isOpening.value || !typed.value} onClick=${() => choose(typed.value)}>
-        ${isOpening.value ? "Listing its pictures…" : `Open${now && typed.value === now.path ? ` (${count(now)})` : ""}`}</button>
+        ${isOpening.value ? "Listing its pictures…" : `Open${now?.path && typed.value === now.path ? ` (${count(now)})` : ""}`}</button>
     </footer>
     ${now?.recent.length ? html`<h3>Recent</h3>
-      <ul class="recent">${now.recent.map(({ folder, ...options }) => html`<li key=${folder}>
-        <button class="quiet" disabled=${isOpening.value} onClick=${() => choose(folder, options)}>${folder}</button></li>`)}</ul>` : null}
+      <ul class="recent">${now.recent.map(({ folder, problem: reason, ...options }) => html`<li key=${folder}>
+        <button class="quiet" disabled=${isOpening.value || reason !== ""} title=${reason} onClick=${() => choose(folder, options)}>${folder}</button>
+        ${reason && html`<p class="note">${reason}</p>`}</li>`)}</ul>` : null}
   <//>`;
 }
 
@@ -158,6 +159,8 @@ export function FirstSteps() {
   }, []);
   if (listing) return html`<main class="steps"><h2 role="status">Listing the pictures of ${listing}…</h2>
     <p class="figures">${listed ? `${listed.toLocaleString("en")} so far` : ""}</p></main>`;
+  if (failed && isDown.value) return html`<main class="steps"><p class="notice" role="alert">${failed}</p>
+    <p>The studio has ended. Start it again once this is mended.</p></main>`;
   return html`<main class="steps">
     ${failed && html`<p class="notice" role="alert">${failed}</p>`}
     <h2>${empty ? `There are no pictures in ${empty}` : "See and edit the captions of your pictures"}</h2>
@@ -174,7 +177,7 @@ export function FirstSteps() {
         onInput=${(/** @type {any} */ event) => (target.value = event.target.value)} /></label>
       ${job.value === null
         ? html`<button disabled=${!target.value} onClick=${draw}>Make sample pictures</button>`
-        : html`<progress aria-label="Progress" max=${jobs.value[job.value]?.total ?? 1} value=${jobs.value[job.value]?.done ?? 0} />`}
+        : html`<${JobProgress} job=${job.value} bare />`}
       ${trouble.value && html`<p class="notice" role="alert">${trouble.value}</p>`}</section>
     <${RealModel} folder=${target.value} />
   </main>`;
@@ -203,16 +206,26 @@ const STEPS = /** @type {const} */ ([
   ["edit", "begins to edit its caption; it is saved as you type"],
   ["finish", "saves it, marks the picture as done, and goes on to the next"],
   ["bulk", "edits many captions at once; every change is shown before it happens"],
-  ["undo", "takes back the latest edit, whatever it was, tomorrow as well"],
+  ["undo", "undoes the latest edit, whatever it was, tomorrow as well"],
 ]);
 const step = signal(0);
 const isAgain = signal(false);
+const isClosed = signal(false); // here, where that cannot be kept too
+const isShown = () => preferences.value !== null && (isAgain.value || !(preferences.value.tips || isClosed.value));
+
+/** Go on to the next key; who has seen all has seen the tour, also where the page is left without a click. */
+function advance() {
+  step.value += 1;
+  if (step.value < STEPS.length) return;
+  isAgain.value = true;
+  void keepPreference({ tips: true });
+}
 
 ran.subscribe((id) => {
-  if (step.value < STEPS.length && id === STEPS[step.value][0]) step.value += 1;
+  if (isShown() && step.value < STEPS.length && id === STEPS[step.value][0]) advance();
 });
 
-/** Begin the tour anew. */
+/** Restart the tour. */
 export function startTour() {
   step.value = 0;
   isAgain.value = true;
@@ -220,11 +233,12 @@ export function startTour() {
 
 function end() {
   isAgain.value = false;
+  isClosed.value = true;
   void keepPreference({ tips: true });
 }
 
 export function Tour() {
-  if (!preferences.value || (preferences.value.tips && !isAgain.value)) return null;
+  if (!isShown()) return null;
   const [id, text] = STEPS[step.value] ?? ["help", "shows all keys, where each can be changed"];
   const keys = actions.get(id)?.keys ?? [];
   const isLast = step.value === STEPS.length;
@@ -232,7 +246,7 @@ export function Tour() {
     <span class="figures">${isLast ? "That is all." : `Key ${step.value + 1} of ${STEPS.length}`}</span>
     <span><${Keys} keys=${keys.slice(0, 1)} /> ${text}</span>
     <span class="space"></span>
-    ${!isLast && html`<button class="quiet" onClick=${() => (step.value += 1)}>Next key</button>`}
+    ${!isLast && html`<button class="quiet" onClick=${advance}>Next key</button>`}
     <button class="quiet" onClick=${end}>${isLast ? "End the tour" : "Skip the tour"}</button>
   </aside>`;
 }

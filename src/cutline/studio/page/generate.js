@@ -39,7 +39,7 @@ export const unfinished = signal(/** @type {any[]} */ ([]));
 export const problem = signal("");
 export const isMeasuring = signal(false);
 /** The generation that runs, also one that another tab has started. */
-export const running = computed(() => Object.values(jobs.value).find((one) => one.figures && !one.is_over) ?? null);
+export const running = computed(() => Object.values(jobs.value).find((one) => one.figures?.captions !== undefined && !one.is_over) ?? null);
 /** The latest one that has ended. */
 export const last = signal(/** @type {any} */ (null));
 

@@ -1,11 +1,10 @@
 // @ts-check
 /** The panel of generation: captions by a model for a scope, estimated, watched and stopped. */
 
-import { html, useEffect } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import * as gen from "./generate.js";
-import { keyText } from "./keys.js";
 import { accept, reject } from "./marks.js";
-import { focusOn, guessScope, Panel, scope, ScopeChoice, scopeOf, show, sizes } from "./panels.js";
+import { focusOn, guessScope, mainKey, Panel, scope, ScopeChoice, scopeOf, show, sizes } from "./panels.js";
 import { Outcome, plural } from "./running.js";
 import { go } from "./selection.js";
 import { cursor, dataset, edition, search } from "./store.js";
@@ -66,22 +65,17 @@ const POLICIES = /** @type {const} */ ([
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
 export function GeneratePanel() {
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key
     guessScope();
     void gen.load();
     focusOn(".generate select");
   }, []);
   const row = scope.value === "picture" ? cursor.value : -1;
   useEffect(() => gen.count(), [scope.value, row, sizes.value, edition.value]);
-  const press = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    event.stopPropagation(); // elsewhere it marks the picture as done
-    if (gen.counts.value?.pictures) void gen.start();
-  };
-  return html`<${Panel} name="generate" title="Generate captions">
+  const start = () => gen.counts.value?.pictures && void gen.start();
+  return html`<${Panel} name="generate" title="Generate captions" main=${start}>
     <${Unfinished} />
-    <div class="form" onKeyDown=${press}>
+    <div class="form">
       <${ScopeChoice} picture=${true} />
       <${Model} />
       ${!gen.form.value.chain && html`<${Prompt} />`}
@@ -168,8 +162,8 @@ function Counts() {
     found.by_person && `${number(found.by_person)} were written by a person`,
     found.locked && `${number(found.locked)} have texts that cannot be edited`,
   ].filter(Boolean);
-  return html`<p class="figures" role="status">${number(found.pictures)} pictures to caption${out.length > 0 && `; left out: ${out.join(", ")}`}.
-    ${found.probes !== undefined && ` About ${gen.duration(found.seconds)}, ${gen.spent(found)}, measured on ${number(found.probes)} pictures${found.failed ? `, of which ${number(found.failed)} failed` : ""}.`}</p>`;
+  return html`<p class="figures" role="status">${plural(found.pictures, "picture")} to caption${out.length > 0 && `; left out: ${out.join(", ")}`}.
+    ${found.probes !== undefined && ` About ${gen.duration(found.seconds)}, ${gen.spent(found)}, measured on ${plural(found.probes, "picture")}${found.failed ? `, of which ${number(found.failed)} failed` : ""}.`}</p>`;
 }
 
 function Start() {
@@ -177,7 +171,7 @@ function Start() {
   if (job) return html`<${Progress} job=${job} />`;
   const size = gen.counts.value?.pictures ?? 0;
   return html`<${Counts} /><footer>
-    <button class="main" disabled=${size < 1} title=${keyText("Ctrl+Enter")} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
+    <button class="main" disabled=${size < 1} title=${mainKey()} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
     <button disabled=${size < 1 || gen.isMeasuring.value} title="captions up to 8 pictures to measure time, tokens and cost" onClick=${() => gen.estimate(true)}>
       ${gen.isMeasuring.value ? "Measuring …" : "Estimate"}</button>
     ${gen.last.value && html`<span role="status">${gen.told(gen.last.value)}</span>`}

@@ -43,7 +43,7 @@ export function cell(place, at, height, isFast) {
     <span class="badges">${badges(known).map(([sign, text, term]) => html`<span class="badge" role="img" title=${term ? `${text}: click to find all, with Alt those that are not` : text}
       aria-label=${text} onClick=${(/** @type {MouseEvent} */ event) => term && (event.stopPropagation(), filterBy(term, event))}>${sign}</span>`)}</span>
     <${Thumbnail} row=${row} color=${known?.color} height=${height} isFast=${isFast} />
-    <p onClick=${(/** @type {MouseEvent} */ event) => event.altKey && byWord(event)} onDblClick=${byWord}>${missing ? "no caption" : known?.caption ?? ""}</p>
+    <p dir="auto" onClick=${(/** @type {MouseEvent} */ event) => event.altKey && byWord(event)} onDblClick=${byWord}>${missing ? "no caption" : known?.caption ?? ""}</p>
   </div>`;
 }
 
@@ -81,6 +81,7 @@ const SIZES = [
 ];
 const STORED = "cutline size";
 const MAX_SCROLL = 8_000_000; // px; browsers cap an element's height
+const LINE = 33; // px, where a wheel counts lines
 const PART = 200; // rows are loaded in parts of so many
 const REST = 120; // ms without scrolling, after which thumbnails are loaded
 const FAST = 1.5; // views in one step of scrolling
@@ -120,6 +121,26 @@ function useFast(offset, view) {
   return isFast || jump;
 }
 
+/** Scroll a large grid as far as the wheel says: its scroll bar alone would pass by lines. @param {{current: HTMLElement | null}} box @param {number} scale of the scroll bar */
+function useWheel(box, scale) {
+  const now = useRef(scale);
+  now.current = scale;
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLElement} */ (box.current);
+    let rest = 0; // browsers scroll by whole pixels
+    const turn = (/** @type {WheelEvent} */ event) => {
+      if (now.current === 1 || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      const unit = [1, LINE, element.clientHeight][event.deltaMode];
+      const wanted = event.deltaY * unit * now.current + rest;
+      rest = wanted - Math.trunc(wanted);
+      element.scrollTop += Math.trunc(wanted);
+    };
+    element.addEventListener("wheel", turn, { passive: false });
+    return () => element.removeEventListener("wheel", turn);
+  }, []);
+}
+
 export function Grid() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ width: 800, height: 600, top: 0 });
@@ -131,6 +152,7 @@ export function Grid() {
   const space = Math.min(content, MAX_SCROLL);
   const offset = offsetOf(view.top, content, view.height, space);
   const isFast = useFast(offset, view.height);
+  useWheel(box, scaleOf(content, view.height, space));
   columns.count = count;
   columns.page = Math.max(1, Math.floor(view.height / height));
 

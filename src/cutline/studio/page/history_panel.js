@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { Panel } from "./panels.js";
 import { DOUBLE_CLICK, Outcome, outcome, plural, undo } from "./running.js";
-import { current, edition, want } from "./store.js";
+import { current, edition, forget, opening, putWritten, rows, want } from "./store.js";
 
 const PART = 50; // edits in a request
 const times = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium" }); // as commands print them
@@ -97,10 +97,10 @@ function Versions() {
     <ol class="list" aria-label="Versions of this caption" tabindex="0">
       ${versions.map(
         (one, place) => html`<li key=${place}>
-          <div class="line-of"><p><${Difference} before=${versions[place + 1]?.caption ?? ""} after=${one.caption} /></p>
+          <div class="line-of"><p><${Difference} before=${one.edit ? versions[place + 1]?.caption : one.caption} after=${one.caption} /></p>
             ${one.caption !== caption && html`<button onClick=${() => restore(now.row, caption, one.caption)}>Restore</button>`}
           </div>
-          <p class="figures">${one.time} · ${one.by}${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
+          <p class="figures">${one.time && `${one.time} · `}${one.by}${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
         </li>`,
       )}
       ${!versions.length && html`<li class="note">This caption has not been edited.</li>`}
@@ -109,10 +109,17 @@ function Versions() {
 
 /** @param {number} row @param {string | null} before @param {string | null} caption */
 async function restore(row, before, caption) {
+  const folder = opening.value;
+  const known = rows.value.get(row);
   try {
-    await send(`studio/captions/${row}`, { caption: caption ?? "", before }, "PUT");
+    const saved = await send(`studio/captions/${row}`, { caption: caption ?? "", before }, "PUT");
+    if (known && folder === opening.value) putWritten([{ ...known, caption: saved.caption }]); // the next click is about this one
     outcome.value = { text: "Restored.", isBad: false, edit: null, conflicts: [] };
   } catch (error) {
+    if (folder === opening.value) {
+      forget([row]); // it is not what is shown
+      want([row]);
+    }
     outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
   }
 }

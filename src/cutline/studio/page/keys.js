@@ -62,7 +62,7 @@ const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: 
 
 /** A key as people read it. @param {string} key @returns {string} */
 export function keyText(key) {
-  const text = key.replace(/Arrow\w+|Page\w+|Escape/, (name) => NAMES[/** @type {keyof NAMES} */ (name)] ?? name);
+  const text = key.replace(/Arrow\w+|Page\w+|Escape/, (name) => NAMES[/** @type {keyof typeof NAMES} */ (name)] ?? name);
   if (text.endsWith("+") && text.length > 1) return keyText(`${text}x`).replace(/\+?x$/, ""); // without a key
   return isMac ? text.replace("Ctrl+", "⌘").replace("Alt+", "⌥").replace("Shift+", "⇧") : text;
 }
@@ -94,8 +94,12 @@ function applies(action, key, target) {
 }
 
 export function listen() {
+  // While an input method composes, keys are its own; some browsers name them only by the code 229.
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (event.isComposing || event.keyCode === 229) event.stopPropagation();
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     for (const action of [...actions.values()].sort((a, b) => Number(Boolean(b.within)) - Number(Boolean(a.within)))) {
       if (action.keys.includes(key) && applies(action, key, event.target)) {

@@ -1,18 +1,18 @@
 // @ts-check
 /** The panel of lint: what is odd in captions, as a list that one works off by filters, edits, and what is ignored. */
 
-import { batch, html, signal, useEffect } from "./vendor/preact.js";
+import { batch, html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { quoted, withTerm } from "./filter_text.js";
 import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, show } from "./panels.js";
-import { ended, plural } from "./running.js";
+import { ended, JobProgress, plural } from "./running.js";
 import { keepSet, setName } from "./selection.js";
-import { edition, jobs, opening, picked, query, search } from "./store.js";
+import { answered, edition, opening, picked, query, search } from "./store.js";
 
 /**
  * `place`: in the server's list; `query`: null where only a set finds the captions.
- * @typedef {{place: number, check: string, text: string, count: number, message: string, query: string | null, replace: [string, string] | null, is_ignored: boolean}} Finding
+ * @typedef {{place: number, check: string, text: string, count: number, message: string, query: string | null, replace: [string, string] | null, pattern: string, is_ignored: boolean}} Finding
  */
 
 /** What each check finds, and whether each finding is a group of which one can be kept. @type {Record<string, [string, boolean?]>} */
@@ -57,7 +57,7 @@ async function attempt(work) {
 const check = () => attempt(async () => {
   if (job.value !== null) return;
   if (list.value && isActive(active.value.key)) await search(list.value.base); // back to what was checked
-  let base = scope.value === "filter" ? query.value : "";
+  let base = scope.value === "filter" ? answered.value : "";
   if (scope.value === "selection") {
     const name = setName("lint");
     if (await keepSet(name, picked.value)) base = `in:${name}`;
@@ -107,7 +107,7 @@ const escaped = (/** @type {string} */ text) => text.replace(/[.*+?^${}()|[\]\\/
 /** The edit that mends a finding; what replaces it can be typed. @param {Finding} one */
 function editOf(one) {
   if (one.replace) return { old: one.replace[0], new: one.replace[1], word: true };
-  if (one.check === "opener") return { old: `^\\W*${one.text.split(" ").map(escaped).join("\\W+")}\\W*`, new: "", regex: true, ignore_case: true };
+  if (one.pattern) return { old: one.pattern, new: "", regex: true, ignore_case: true };
   if (one.check === "sentence") return { old: `${escaped(one.text)}[.!?…]*\\s*`, new: "", regex: true };
   if (one.check === "prompt") return { old: one.text, new: "" };
   return { old: one.text, new: one.check === "once" ? one.text : "", word: true, ignore_case: true };
@@ -130,13 +130,13 @@ const ignore = (one) => attempt(async () => {
 });
 
 export function LintPanel() {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (list.value) return;
     guessScope();
     void check();
   }, [opening.value]);
   const now = list.value;
-  const running = job.value === null ? null : (jobs.value[job.value] ?? { done: 0, total: 1 });
+  const running = job.value !== null;
   const hidden = now?.findings.filter((one) => one.is_ignored).length ?? 0;
   const shown = now?.findings.filter((one) => showsIgnored.value || !one.is_ignored) ?? [];
   return html`<${Panel} name="lint" title="Lint">
@@ -152,7 +152,7 @@ export function LintPanel() {
     </div>
     <footer>
       ${running
-        ? html`<progress aria-label="Progress" max=${running.total} value=${running.done} /><button onClick=${() => send(`studio/jobs/${job.value}`, undefined, "DELETE")}>Stop</button>`
+        ? html`<${JobProgress} job=${job.value} bare /><button onClick=${() => send(`studio/jobs/${job.value}`, undefined, "DELETE")}>Stop</button>`
         : html`<button class="main" onClick=${check}>${now ? "Check again" : "Check"}</button>`}
       ${hidden > 0 && html`<button aria-pressed=${showsIgnored.value} onClick=${() => (showsIgnored.value = !showsIgnored.value)}>Ignored (${hidden.toLocaleString("en")})</button>`}
     </footer>
@@ -178,7 +178,7 @@ function Line({ one, isGroup }) {
   const act = (/** @type {string} */ label, /** @type {() => void} */ run) => html`<button class="quiet" aria-label=${`${label} ${name}`} onClick=${run}>${label}</button>`;
   const isText = !isGroup && one.check !== "frequent";
   return html`<li class=${one.is_ignored ? "off" : ""}>
-    <p><button class="quiet term" aria-pressed=${isActive(`${one.place}`)} title=${`${one.text}. Click: filter, Alt-click: leave out`} onClick=${click}>${text}</button> <span class="figures">${one.message}</span></p>
+    <p><button class="quiet term" aria-pressed=${isActive(`${one.place}`)} title=${`${one.text}. Click: filter, Alt-click: leave out`} onClick=${click}>${text}</button> <span class="figures">${one.message.split("`").map((part, place) => (place % 2 ? html`<code>${part}</code>` : part))}</span></p>
     <p class="acts">
       ${(one.replace || one.check === "once") && act("Replace…", () => mend(one, "bulk"))}
       ${((isText && !one.replace && one.check !== "once" && one.text !== "CAPITALS") || one.check === "frequent") && act("Remove…", () => mend(one, "bulk"))}

@@ -4,7 +4,7 @@
 import { html, render } from "./vendor/preact.js";
 import "./actions.js";
 import { BulkPanel } from "./bulk.js";
-import { ComparePanel } from "./compare_panel.js";
+import { ComparePanel, isBlind } from "./compare_panel.js";
 import { KeyForm, start } from "./connection.js";
 import { Dialogs } from "./dialogs.js";
 import { unsaved } from "./draft.js";
@@ -37,7 +37,7 @@ function Unsaved() {
   return html`<button class="problem" onClick=${show}>Not saved: ${rows.value.get(row)?.key ?? `row ${row}`}</button>`;
 }
 
-const Down = () => isDown.value && html`<span role="alert" class="problem">The studio does not respond: is it still running? What you type is kept here until it does.</span>`;
+const Down = () => isDown.value && !dataset.value?.failed && html`<span role="alert" class="problem">The studio does not respond: is it still running? What you type is kept here until it does.</span>`;
 
 export function Bar() {
   const now = dataset.value ?? {};
@@ -65,6 +65,7 @@ export function Bar() {
       ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
       <${Chips} />
       <${Unsaved} />
+      ${now.with_several > 0 && html`<span class="count" title="The table has a list of captions for them: the first of each is shown, edited and exported">${now.with_several.toLocaleString("en")} with several captions, the first is used</span>`}
       ${now.superseded?.length > 0 && html`<span class="count" title=${now.superseded.join(", ")}>${now.superseded.length} edited before the table was replaced</span>`}
       ${now.listing && html`<span role="status" class="count">Listing the pictures of ${now.listing.split("/").pop()}…${now.listed ? ` ${now.listed.toLocaleString("en")} so far` : ""}</span>`}
       <${Down} />
@@ -81,7 +82,7 @@ function App() {
   if (locked.value) return html`<${KeyForm} />`;
   if (!dataset.value) return null;
   const Shown = PANELS[panel.value] ?? Editor;
-  const work = dataset.value.folder ? html`<main class="work"><${Grid} /><${Shown} /></main><${Tour} />` : html`<${FirstSteps} />`;
+  const work = dataset.value.folder ? html`<main class=${isBlind.value ? "work blind" : "work"}><${Grid} /><${Shown} /></main><${Tour} />` : html`<${FirstSteps} />`;
   return html`<${Bar} />${work}<${Dialogs} />`;
 }
 

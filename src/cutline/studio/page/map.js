@@ -8,7 +8,7 @@ import { NONE } from "./map_colors.js";
 import { panel } from "./panels.js";
 import { ended } from "./running.js";
 import { go, keepSet, setName } from "./selection.js";
-import { dataset, edition, filterBy, heard, opening, query, result, search } from "./store.js";
+import { dataset, edition, filterBy, heard, left, notice, opening, query, result, search } from "./store.js";
 
 const AT_ONCE = 20_000; // points that t-SNE arranges without having to be started
 const PAUSE = 200; // ms
@@ -17,8 +17,8 @@ const JOB = /^(compute the map|lay the map out|find near duplicates|compare (the
 /**
  * @typedef {{number: number, name: string, color: string, size: number, share: number, missing_captions: number, terms: string[], middle: number[], edge: number[]}} Cluster
  * `stale`: rows to compute; `models`: about each, by what it embeds.
- * @typedef {{of: "captions" | "images" | null, model: string | null, layout: string | null, rows: number, embedded: number, stale: number, version: number,
- *   clusters: Cluster[], count: number, most: number, failed_count: number, models: Record<"captions" | "images", Record<string, string>>}} MapState
+ * @typedef {{of: "captions" | "images" | null, model: string | null, layout: string | null, rows: number, embedded: number, stale: number, version: number, notice: string,
+ *   clusters: Cluster[], count: number, most: number, failed: [string, string][], failed_count: number, models: Record<"captions" | "images", Record<string, string>>}} MapState
  */
 
 export const map = signal(/** @type {MapState | null} */ (null));
@@ -51,10 +51,19 @@ const labelsOf = async () => new Uint8Array(await bytes("studio/map/labels"));
 /** The job that is shown, which both who started it and a load of the map may follow. @type {{number: number, over: Promise<boolean>} | null} */
 let followed = null;
 let turn = 0;
+let isUnloaded = false; // as the last load has failed
+/** The load that was begun last. */
+let loading = Promise.resolve();
 
-/** Load the map as it is now. */
+/** Load the map as it is now; waits for those loads too that begin meanwhile, of which the last one counts. */
 export async function load() {
+  loading = loadOnce();
+  for (let seen = null; seen !== loading; ) await (seen = loading);
+}
+
+async function loadOnce() {
   const mine = (turn += 1);
+  const began = recounts;
   try {
     const [now, running] = /** @type {[MapState, any[]]} */ (await Promise.all([get("studio/map"), get("studio/jobs")]));
     const isThere = now.layout !== null;
@@ -63,17 +72,23 @@ export async function load() {
       : [new ArrayBuffer(0), new Uint8Array(), new ArrayBuffer(0)];
     if (mine !== turn) return;
     const before = map.value;
+    if (began !== recounts) return void (loading = loadOnce()); // other clusters came meanwhile
     batch(() => {
-      [map.value, labels.value, stale.value, problem.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old), ""];
+      [map.value, labels.value, stale.value] = [{ ...now, clusters: bySize(now.clusters) }, groups, new Int32Array(old)];
+      if (isUnloaded) [isUnloaded, problem.value] = [false, ""]; // what else was wrong is still to be read
       const next = new Float32Array(found);
       if (!same(next, points.value)) points.value = next;
       if (!isCounting && isThere) count.value = now.count;
     });
     const started = running.find((one) => !one.is_over && JOB.test(one.summary)); // also by another tab, or before a reload
     if (started) void follow(started.job);
-    if (before && before.version !== now.version) await followClusters(before.clusters);
+    if (!before || before.version === now.version) return;
+    if (before.of === now.of && before.model === now.model) await followClusters(before.clusters);
+    else await leaveClusters();
   } catch (error) {
-    if (mine === turn) failed(error);
+    if (mine !== turn) return;
+    isUnloaded = true;
+    failed(error);
   }
 }
 
@@ -84,6 +99,17 @@ async function followClusters(before) {
   const numbers = new Map(before.map((one) => [one.name, one.number]));
   const now = names.map((name) => map.value?.clusters.find((one) => one.number === numbers.get(name))?.name ?? name);
   await search(String(now) === String(names) ? query.value : withClusters(query.value, now), true);
+}
+
+/** Clusters of another map have nothing to do with those that the filter names: keep the pictures that it has, as a set. */
+async function leaveClusters() {
+  suggestion.value = null;
+  if (!clustersOf(query.value).length) return;
+  const name = setName("cluster");
+  const kept = result.value.filter((row) => !left.value.has(row));
+  if (!(await keepSet(name, Int32Array.from(kept)))) return;
+  await search(`in:${name}`);
+  notice.value = `This map has other clusters: the filter keeps its ${kept.length.toLocaleString("en")} pictures as the set ${name}.`;
 }
 
 /** @param {Float32Array} one @param {Float32Array} other */
@@ -97,7 +123,7 @@ function same(one, other) {
 heard.set("map", ({ version }) => panel.value === "map" && !isCounting && version !== map.value?.version && void load());
 opening.subscribe(() => {
   turn += 1;
-  followed = null; // numbers start anew with a studio
+  followed = null; // a restarted studio numbers from 1
   batch(() => {
     [map.value, points.value, labels.value] = [null, new Float32Array(), new Uint8Array()];
     [suggestion.value, focus.value, outside.value, problem.value] = [null, null, null, ""];
@@ -138,6 +164,7 @@ export async function compute(of, model) {
 
 /** Move the points to where t-SNE has them. */
 export async function arrange() {
+  problem.value = "";
   try {
     await follow((await send("studio/map/layout", { kind: "t-sne" })).job);
   } catch (error) {
@@ -148,6 +175,7 @@ export async function arrange() {
 export const stop = () => job.value !== null && send(`studio/jobs/${job.value}`, undefined, "DELETE").catch(failed);
 
 let isCounting = false;
+let recounts = 0; // that have ended
 /** @type {number | null} */
 let wanted = null;
 
@@ -165,9 +193,11 @@ export async function recount(number) {
       const found = await send("studio/map/clusters", { count: next });
       const groups = await labelsOf();
       if (!map.value) break;
+      recounts += 1;
       batch(() => {
-        map.value = { .../** @type {MapState} */ (map.value), clusters: bySize(found.clusters), version: found.version, count: next };
+        map.value = { .../** @type {MapState} */ (map.value), clusters: bySize(found.clusters), version: found.version, count: found.count };
         [labels.value, focus.value, problem.value] = [groups, null, ""];
+        if (wanted === null) count.value = found.count; // there may be fewer points
       });
     }
     await followClusters(before);
@@ -251,10 +281,21 @@ export async function area(inside, how) {
   }
 }
 
+/** Whether a mask has these rows and no others. @param {Uint8Array} mask @param {ArrayLike<number>} rows */
+function hasOnly(mask, rows) {
+  let count = 0;
+  for (let row = 0; row < mask.length; row += 1) count += mask[row];
+  if (count !== rows.length) return false;
+  for (let at = 0; at < rows.length; at += 1) if (!mask[rows[at]]) return false;
+  return true;
+}
+
 /** Dim what the query does not select. */
 function select() {
   const total = dataset.value?.rows ?? 0;
-  selected.value = query.value.trim() && result.value.length < total ? maskOf(result.value, total) : null;
+  const now = selected.peek();
+  if (now?.length === total && query.peek().trim() && hasOnly(now, result.value)) return; // of 1,000,000 points it takes 0.1 s
+  selected.value = query.peek().trim() && result.value.length < total ? maskOf(result.value, total) : null;
 }
 
 /** Open a point's picture in the editor beside the map. @param {number} row */
@@ -274,7 +315,7 @@ export async function leaveFilter(row) {
 
 let looking = 0;
 effect(() => {
-  void [result.value, query.value];
+  void result.value; // and not the query, which is ahead of it: what is drawn round stays as it is until it was found
   if (panel.value === "map") select();
 });
 effect(() => {

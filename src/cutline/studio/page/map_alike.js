@@ -10,6 +10,7 @@ import { plural } from "./running.js";
 import { current, filterBy, opening, rows, search, want } from "./store.js";
 
 const SHOWN = 60; // pictures, groups, or pairs of captions
+const LISTED = 20; // pictures at first
 const SIDE = 64; // px
 
 /**
@@ -21,8 +22,17 @@ const found = signal(/** @type {Found | null} */ (null));
 const text = signal("");
 const least = signal("0.95");
 const count = signal("100");
+const most = signal(String(LISTED));
 opening.subscribe(() => (found.value = null));
+/** Whose points they are: what was found among others goes with them. */
+let points = "";
+map.subscribe((now) => {
+  const next = `${now?.of} ${now?.model}`;
+  if (now && next !== points) [points, found.value] = [next, null];
+});
 
+const whole = (/** @type {import("./vendor/preact.js").Signal<string>} */ typed) => Math.max(1, Math.round(Number(typed.value)) || 1);
+const listed = () => Math.min(whole(most), 1000);
 const number = (/** @type {number} */ value) => value.toLocaleString("en");
 
 /** @param {() => Promise<Found | null>} look */
@@ -36,24 +46,25 @@ async function start(look) {
 }
 
 const like = (/** @type {import("./store.js").Row} */ one) => start(async () => {
-  const { rows, scores } = await send("studio/map/similar", { row: one.row, limit: SHOWN });
+  const { rows, scores } = await send("studio/map/similar", { row: one.row, limit: listed() });
   return { title: `Like ${one.key}`, name: "alike", rows, scores };
 });
 
 const meaning = () => start(async () => {
-  const { rows, scores } = await send("studio/map/search", { text: text.value, limit: SHOWN });
+  const { rows, scores } = await send("studio/map/search", { text: text.value, limit: listed() });
   return { title: `Nearest to “${text.value.trim()}”`, name: "meaning", rows, scores };
 });
 
 const fit = () => start(async () => {
   if (!(await follow((await send("studio/map/fit")).job))) return null;
-  const { rows, scores } = await get("studio/map/fit");
+  const { rows, scores } = await get(`studio/map/fit?limit=${listed()}`);
   return { title: "Captions that fit their pictures least", name: "fits least", rows, scores };
 });
 
 const outliers = () => start(async () => {
-  const { rows } = await send("studio/map/outliers", { limit: SHOWN });
-  return { title: "Unlike the rest of their cluster", name: "outliers", rows };
+  const { rows, scores } = await send("studio/map/outliers", { limit: listed() });
+  const title = rows.length ? "Farthest from the middle of their cluster, in usual distances" : "None is farther than usual from the middle of its cluster";
+  return { title, name: "outliers", rows, scores };
 });
 
 const duplicates = () => start(async () => {
@@ -64,7 +75,7 @@ const duplicates = () => start(async () => {
 });
 
 const sample = () => start(async () => {
-  const { rows } = await send("studio/map/sample", { count: Math.max(1, Math.round(Number(count.value)) || 1) });
+  const { rows } = await send("studio/map/sample", { count: whole(count) });
   return { title: `${plural(rows.length, "picture")}, as many of each cluster as can be`, name: "sample", rows };
 });
 
@@ -98,6 +109,7 @@ export function Alike() {
         <button disabled=${busy} title="What is nearest to these words in meaning">Search</button></form>`}
       ${knowsWords && map.value?.of === "images" && html`<button disabled=${busy} onClick=${fit}>Captions that fit least</button>`}
       <button disabled=${busy} title="The farthest from the middle of their cluster" onClick=${outliers}>Outliers</button>
+      <label title="Of pictures alike, nearest to words, and farthest">At most <input type="number" aria-label="Pictures listed at most" min="1" max="1000" value=${most.value} onInput=${type(most)} /></label>
       <span class="group"><button disabled=${busy} onClick=${duplicates}>Near duplicates</button>
         <input type="number" aria-label="Least cosine of near duplicates" min="0.5" max="1" step="0.01" value=${least.value} onInput=${type(least)} /></span>
       <span class="group"><button disabled=${busy} title="Pictures of all clusters alike" onClick=${sample}>Sample of</button>

@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel of the map: what is on it, its colours, and the clusters, each of which can be selected and renamed. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useComputed, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { Editor } from "./editor.js";
 import { clustersOf } from "./filter_text.js";
 import { tip } from "./keys.js";
@@ -9,9 +9,10 @@ import * as state from "./map.js";
 import { Alike } from "./map_alike.js";
 import * as legend from "./map_legend.js";
 import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
+import { Telling } from "./map_words.js";
 import { focusOn, Panel } from "./panels.js";
 import { Picture } from "./picture.js";
-import { plural } from "./running.js";
+import { JobProgress, plural } from "./running.js";
 import { jobs, query, rows, want } from "./store.js";
 
 const BY = /** @type {const} */ ([
@@ -42,11 +43,12 @@ export function MapPanel() {
   useLayoutEffect(() => {
     if (now) focusOn(isThere ? ".plot" : ".map .source select");
   }, [isThere, Boolean(now)]);
-  const beside = isThere && html`<span class="figures" role="status">${figures(now)}</span>
+  const beside = isThere && html`<span class="figures" role="status" title=${(now.failed ?? []).map((one) => one.join(": ")).join("\n")}>${figures(now)}</span>
     <button aria-pressed=${state.isWide.value} title="More room for the map" onClick=${() => (state.isWide.value = !state.isWide.value)}>Wide</button>`;
   return html`<${Panel} name="map" title="Map" beside=${beside}>
     ${now && html`<${Source} now=${now} />`}
     ${state.problem.value && html`<p class="notice" role="alert">${state.problem.value}</p>`}
+    ${isThere && now.notice && html`<p class="note">${now.notice[0].toUpperCase()}${now.notice.slice(1)}.</p>`}
     <${Progress} />
     ${isThere && html`<${Tools} /><div class="parts"><${Plot} /><${Beside} /></div>`}
   <//>`;
@@ -63,8 +65,10 @@ function Source({ now }) {
   const [of, setOf] = useState(now.of ?? "captions");
   const [name, setName] = useState("");
   const [weights, setWeights] = useState("");
+  const isChosen = useRef(false); // here, which stays when the map changes meanwhile
+  const choose = (/** @type {() => void} */ then) => ((isChosen.current = true), then());
   useEffect(() => {
-    if (!now.model || !now.of) return;
+    if (!now.model || !now.of || isChosen.current) return;
     const kind = now.model.split(":")[0];
     setOf(now.of);
     setName(kind in now.models[now.of] ? kind : "");
@@ -75,14 +79,14 @@ function Source({ now }) {
   const model = weights.trim() && NEEDS_WEIGHTS.test(kind) ? `${kind}:${weights.trim()}` : kind;
   const isOther = now.layout === null || of !== now.of || model !== now.model;
   return html`<div class="source line-of">
-    <label>Of <select value=${of} onChange=${(/** @type {any} */ event) => setOf(event.target.value)}>
+    <label>Of <select value=${of} onChange=${(/** @type {any} */ event) => choose(() => setOf(event.target.value))}>
       <option value="captions">captions</option><option value="images">pictures</option></select></label>
-    <label>by <select value=${kind} title=${models[kind]} onChange=${(/** @type {Event} */ event) => (setName(valueOf(event)), setWeights(""))}>
+    <label>by <select value=${kind} title=${models[kind]} onChange=${(/** @type {Event} */ event) => choose(() => (setName(valueOf(event)), setWeights("")))}>
       ${Object.entries(models).map(([one, about]) => html`<option value=${one} title=${about}>${one}</option>`)}</select></label>
     ${NEEDS_WEIGHTS.test(kind) && html`<input type="text" aria-label="Weights" placeholder="OWNER/NAME or a folder" title=${models[kind]} value=${weights} autocomplete="off" spellcheck=${false}
-      onInput=${(/** @type {Event} */ event) => setWeights(valueOf(event))} />`}
-    ${(isOther || now.stale > 0) && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => state.compute(of, model)}>
-      ${isOther ? "Compute" : `Compute ${number(now.stale)}`}</button>`}
+      onInput=${(/** @type {Event} */ event) => choose(() => setWeights(valueOf(event)))} />`}
+    ${(isOther || now.stale > 0 || of === "images") && html`<button class=${now.layout === null ? "main" : ""} disabled=${state.job.value !== null} onClick=${() => ((isChosen.current = false), state.compute(of, model))}>
+      ${isOther ? "Compute" : now.stale ? `Compute ${number(now.stale)}` : "Look for changes"}</button>`}
   </div>
   ${now.layout === null && html`<p class="note">Each ${of === "images" ? "picture" : "caption"} becomes a point: what is alike lies together, and makes clusters.
     What is computed is kept, so that later only what has changed is computed.${of === "captions" && kind.startsWith("all-MiniLM") ? " This model knows English." : ""}</p>`}`;
@@ -90,10 +94,8 @@ function Source({ now }) {
 
 function Progress() {
   if (state.job.value === null) return null;
-  const job = jobs.value[state.job.value] ?? { done: 0, total: 1, summary: "" };
-  return html`<div class="line-of progress"><span class="figures">${job.summary}</span>
-    <progress aria-label="Progress" max=${job.total || 1} value=${job.done} />
-    <span class="figures">${number(job.done)} of ${number(job.total)}</span><button onClick=${state.stop}>Stop</button></div>`;
+  return html`<div class="line-of progress"><span class="figures">${jobs.value[state.job.value]?.summary}</span>
+    <${JobProgress} job=${state.job.value} /><button onClick=${state.stop}>Stop</button></div>`;
 }
 
 function Tools() {
@@ -151,18 +153,27 @@ function Legend() {
   </ul>`;
 }
 
+/** The number of clusters as a field; what is typed stays when the map changes meanwhile. */
+function Count() {
+  const [typed, setTyped] = useState(/** @type {string | null} */ (null));
+  const most = state.map.value?.most ?? MOST;
+  return html`<input type="number" aria-label="Number of clusters" min="1" max=${most} value=${typed ?? state.count.value}
+    onInput=${(/** @type {Event} */ event) => setTyped(valueOf(event))} onBlur=${() => setTyped(null)}
+    onChange=${() => (setTyped(null), void state.recount(Math.max(1, Math.min(most, Math.round(Number(typed)) || 1))))} />`;
+}
+
 function Clusters() {
   const clusters = state.map.value?.clusters ?? [];
-  const most = state.map.value?.most ?? MOST;
   const inside = state.selected.value && countOf(state.selected.value, state.labels.value);
   useEffect(() => want(clusters.flatMap((one) => [...one.middle, ...one.edge]), "map-clusters"), [state.map.value]);
   return html`<div class="counting line-of">
       <label>Clusters <input type="range" min="2" max=${MOST} value=${Math.min(MOST, state.count.value)} onKeyDown=${own} onInput=${(/** @type {Event} */ event) => state.recount(Number(valueOf(event)))} /></label>
-      <input type="number" aria-label="Number of clusters" min="1" max=${most} value=${state.count.value}
-        onChange=${(/** @type {Event} */ event) => state.recount(Math.max(1, Math.min(most, Math.round(Number(valueOf(event))) || 1)))} />
+      <${Count} />
       <button disabled=${state.isSuggesting.value} onClick=${state.suggest}>${state.isSuggesting.value ? "Computing…" : "Suggest"}</button>
     </div>
+    ${clusters.length < (state.map.value?.count ?? 0) && html`<p class="note">${plural(clusters.length, "cluster")}: ${state.map.value?.model} cannot distinguish more ${state.map.value?.of === "images" ? "pictures" : "captions"}.</p>`}
     <${Curve} />
+    <${Telling} />
     <ul class="list clusters" tabindex="0" aria-label="Clusters">${clusters.map((one) => html`<${ClusterItem} key=${one.number} cluster=${one} inside=${inside?.[one.number] ?? null} />`)}</ul>`;
 }
 
@@ -172,15 +183,21 @@ function Curve() {
   if (!found) return null;
   if (!found.curve.length || found.count === null) return html`<p class="note">There are too few points to suggest a number.</p>`;
   const best = found.count;
-  const [wide, high] = [260, 54];
+  const [wide, high] = [300, 96];
+  const [left, right, above, below] = [36, 10, 10, 20]; // margins, of the numbers beside the axes
   const most = Math.max(...found.curve.map(([count]) => count), 2);
   const [low, top] = [Math.min(...found.curve.map(([, score]) => score)), Math.max(...found.curve.map(([, score]) => score))];
-  const at = (/** @type {[number, number]} */ [count, score]) => [6 + ((count - 2) / Math.max(1, most - 2)) * (wide - 12), high - 6 - ((score - low) / (top - low || 1)) * (high - 12)];
+  const x = (/** @type {number} */ count) => left + ((count - 2) / Math.max(1, most - 2)) * (wide - left - right);
+  const y = (/** @type {number} */ score) => high - below - ((score - low) / (top - low || 1)) * (high - above - below);
   return html`<div class="curve line-of">
     <svg viewBox=${`0 0 ${wide} ${high}`} width=${wide} height=${high} role="img" aria-label=${`How well numbers of clusters fit, best ${best}`}>
-      <polyline points=${found.curve.map((one) => at(one).join(",")).join(" ")} />
-      ${found.curve.map((one) => html`<circle cx=${at(one)[0]} cy=${at(one)[1]} r=${one[0] === best ? 5 : 3.5} class=${one[0] === best ? "best" : ""}
-        onClick=${() => state.recount(one[0])}><title>${one[0]} clusters: ${one[1].toFixed(3)}</title></circle>`)}
+      <title>Silhouette: how much nearer captions or pictures are to their own cluster than to the next, by the number of clusters</title>
+      <path class="axis" d=${`M${left},${above - 6}V${high - below + 5}H${wide - 2}`} />
+      ${[...new Set([top, low])].map((score) => html`<text class="score" x=${left - 5} y=${y(score) + 4}>${score.toFixed(2)}</text>`)}
+      ${[...new Set([2, best, most])].filter((count) => count === best || Math.abs(x(count) - x(best)) > 16).map((count) => html`<text x=${x(count)} y=${high - 3}>${count}</text>`)}
+      <polyline points=${found.curve.map(([count, score]) => `${x(count)},${y(score)}`).join(" ")} />
+      ${found.curve.map(([count, score]) => html`<circle cx=${x(count)} cy=${y(score)} r=${count === best ? 5 : 3.5} class=${count === best ? "best" : ""}
+        onClick=${() => state.recount(count)}><title>${count} clusters: ${score.toFixed(3)}</title></circle>`)}
     </svg>
     <button onClick=${() => state.recount(best)}>Take ${best}</button>
     <button class="quiet" aria-label="Close the curve" onClick=${() => (state.suggestion.value = null)}>×</button>
@@ -230,8 +247,14 @@ function ClusterItem({ cluster, inside }) {
     </div>
     <div class="examples">
       ${[["middle", cluster.middle, "from its middle"], ["edge", cluster.edge, "from its edge"]].map(([kind, some, text]) => html`<span class=${kind} title=${text}>
-        ${/** @type {number[]} */ (some).map((row) => html`<button key=${row} class="quiet" aria-label=${`Open ${rows.value.get(row)?.key ?? `row ${row}`}, ${text}`}
-          title=${rows.value.get(row)?.caption ?? ""} onClick=${() => state.visit(row)}><${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${44} /></button>`)}</span>`)}
+        ${/** @type {number[]} */ (some).map((row) => html`<${Example} key=${row} row=${row} text=${text} />`)}</span>`)}
     </div>
   </li>`;
+}
+
+/** A picture of a cluster; it is drawn again where its own row has changed, not with every row. @param {{row: number, text: string}} props */
+function Example({ row, text }) {
+  const known = useComputed(() => rows.value.get(row)).value;
+  return html`<button class="quiet" aria-label=${`Open ${known?.key ?? `row ${row}`}, ${text}`} title=${known?.caption ?? ""}
+    onClick=${() => state.visit(row)}><${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${44} /></button>`;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The map's plot: the points, the names of clusters on them, the picture under the pointer, and its keys. */
 
-import { html, signal, useEffect, useLayoutEffect, useRef, useSignalEffect } from "./vendor/preact.js";
+import { html, signal, useComputed, useEffect, useLayoutEffect, useRef, useSignalEffect } from "./vendor/preact.js";
 import { clustersOf } from "./filter_text.js";
 import { register, run } from "./keys.js";
 import * as state from "./map.js";
@@ -15,11 +15,11 @@ import { cursor, query, result, rows, want } from "./store.js";
 
 const STEP = 48; // px by an arrow
 const FAR = 4; // times that with Shift
-const GAP = 4; // px between a name and its place
+const COVERED = 0.15; // of the plot, by names
+const GAP = 2; // px between a name and the points below or above it
 const FINE = 12; // px of the crosshair
 
-/** @type {Scatter | null} */
-let plot = null;
+let plot = /** @type {Scatter | null} */ (null);
 export const plotted = () => plot;
 export const mode = signal(/** @type {import("./scatter.js").Mode} */ ("pan"));
 const hovered = signal(-1);
@@ -168,6 +168,7 @@ function place() {
   const { clientWidth: width, clientHeight: height } = plot.canvas;
   /** @type {number[][]} */
   const taken = [];
+  let free = COVERED * width * height;
   for (const { element, number, wide, high } of names) {
     const to = spots.to[number];
     const from = spots.from[number] ?? to;
@@ -176,15 +177,16 @@ function place() {
       continue;
     }
     const [x, y] = plot.toPixel(from.x + part * (to.x - from.x), from.y + part * (to.y - from.y));
-    const middle = y - high - GAP; // above its points
+    const far = GAP + plot.size / 2;
     const left = Math.max(0, Math.min(width - 2 * wide, x - wide)); // whole, where its place is in sight
-    const top = Math.max(0, middle - high);
-    const area = [left, top, left + 2 * wide, top + 2 * high];
     const isSeen = x >= 0 && y >= 0 && x <= width && y <= height;
-    const isFree = isSeen && !taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3]);
-    element.style.transform = `translate(${area[0]}px, ${area[1]}px)`;
-    element.style.visibility = isFree ? "visible" : "hidden";
-    if (isFree) taken.push(area);
+    const tops = isSeen && (free > 0 || element.classList.contains("on")) ? [y - far - 2 * high, y + far].filter((top) => top >= 0 && top + 2 * high <= height) : []; // above its points, or below
+    const top = tops.find((top) => !taken.some((one) => left < one[2] && one[0] < left + 2 * wide && top < one[3] && one[1] < top + 2 * high));
+    element.style.visibility = top === undefined ? "hidden" : "visible";
+    if (top === undefined) continue;
+    element.style.transform = `translate(${left}px, ${top}px)`;
+    free -= 4 * wide * high;
+    taken.push([left, top, left + 2 * wide, top + 2 * high]);
   }
   ring();
 }
@@ -276,13 +278,13 @@ function Outline() {
 /** The picture and caption of the point under the pointer. */
 function Tip() {
   const row = hovered.value;
+  const known = useComputed(() => rows.value.get(hovered.value)).value;
   useEffect(() => {
     if (row >= 0) want([row], "map");
-  }, [row, rows.value]);
+  }, [row, known]);
   const at = row >= 0 ? plot?.pixelOf(row) : null;
   if (!plot || !at) return null;
   const { clientWidth: width, clientHeight: height } = plot.canvas;
-  const known = rows.value.get(row);
   const style = {
     [at[0] < width / 2 ? "left" : "right"]: `${Math.max(4, (at[0] < width / 2 ? at[0] : width - at[0]) + 14)}px`,
     [at[1] < height / 2 ? "top" : "bottom"]: `${Math.max(4, (at[1] < height / 2 ? at[1] : height - at[1]) + 14)}px`,

@@ -1,7 +1,7 @@
 // @ts-check
 /** Marks of pictures and captions that are proposed for them, and the way to the next one that needs work. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { find, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { save } from "./draft.js";
@@ -10,7 +10,7 @@ import { ActionButton } from "./keys.js";
 import { focusOn } from "./panels.js";
 import { DOUBLE_CLICK, outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { cursor, notice, picked, result, rows } from "./store.js";
+import { cursor, notice, picked, putWritten, result, rows } from "./store.js";
 
 /** What an action is about: what is picked, where the grid has the focus; else the cursor's picture. */
 export function targets() {
@@ -20,10 +20,18 @@ export function targets() {
   return row === undefined ? [] : [row];
 }
 
+/** Each mark knows what the one before has set. @type {Promise<void>} */
+let marking = Promise.resolve();
+
 /** Set a mark, or remove it where all have it. @param {"done" | "flagged"} mark */
-export async function toggleMark(mark) {
+export function toggleMark(mark) {
   const rows = targets();
-  if (!rows.length) return;
+  if (rows.length) marking = marking.then(() => toggle(mark, rows));
+  return marking;
+}
+
+/** @param {"done" | "flagged"} mark @param {number[]} rows */
+async function toggle(mark, rows) {
   try {
     const having = new Set(await find(`status:${mark}`));
     const on = !rows.every((row) => having.has(row));
@@ -111,9 +119,11 @@ export async function reject(scope) {
   }
 }
 
-/** Go on to the next picture with a proposal, if the cursor is still on the row. @param {number} row */
+/** Go on to the next picture with a proposal, if the cursor is still on the row, whose own is decided about. @param {number} row */
 function next(row) {
   typed.delete(row);
+  const decided = rows.value.get(row);
+  if (decided) putWritten([{ ...decided, proposal: null }]); // the next key is not about it
   const { length } = result.value;
   if (result.value[cursor.value] !== row) return;
   for (let place = cursor.value + 1; place < length; place += 1) {
@@ -129,13 +139,14 @@ function next(row) {
 export function Suggestion({ row: { row, caption, proposal } }) {
   const [text, setText] = useState(typedFor(row));
   const made = useRef(proposal?.caption);
-  useEffect(() => {
-    if (made.current === proposal?.caption) return; // another one was made
+  useLayoutEffect(() => {
+    const before = made.current;
     made.current = proposal?.caption;
+    if (before === proposal?.caption || (text !== null && text !== before)) return; // what is typed stays when another one is made
     setText(null);
     keepTyped(row, null);
   }, [proposal?.caption]);
-  useEffect(() => void keepShown(row, caption ?? null));
+  useLayoutEffect(() => keepShown(row, caption ?? null));
   const began = useRef(-DOUBLE_CLICK); // when the field was opened, until something is typed into it
   useLayoutEffect(() => {
     if (began.current >= 0) focusOn(".suggestion textarea"); // before the next key, which is meant for it

@@ -2,8 +2,8 @@
 /** Which panel is open beside the grid and what it works on, and which dialog is over the page. */
 
 import { computed, html, signal, useLayoutEffect, useRef } from "./vendor/preact.js";
-import { tip } from "./keys.js";
-import { cursor, dataset, picked, query, result } from "./store.js";
+import { actions, keyOf, keyText, tip } from "./keys.js";
+import { answered, cursor, dataset, mistake, picked, query, result } from "./store.js";
 
 /** The panel in the editor's place: "" for none. */
 export const panel = signal("");
@@ -40,9 +40,21 @@ export function back() {
   focusOn(".grid");
 }
 
-/** A panel with its title, what stands beside it, and a button that closes it. @param {{name: string, title: string, beside?: any, children?: any}} parts */
-export function Panel({ name, title, beside, children }) {
-  return html`<section class=${`side ${name}`} aria-labelledby="panel-title">
+/** The key that presses a panel's main button, as people read it: the one that finishes a picture elsewhere. */
+export const mainKey = () => keyText(actions.get("finish")?.keys[0] ?? "");
+
+/**
+ * A panel with its title, what stands beside it, and a button that closes it; `main` runs by the key that finishes a picture elsewhere.
+ * @param {{name: string, title: string, beside?: any, main?: () => void, children?: any}} parts
+ */
+export function Panel({ name, title, beside, main, children }) {
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (!main || !actions.get("finish")?.keys.includes(keyOf(event))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    main();
+  };
+  return html`<section class=${`side ${name}`} aria-labelledby="panel-title" onKeyDown=${press}>
     <header class="line-of">
       <h2 id="panel-title">${title}</h2>${beside}
       <button class="quiet" title=${tip("back")} onClick=${() => show("")}>Close</button>
@@ -76,7 +88,7 @@ export function Dialog({ name, title, closed, children }) {
 export const scope = signal("all");
 export const sizes = computed(() => ({
   selection: picked.value.size,
-  filter: result.value.length,
+  filter: mistake.value ? 0 : result.value.length, // what is shown is of another query then
   all: dataset.value?.rows ?? 0,
   picture: result.value.length ? 1 : 0,
 }));
@@ -91,11 +103,12 @@ export function guessScope() {
   chosen = "";
 }
 
-/** The filter's rows are those that are shown: what no longer matches it is still among them. */
+/** The filter's rows are those that are shown: what no longer matches it is still among them. A query that cannot be parsed has none. */
 export function scopeOf() {
   if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
   if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
-  return scope.value === "filter" && query.value ? { rows: [...result.value] } : {};
+  if (scope.value === "filter" && mistake.value) return { rows: [] };
+  return scope.value === "filter" && answered.value ? { rows: [...result.value] } : {};
 }
 
 const SCOPES = /** @type {const} */ ([
@@ -113,5 +126,6 @@ export function ScopeChoice({ picture }) {
       <input type="radio" name="scope" checked=${scope.value === name} disabled=${!sizes.value[name]}
         onChange=${() => (scope.value = name)} /> ${label}${name !== "picture" && ` (${sizes.value[name].toLocaleString("en")})`}
     </label>`)}
+    ${mistake.value && html`<p class="note">The filter has an error; correct it to choose it.</p>`}
   </fieldset>`;
 }

@@ -85,6 +85,14 @@ export async function run(path, body, started) {
   }
 }
 
+/** How far a job is: nothing is counted before its first event. @param {{job: number | null, bare?: boolean}} props without the figures */
+export function JobProgress({ job, bare }) {
+  const now = job === null ? undefined : jobs.value[job];
+  if (!now?.total) return html`<progress aria-label="Progress" />`;
+  return html`<progress aria-label="Progress" max=${now.total} value=${now.done} />
+    ${!bare && html`<span class="figures">${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}</span>`}`;
+}
+
 /** Take an edit back, or the latest. @param {number} [edit] */
 export const undo = (edit) => run("studio/undo", edit === undefined ? {} : { edit });
 export const redo = () => run("studio/redo");

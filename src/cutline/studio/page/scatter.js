@@ -95,6 +95,12 @@ export class Scatter {
     return (Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / 2) * MARGIN * this.view.zoom;
   }
 
+  /** CSS pixels across a point. */
+  get size() {
+    const size = Math.max(1.5, Math.min(9, 24 * this.index.there ** -0.2)) * Math.max(0.7, Math.min(4, this.view.zoom ** 0.35));
+    return Math.min(size, 14);
+  }
+
   /** @param {number} across @param {number} down CSS pixels from the canvas' corner @returns {[number, number]} */
   toPoint(across, down) {
     const { clientWidth: width, clientHeight: height } = this.canvas;
@@ -189,8 +195,7 @@ export class Scatter {
     const isPart = this.points.labels.length > (isMoving && pace.isSlow ? FEW : painter.limit);
     const ratio = devicePixelRatio || 1;
     const { view } = this;
-    const size = Math.max(1.5, Math.min(9, 24 * this.index.there ** -0.2)) * Math.max(0.7, Math.min(4, view.zoom ** 0.35));
-    const drawn = { part: glide.part, scale: this.scale * ratio, x: view.x, y: view.y, size: Math.min(size, 14) * ratio, dims: this.dims };
+    const drawn = { part: glide.part, scale: this.scale * ratio, x: view.x, y: view.y, size: this.size * ratio, dims: this.dims };
     painter.draw({ ...drawn, sample: isPart ? this.sample : null });
     if (!isPart && !isMoving) painter.drawn((time) => (pace.whole = time));
     if (glide.part < 1) this.redraw();

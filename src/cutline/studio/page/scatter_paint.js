@@ -32,7 +32,7 @@ flat out uint ring;
 void main() {
   ring = state & 2u;
   bool isIn = (state & 1u) == 1u;
-  gl_Position = vec4(mix(from, to, part) * place.xy + place.zw, isIn ? 0.0 : 0.5, 1.0); // what is selected lies above
+  gl_Position = vec4(mix(from, to, part) * place.xy + place.zw, isIn ? 0.0 : 0.5, 1.0); // what is selected is above
   gl_PointSize = ring == 2u ? max(size * 1.5, 5.0) : size;
   colour = texelFetch(palette, ivec2(int(label), 0), 0);
   colour.a = isIn ? 0.85 : dim;

@@ -14,34 +14,31 @@ const MOST = 10; // completions
 
 /** @typedef {{text: string, about: string, start: number, end: number}} Completion */
 
+/** @typedef {{text: string, caret: number}} Typed */
+
+/** @param {Typed} typed @returns {Promise<Completion[]>} */
+const completionsOf = ({ text, caret }) => get(`studio/complete?q=${encodeURIComponent(text)}&at=${caret}`).catch(() => []);
+
 /** Characters as the server counts them. @param {HTMLInputElement} field */
 const caretOf = (field) => Array.from(field.value.slice(0, field.selectionStart ?? 0)).length;
 
 export function Search() {
-  const [found, setFound] = useState(/** @type {Completion[]} */ ([]));
-  const [isMore, setMore] = useState(false);
+  const [listed, setListed] = useState({ of: /** @type {Typed | null} */ (null), all: /** @type {Completion[]} */ ([]) });
   const [at, setAt] = useState(-1);
-  const [typed, setTyped] = useState(/** @type {{text: string, caret: number} | null} */ (null));
+  const [typed, setTyped] = useState(/** @type {Typed | null} */ (null));
+  const latest = useRef(typed);
+  latest.current = typed;
+  const found = listed.all.slice(0, MOST);
   useEffect(() => {
     setAt(-1);
-    if (!typed) {
-      setFound([]);
-      return undefined;
-    }
-    const aborting = new AbortController();
+    if (!typed) return setListed({ of: null, all: [] });
     const timer = setTimeout(async () => {
-      const path = `studio/complete?q=${encodeURIComponent(typed.text)}&at=${typed.caret}`;
-      const list = await get(path).catch(() => []);
-      if (aborting.signal.aborted) return;
-      setFound(list.slice(0, MOST));
-      setMore(list.length > MOST);
+      const all = await completionsOf(typed);
+      if (latest.current === typed) setListed({ of: typed, all });
     }, PAUSE);
-    return () => {
-      aborting.abort();
-      clearTimeout(timer);
-    };
+    return () => clearTimeout(timer);
   }, [typed]);
-  const close = () => (setTyped(null), setFound([]));
+  const close = () => (setTyped(null), setListed({ of: null, all: [] }));
   const choose = (/** @type {Completion} */ one) => {
     const letters = Array.from(query.value);
     const isWhole = !one.text.endsWith(":");
@@ -59,8 +56,9 @@ export function Search() {
     const step = isPlain && found.length ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
     if (step) setAt((at + step + found.length + (at < 0 && step < 0 ? 1 : 0)) % found.length);
     else if (isPlain && event.key === "ArrowDown") look(event);
+    else if (isPlain && event.key === "Tab" && typed && listed.of !== typed) void completionsOf(typed).then(([first]) => first && latest.current === typed && choose(first));
     else if (isPlain && event.key === "Tab" && found.length) choose(found[Math.max(0, at)]);
-    else if (isPlain && event.key === "Enter" && at >= 0) choose(found[at]);
+    else if (isPlain && event.key === "Enter" && at >= 0 && listed.of === typed) choose(found[at]);
     else if (isPlain && event.key === "Enter") {
       close();
       void search(query.value);
@@ -80,7 +78,7 @@ export function Search() {
     <ul id="completions" class="suggestions" role="listbox" aria-label="Completions" hidden=${!found.length}>
       ${found.map((one, number) => html`<li key=${one.text} id=${`completion-${number}`} role="option" aria-selected=${number === at}
         onPointerDown=${(/** @type {Event} */ event) => (event.preventDefault(), choose(one))}><span>${one.text}</span><span class="figures">${one.about}</span></li>`)}
-      ${isMore && html`<li role="presentation" class="figures">There are more: type on.</li>`}
+      ${listed.all.length > MOST && html`<li role="presentation" class="figures">There are more: type on.</li>`}
     </ul>
     ${wrong && !found.length && html`<${Mistake} wrong=${wrong} />`}
   </div>`;

@@ -3,6 +3,7 @@
 
 import { batch, effect, signal } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
+import { isTouched } from "./draft.js";
 import { cursor, dataset, heard, notice, opening, picked, query, result, search } from "./store.js";
 
 /** Where the range began that Shift extends, and what was picked before. @type {{place: number, before: Set<number>} | null} */
@@ -167,19 +168,23 @@ let timer = 0;
 
 const whereabouts = () => ({ query: query.value, row: result.value[cursor.value] ?? null, picked: [...picked.value].slice(0, 10_001) });
 
-/** Go to where the user was in the dataset that is open now. */
+/** Go to where the user was in the dataset that is open now, unless something was done in it meanwhile. */
 export async function restore() {
   kept = "";
   const turn = opening.value;
+  const began = JSON.stringify(whereabouts());
   const was = await get("studio/place").catch(() => null);
   if (turn !== opening.value) return;
-  if (was?.query) await search(was.query);
+  const isUsed = isTouched() || began !== JSON.stringify(whereabouts());
+  if (was?.query && !isUsed) await search(was.query);
   if (turn !== opening.value) return;
-  batch(() => {
-    if (was?.picked.length) picked.value = new Set(was.picked);
-    const found = was?.row === null || was === null ? -1 : result.value.indexOf(was.row);
-    if (found > 0) cursor.value = found;
-  });
+  if (was && !isUsed && query.value === was.query && !isTouched()) {
+    batch(() => {
+      if (was.picked.length) picked.value = new Set(was.picked);
+      const found = was.row === null ? -1 : result.value.indexOf(was.row);
+      if (found > 0) cursor.value = found;
+    });
+  }
   kept = JSON.stringify(whereabouts());
 }
 

@@ -13,6 +13,8 @@ import { withTerm } from "./filter_text.js";
 
 export const dataset = signal(/** @type {any} */ (null));
 export const query = signal("");
+/** The query whose rows are shown: an earlier one while the query is under way or cannot be parsed. */
+export const answered = signal("");
 export const result = signal(new Uint32Array());
 export const cursor = signal(0); // a place in the result
 export const picked = signal(/** @type {Set<number>} */ (new Set())); // rows
@@ -84,6 +86,7 @@ export async function search(text, stays = false) {
     const found = isGone ? including(matching, row) : matching;
     batch(() => {
       result.value = found;
+      answered.value = text;
       cursor.value = Math.max(0, found.indexOf(row));
       left.value = new Set(isGone ? [row] : []);
       mistake.value = null;
@@ -168,10 +171,24 @@ async function load() {
   }
 }
 
+/** When this page has written to rows: what was requested before is older than that. @type {Map<number, number>} */
+const written = new Map();
+
+/** Show rows as this page has written them. @param {Row[]} found */
+export function putWritten(found) {
+  clock += 1;
+  for (const { row } of found) written.set(row, clock);
+  put(found);
+}
+
 /** Show rows as they are now. `time`: of the clock, when they were requested. @param {Row[]} found @param {number} [time] */
 export function put(found, time = clock) {
   const next = new Map(rows.value);
   for (const row of found) {
+    if ((written.get(row.row) ?? 0) > time) {
+      stale.set(row.row, clock);
+      continue;
+    }
     next.set(row.row, row);
     if ((stale.get(row.row) ?? 0) <= time) stale.delete(row.row);
   }
@@ -195,6 +212,7 @@ export function forget(numbers) {
 /** Rows have other numbers from now on. */
 export function clear() {
   stale.clear();
+  written.clear();
   once.clear();
   shown.clear();
   rows.value = new Map();

@@ -41,11 +41,23 @@ export function remove(caption, place) {
   return join(kept, stop);
 }
 
-/** With the tags of two places exchanged; blanks and separators stay. @param {string} caption @param {number} from @param {number} to */
-export function exchange(caption, from, to) {
+/** With the tag of a place moved to another; blanks and separators stay. @param {string} caption @param {number} from @param {number} to */
+export function move(caption, from, to) {
   const { items, stop } = parse(caption);
   if (!items[from] || !items[to]) return caption;
-  [items[from].text, items[to].text] = [items[to].text, items[from].text];
+  const texts = items.map((one) => one.text);
+  texts.splice(to, 0, ...texts.splice(from, 1));
+  items.forEach((one, place) => (one.text = texts[place]));
+  return join(items, stop);
+}
+
+/** With another text for the tag of a place. @param {string} caption @param {number} place @param {string} tag */
+export function rename(caption, place, tag) {
+  const name = tag.trim();
+  if (!name) return remove(caption, place);
+  const { items, stop } = parse(caption);
+  if (!items[place]) return caption;
+  items[place].text = name;
   return join(items, stop);
 }
 

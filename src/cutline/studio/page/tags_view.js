@@ -1,13 +1,13 @@
 // @ts-check
 /** The caption as tags, chips that can be added, removed and moved, and quick phrases. It is the same string as in the text view. */
 
-import { effect, html, signal, useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
+import { effect, html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { change, draft, save } from "./draft.js";
 import { keyText, register } from "./keys.js";
 import { focusOn } from "./panels.js";
 import { heard, locked, notice, opening } from "./store.js";
-import { add, exchange, hasPhrase, parse, remove, togglePhrase } from "./tag_text.js";
+import { add, hasPhrase, move, parse, remove, rename, togglePhrase } from "./tag_text.js";
 
 const PAUSE = 100; // ms
 const SUGGESTED = 8;
@@ -24,9 +24,21 @@ function marked(tag, typed) {
 /** @param {{tags: string[], readOnly: boolean, add: (tag: string) => void, dropLast: () => void}} props */
 export function TagField({ tags, readOnly, add, dropLast }) {
   const [typed, setTyped] = useState("");
-  const [found, setFound] = useState(/** @type {Suggestion[]} */ ([]));
+  const [listed, setListed] = useState({ of: "", tags: /** @type {Suggestion[]} */ ([]) });
   const [at, setAt] = useState(-1);
   const text = typed.trim();
+  const found = listed.tags.filter((one) => one.tag.toLowerCase().includes(text.toLowerCase())); // it may be typed on meanwhile
+  const setFound = (/** @type {Suggestion[]} */ tags) => setListed({ of: text, tags });
+  const suggest = async () => {
+    const known = new Set(tags.map((tag) => tag.toLowerCase()));
+    const suggestions = await get(`studio/tags?limit=${SUGGESTED + tags.length}&text=${encodeURIComponent(text)}`).catch(() => []);
+    return suggestions.filter((/** @type {Suggestion} */ one) => !known.has(one.tag.toLowerCase())).slice(0, SUGGESTED);
+  };
+  const left = useRef(() => {});
+  left.current = () => text && !readOnly && add(text);
+  const latest = useRef("");
+  latest.current = text;
+  useLayoutEffect(() => () => left.current(), []); // what is typed is not lost where another picture is shown
   useEffect(() => {
     setAt(-1);
     if (!text) {
@@ -35,9 +47,8 @@ export function TagField({ tags, readOnly, add, dropLast }) {
     }
     let isShown = true;
     const timer = setTimeout(async () => {
-      const known = new Set(tags.map((tag) => tag.toLowerCase()));
-      const suggestions = await get(`studio/tags?limit=${SUGGESTED + tags.length}&text=${encodeURIComponent(text)}`).catch(() => []);
-      if (isShown) setFound(suggestions.filter((/** @type {Suggestion} */ one) => !known.has(one.tag.toLowerCase())).slice(0, SUGGESTED));
+      const suggestions = await suggest();
+      if (isShown) setFound(suggestions);
     }, PAUSE);
     return () => {
       isShown = false;
@@ -53,8 +64,10 @@ export function TagField({ tags, readOnly, add, dropLast }) {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     const step = plain && found.length ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
     if (step) setAt((at + step + found.length + (at < 0 && step < 0 ? 1 : 0)) % found.length);
+    else if (event.key === "Tab" && !event.shiftKey && text && listed.of !== text) void suggest().then(([first]) => first && latest.current === text && take(first.tag));
     else if (event.key === "Tab" && !event.shiftKey && found.length) take(found[Math.max(0, at)].tag);
     else if (event.key === "Enter" && plain && text) take(at >= 0 ? found[at].tag : text);
+    else if (event.key === "Enter" && text) return take(at >= 0 ? found[at].tag : text); // and on to the next picture
     else if (event.key === "Escape" && found.length) setFound([]);
     else if (event.key === "Backspace" && !typed && tags.length) dropLast();
     else return;
@@ -77,16 +90,29 @@ const LIKELY = 0.3; // of names that are suggested
 /** @param {{row: number | undefined}} props */
 export function TagsView({ row }) {
   const text = draft.value?.text ?? "";
+  const [changing, setChanging] = useState(/** @type {{number: number, text: string} | null} */ (null)); // a chip, and the tag that it had
+  const [dragged, setDragged] = useState(-1);
   useLayoutEffect(() => {
     if (moved >= 0) /** @type {HTMLElement | undefined} */ (document.querySelectorAll(".tags li > button:first-child")[moved])?.focus();
     moved = -1;
-  }, [text]);
+  }, [text, changing]);
   const chips = parse(text).items.map((one, place) => ({ text: one.text, place })).filter((one) => one.text);
+  // Another program may have moved the tag meanwhile, or removed it.
+  const at = !changing || chips[changing.number]?.text === changing.text ? (changing?.number ?? -1) : chips.findIndex((one) => one.text === changing.text);
+  const field = changing && html`<${ChipField} key="field" text=${changing.text} close=${(/** @type {string} */ to, /** @type {boolean} */ isByKey) => {
+    setChanging(null);
+    if (isByKey) moved = at;
+    if (to !== changing.text) change(at < 0 ? add(text, to) : rename(text, chips[at].place, to), row);
+  }} />`;
   return html`<div class="tags" onFocusOut=${() => void save()}>
     <ul aria-label="Tags">
-      ${chips.map((chip, number) => html`<${Chip} key=${`${number} ${chip.text}`} text=${chip.text}
-        move=${(/** @type {number} */ step) => chips[number + step] && move(text, chip.place, chips[number + step].place, number + step)}
-        drop=${() => change(remove(text, chip.place), row)} />`)}
+      ${chips.map((chip, number) => number === at
+        ? field
+        : html`<${Chip} key=${`${number} ${chip.text}`} text=${chip.text} edit=${() => setChanging({ number, text: chip.text })}
+            move=${(/** @type {number} */ step) => chips[number + step] && shift(text, chip.place, chips[number + step].place, number + step)}
+            remove=${() => change(remove(text, chip.place), row)} drag=${() => setDragged(number)} isTarget=${dragged >= 0}
+            drop=${() => (dragged >= 0 && dragged !== number && shift(text, chips[dragged].place, chip.place, number), setDragged(-1))} />`)}
+      ${at < 0 && field}
     </ul>
     <${TagField} tags=${chips.map((chip) => chip.text)} readOnly=${!draft.value} add=${(/** @type {string} */ tag) => change(add(text, tag), row)}
       dropLast=${() => change(remove(text, chips[chips.length - 1].place), row)} />
@@ -115,27 +141,57 @@ function Seen({ row, tags, add: take }) {
 let moved = -1;
 
 /** @param {string} text @param {number} from @param {number} to @param {number} number */
-function move(text, from, to, number) {
+function shift(text, from, to, number) {
   moved = number;
-  change(exchange(text, from, to));
+  change(move(text, from, to));
 }
 
-/** @param {{text: string, move: (step: number) => void, drop: () => void}} props */
-function Chip({ text, move: step, drop }) {
+/**
+ * A tag; a click changes it, and it can be dragged.
+ * @param {{text: string, edit: () => void, move: (step: number) => void, remove: () => void, drag: () => void, isTarget: boolean, drop: () => void}} props
+ */
+function Chip({ text, edit, move: step, remove: away, drag, isTarget, drop }) {
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (event.altKey && event.key === "ArrowLeft") step(-1);
     else if (event.altKey && event.key === "ArrowRight") step(1);
-    else if (event.key === "Delete" || event.key === "Backspace") drop();
+    else if (event.key === "Delete" || event.key === "Backspace") away();
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
-  return html`<li class="chip">
-    <button class="quiet" title="Alt+← and Alt+→ move this tag, Delete removes it" onKeyDown=${press}>${text}</button>
+  const over = (/** @type {DragEvent} */ event) => isTarget && event.preventDefault();
+  return html`<li class="chip" draggable="true" onDragStart=${drag} onDragOver=${over} onDrop=${(/** @type {DragEvent} */ event) => (event.preventDefault(), drop())}>
+    <button class="quiet" title="Enter or a click changes this tag, Alt+← and Alt+→ or dragging move it, Delete removes it" onClick=${edit} onKeyDown=${press}>${text}</button>
     <button class="quiet" aria-label=${`Move ${text} to the left`} onClick=${() => step(-1)}>‹</button>
     <button class="quiet" aria-label=${`Move ${text} to the right`} onClick=${() => step(1)}>›</button>
-    <button class="quiet" aria-label=${`Remove ${text}`} onClick=${drop}>×</button>
+    <button class="quiet" aria-label=${`Remove ${text}`} onClick=${away}>×</button>
   </li>`;
+}
+
+/** A tag while it is changed; `close` is called with what it is then, also where another picture is shown. @param {{text: string, close: (text: string, isByKey: boolean) => void}} props */
+function ChipField({ text, close }) {
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [value, setValue] = useState(text); // what is drawn again while it is typed
+  const typed = useRef(text);
+  const latest = useRef(close);
+  latest.current = close; // of the caption as it is now
+  const end = useRef((/** @type {string} */ to, /** @type {boolean} */ isByKey) => {
+    end.current = () => {};
+    latest.current(to, isByKey);
+  });
+  useLayoutEffect(() => {
+    field.current?.select(); // before the next key
+    return () => end.current(typed.current, false);
+  }, []);
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) end.current(typed.current, true);
+    else if (event.key === "Escape") end.current(text, true);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return html`<li class="chip"><input ref=${field} type="text" class="field" aria-label=${`Change ${text}`} value=${value} size=${Math.max(4, text.length)} autocomplete="off"
+    onInput=${(/** @type {any} */ event) => setValue((typed.current = event.target.value))} onKeyDown=${press} onBlur=${() => end.current(typed.current, false)} /></li>`;
 }
 
 const LINES = 9;

@@ -5,9 +5,11 @@ import { batch, signal } from "./vendor/preact.js";
 import { get, respond, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { scope, scopeOf, show, sizes } from "./panels.js";
-import { filterBy } from "./store.js";
+import { plural } from "./running.js";
+import { filterBy, left, mistake, query } from "./store.js";
+import { cloudOf, pngOf, svgOf } from "./word_cloud.js";
 
-const PAUSE = 150; // ms
+const PAUSE = 50; // ms
 const LIMIT = 300;
 
 /** @typedef {{term: string, occurrences: number, pictures: number, share: number, rest: number, score: number}} Term */
@@ -40,54 +42,6 @@ export function orderBy(name) {
 }
 export const orderNow = () => order.value || (isPart() ? "score" : "occurrences");
 
-const IN_CLOUD = 150;
-const FONT = "system-ui, sans-serif";
-
-/** @typedef {{term: Term, x: number, y: number, size: number}} Placed a word of the cloud; `y`: its base line */
-
-const pen = () => /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
-
-/** The most frequent terms in lines, the largest first; the area of a word is its number of occurrences. @param {readonly Term[]} found @param {number} width in px @param {number} largest size @param {number} smallest */
-export function cloudOf(found, width, largest, smallest) {
-  const most = [...found].filter((one) => one.occurrences).sort((a, b) => b.occurrences - a.occurrences).slice(0, IN_CLOUD);
-  const context = pen();
-  const sized = most.map((term) => {
-    const size = Math.max(smallest, largest * Math.sqrt(term.occurrences / most[0].occurrences));
-    context.font = `${size}px ${FONT}`;
-    return { term, size, width: context.measureText(term.term).width + 0.4 * size };
-  });
-  /** @type {Placed[]} */
-  const words = [];
-  let bottom = 0;
-  for (let at = 0, end = 0; at < sized.length; at = end) {
-    let used = 0;
-    for (end = at; end < sized.length && (end === at || used + sized[end].width <= width); end += 1) used += sized[end].width;
-    bottom += 1.2 * sized[at].size;
-    let left = (width - used) / 2;
-    for (const { term, size, width: own } of sized.slice(at, end)) {
-      words.push({ term, size, x: left + 0.2 * size, y: bottom });
-      left += own;
-    }
-  }
-  return { words, width, height: bottom + 20 };
-}
-
-/** A cloud as a PNG picture, in the colours of the page. @param {ReturnType<typeof cloudOf>} cloud @returns {Promise<Blob>} */
-async function drawn({ words, width, height }) {
-  const context = pen();
-  const style = getComputedStyle(document.body);
-  [context.canvas.width, context.canvas.height] = [2 * width, 2 * Math.ceil(height)];
-  context.scale(2, 2);
-  context.fillStyle = style.backgroundColor;
-  context.fillRect(0, 0, width, height);
-  for (const { term, x, y, size } of words) {
-    context.font = `${size}px ${FONT}`;
-    context.fillStyle = term.score > 2 ? style.getPropertyValue("--link") : style.color;
-    context.fillText(term.term, x, y);
-  }
-  return new Promise((resolve, reject) => context.canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the picture is too large"))), "image/png"));
-}
-
 /** The stop words of a language, as the dataset has them. @param {string} language @param {string[] | null} [words] to keep; null: the list of cutline again */
 export async function stopWordsOf(language, words) {
   const path = `studio/words/stop-words/${language}`;
@@ -106,7 +60,7 @@ export function refresh() {
 function request() {
   const words = stopWords.value.split(/[\s,]+/).filter(Boolean);
   return {
-    scope: scopeOf(),
+    scope: scope.value === "filter" && query.value && !left.value.size && !mistake.value ? { query: query.value } : scopeOf(), // a million numbers take longer
     against: against.value.trim() || null,
     reverse: isReversed.value,
     phrases: phrases.value,
@@ -122,12 +76,11 @@ async function count() {
   try {
     const wanted = request();
     const hasEnds = wanted.order === "score" && !wanted.reverse; // what is less frequent here is seen as well
-    const parts = hasEnds ? [{ ...wanted, limit: LIMIT / 2 }, { ...wanted, limit: LIMIT / 2, reverse: true }] : [wanted];
-    const [found, low] = await Promise.all(parts.map((part) => send("studio/words", part)));
+    const found = await send("studio/words", hasEnds ? { ...wanted, limit: LIMIT / 2, last: LIMIT / 2 } : wanted);
     if (mine !== turn) return;
+    const isLow = (/** @type {Term} */ one) => hasEnds && one.score < 0;
     batch(() => {
-      const known = new Set(found.terms.map((/** @type {Term} */ one) => one.term));
-      terms.value = low ? [...found.terms.filter((/** @type {Term} */ one) => one.score >= 0 || found.total <= LIMIT / 2), ...low.terms.filter((/** @type {Term} */ one) => one.score < 0 && !known.has(one.term))] : found.terms;
+      terms.value = [...found.terms.filter((/** @type {Term} */ one) => !isLow(one)), ...found.terms.filter(isLow).reverse()];
       total.value = found.total;
       languages.value = found.languages;
       problem.value = "";
@@ -155,13 +108,16 @@ function offer(content, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** Save the terms as a table, all of them, or as a cloud of the first. @param {"table" | "cloud" | "png"} form */
+/** A term in a tooltip. @param {Term} term */
+export const about = (term) => `${term.term}: ${plural(term.occurrences, "time")}, in ${(100 * term.share).toFixed(1)}% of the captions`;
+
+/** Save the terms as a table, all of them, or as a cloud of the first. @param {"table" | "svg" | "png"} form */
 export async function download(form) {
   try {
-    if (form === "png") offer(await drawn(cloudOf(terms.value, 1000, 72, 15)), "words.png");
+    if (form === "table") offer(await (await respond("studio/words/table", { ...request(), limit: 100_000 })).blob(), "words.csv");
     else {
-      const response = await respond(`studio/words/${form}`, { ...request(), limit: form === "table" ? 100_000 : IN_CLOUD });
-      offer(await response.blob(), form === "table" ? "words.csv" : "words.svg");
+      const cloud = cloudOf(terms.value, 1024, 72, 15);
+      offer(form === "png" ? await pngOf(cloud) : svgOf(cloud, about), `words.${form}`);
     }
   } catch (error) {
     problem.value = /** @type {Error} */ (error).message;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel of words: a table or a cloud of terms, each of which filters, and opens the edit that replaces it. */
 
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { quoted } from "./filter_text.js";
 import { guessScope, Panel, scope, ScopeChoice, sizes } from "./panels.js";
 import { plural } from "./running.js";
@@ -9,6 +9,7 @@ import { filters } from "./search.js";
 import { sets } from "./selection.js";
 import { dataset, edition } from "./store.js";
 import * as state from "./terms.js";
+import { cloudOf } from "./word_cloud.js";
 
 const KINDS = /** @type {const} */ ([
   [1, "Words"],
@@ -24,7 +25,7 @@ const others = () => [...Object.keys(filters.value).map((name) => `saved:${quote
 
 export function TermsPanel() {
   const [edits, setEdits] = useState(false);
-  useEffect(guessScope, []);
+  useLayoutEffect(guessScope, []);
   useEffect(
     () => state.refresh(),
     [scope.value, sizes.value, edition.value, dataset.value?.is_read, state.phrases.value, state.order.value, state.contains.value, state.stopWords.value, state.against.value, state.isReversed.value],
@@ -58,7 +59,7 @@ export function TermsPanel() {
     <footer>
       <button aria-pressed=${state.isCloud.value} onClick=${() => (state.isCloud.value = !state.isCloud.value)}>Cloud</button>
       <button onClick=${() => state.download("table")}>Save as CSV</button>
-      <button onClick=${() => state.download("cloud")}>Save as SVG</button>
+      <button onClick=${() => state.download("svg")}>Save as SVG</button>
       <button onClick=${() => state.download("png")}>Save as PNG</button>
     </footer>
   <//>`;
@@ -77,7 +78,7 @@ function Table() {
   if (state.isPart()) columns.push(["score", "Score", "above 2: more often here than in the other captions; below -2: less often"]);
   const now = state.orderNow();
   const low = now === "score" && !state.isReversed.value ? state.terms.value.findIndex((one) => one.score < 0) : -1;
-  return html`<div class="list terms" tabindex="0" role="region" aria-label="Terms"><table>
+  return html`<div class=${state.isPart() ? "list terms part" : "list terms"} tabindex="0" role="region" aria-label="Terms"><table>
     <thead><tr>${columns.map(([name, label, about]) => html`<th title=${about} aria-sort=${now === name ? ((name === "term") !== state.isReversed.value ? "ascending" : "descending") : "none"}>
       <button class="quiet" onClick=${() => state.orderBy(name)}>${label}</button></th>${name === "pictures" && state.isPart() && html`<th title="how many of the others have it">Others</th>`}`)}<th><span class="sr">Change</span></th></tr></thead>
     <tbody>${state.terms.value.map((one, place) => html`${place === low && html`<tr class="divider" key=" "><th scope="rowgroup" colspan="6">Less often here</th></tr>`}<tr key=${one.term}>
@@ -85,14 +86,14 @@ function Table() {
       <td>${count(one.occurrences)}</td>
       <td title=${plural(one.pictures, "caption")}>${percent(one.share)}</td>
       ${state.isPart() && html`<td>${percent(one.rest)}</td><td>${one.score > 0 ? "+" : ""}${one.score.toFixed(1)}</td>`}
-      <td class="acts"><button class="quiet" aria-label=${`Replace ${one.term}`} onClick=${() => state.replace(one.term)}>Replace…</button>
-        <button class="quiet" aria-label=${`Remove ${one.term}`} onClick=${() => state.replace(one.term, "")}>Remove…</button></td>
+      <td class="acts"><button class="quiet" title=${`Replace ${one.term}`} aria-label=${`Replace ${one.term}`} onClick=${() => state.replace(one.term)}>Replace…</button>
+        <button class="quiet" title=${`Remove ${one.term}`} aria-label=${`Remove ${one.term}`} onClick=${() => state.replace(one.term, "")}>Remove…</button></td>
     </tr>`)}</tbody>
   </table></div>`;
 }
 
 /** What a click on a term does. @param {import("./terms.js").Term} term */
-const about = (term) => `${plural(term.occurrences, "time")}, in ${percent(term.share)} of the captions. Click: filter, Alt-click: leave out`;
+const about = (term) => `${state.about(term)}. Click: filter, Alt-click: leave out`;
 
 /** A term that filters; with Alt its captions are left out. @param {{term: import("./terms.js").Term}} parts */
 const Term = ({ term }) => html`<button class=${term.score > 2 ? "quiet term more" : "quiet term"} title=${about(term)}
@@ -100,7 +101,7 @@ const Term = ({ term }) => html`<button class=${term.score > 2 ? "quiet term mor
 
 /** The cloud as text, which can be selected, clicked and read aloud. */
 function Cloud() {
-  const { words, width, height } = state.cloudOf(state.terms.value, 460, 48, 13);
+  const { words, width, height } = useMemo(() => cloudOf(state.terms.value, 480, 50, 12.5), [state.terms.value]);
   const act = (/** @type {import("./terms.js").Term} */ term, /** @type {any} */ event) => {
     if (event.type === "keydown" && !/^(Enter| )$/.test(event.key)) return;
     if (event.type === "click" && getSelection()?.toString()) return; // of its letters
@@ -117,12 +118,16 @@ function Cloud() {
 function StopWords({ close }) {
   const known = state.languages.value;
   const [language, setLanguage] = useState(state.stopWords.value.split(/[\s,]+/).find((name) => known.includes(name)) ?? "en");
-  const [text, setText] = useState("");
+  const [text, setText] = useState(/** @type {string | null} */ (null)); // until they are loaded
+  const latest = useRef({ language, text });
+  latest.current = { language, text };
   const [isOwn, setIsOwn] = useState(false);
   const load = async (/** @type {string[] | null | undefined} */ words) => {
+    const before = text;
     try {
       const found = await state.stopWordsOf(language, words);
-      setText(found.words.join(" "));
+      if (latest.current.language !== language) return;
+      if (latest.current.text === before) setText(found.words.join(" ")); // not what is typed meanwhile
       setIsOwn(found.is_own);
       if (words !== undefined) state.refresh();
     } catch (error) {
@@ -130,10 +135,10 @@ function StopWords({ close }) {
     }
   };
   useEffect(() => void load(undefined), [language]);
-  const submit = (/** @type {Event} */ event) => (event.preventDefault(), void load(text.split(/\s+/).filter(Boolean)));
+  const submit = (/** @type {Event} */ event) => (event.preventDefault(), void load((text ?? "").split(/\s+/).filter(Boolean)));
   return html`<form class="stop-words" onSubmit=${submit}>
-    <div class="line-of"><label class="tick">Stop words of <select value=${language} onChange=${(/** @type {any} */ event) => setLanguage(event.target.value)}>${known.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
+    <div class="line-of"><label class="tick">Stop words of <select value=${language} onChange=${(/** @type {any} */ event) => (setLanguage(event.target.value), setText(null))}>${known.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
       <span class="joined">${isOwn && html`<button type="button" class="quiet" onClick=${() => load(null)}>Reset</button>`}<button type="button" class="quiet" onClick=${close}>Close</button><button>Save</button></span></div>
-    <textarea aria-label="Stop words" rows="5" spellcheck=${false} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)}></textarea>
+    <textarea aria-label="Stop words" rows="5" spellcheck=${false} readOnly=${text === null} value=${text ?? ""} onInput=${(/** @type {any} */ event) => setText(event.target.value)}></textarea>
   </form>`;
 }

@@ -1,1 +1,1 @@
-"""The studio's HTTP routes: everything that its page does."""
+"""The studio's HTTP routes."""

@@ -1,4 +1,4 @@
-"""One caption: save it, unless it was changed meanwhile."""
+"""Save one caption, unless it was changed meanwhile."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ from starlette.responses import Response
 from cutline.dataset.records import EditInfo
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
+from cutline.studio.routes.parameters import Caption, OpenDataset, OpenWorkspace, Text, check_row
 
 router = APIRouter(prefix="/studio")
 
 
 class CaptionRequest(BaseModel):
-    """The new caption, and the one that it replaces, which the page has shown; null: there was none.
+    """The new caption, and the one shown on the page that it replaces, or null.
 
-    ``key``: the path of the picture, for which the row is checked, as rows have other numbers when a folder
-    is opened again.
+    ``key``: the path of the picture, to check the row, as row numbers change when a folder is opened again.
     """
 
     model_config = ConfigDict(extra="forbid")
-    caption: str
-    before: str | None
-    key: str | None = None
+    caption: Caption
+    before: Text | None
+    key: Text | None = None
 
 
 @router.put("/captions/{row}")
 async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Save a caption. 409 with ``caption``, the one in the file, where that is no longer ``before``.
+    """Save a caption. 409, with the current ``caption``, if that is no longer ``before``.
 
-    410: the row is another picture by now. 507: it cannot be written, as ``detail`` says.
+    410: the row is another picture now. 507: it cannot be written; ``detail`` has the reason.
     """
     check_row(dataset, row)
     if body.key is not None and dataset.entries[row].key != body.key:
-        raise ServiceError(410, f"row {row} is another picture by now")
+        raise ServiceError(410, f"row {row} is another picture now")
     info = EditInfo(kind="save", summary=f"edit {dataset.entries[row].key}", author="studio")
     caption = body.caption.strip()
     before = {row: body.before}

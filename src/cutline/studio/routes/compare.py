@@ -1,4 +1,4 @@
-"""Comparing caption sets: which ones there are, their texts side by side, picks, and who wins."""
+"""Compare caption sets: list them, show their texts side by side, pick the best, and count the picks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Body(BaseModel):
 class CompareRequest(_Body):
     """The sets, see ``GET /studio/compare``: ``captions``, an ending, or the path of an output.
 
-    ``blind``: texts come in an order that differs from picture to picture, without the sets' names.
+    ``blind``: texts have a random order for each picture, and no names.
     """
 
     sets: Annotated[list[SetName], Field(min_length=2, max_length=3)]
@@ -36,20 +36,20 @@ class CompareRequest(_Body):
 
 
 class PickRequest(_Body):
-    """The place of the better text, from 1; 0: none is good; null: no pick any more."""
+    """The position of the better text, from 1; 0: none is good; null: remove the pick."""
 
     place: Annotated[int, Field(ge=0, le=3)] | None
 
 
 class UseRequest(_Body):
-    """What becomes of the picked captions."""
+    """How to apply the picked captions."""
 
     outcome: Literal["caption", "proposal"] = "caption"
 
 
 @router.get("")
 async def sets(dataset: OpenDataset) -> Response:
-    """The names of the sets at hand: the captions that are open, other endings, outputs beside them."""
+    """The names of the available sets: the open captions, other extensions, outputs beside them."""
     return json_response(await asyncio.to_thread(set_names, dataset))
 
 
@@ -57,7 +57,7 @@ async def sets(dataset: OpenDataset) -> Response:
 async def compare(body: CompareRequest, workspace: OpenWorkspace, request: Request) -> Response:
     """Open a comparison: its number ``comparison``, its ``sets``, and the number of ``rows`` that differ.
 
-    ``next`` is the place of the first without a pick.
+    ``next`` is the index of the first without a pick.
 
     403: an output is not beside or in the dataset, nor below the roots; 422: there is nothing to compare.
     """
@@ -118,7 +118,7 @@ async def tally(
     workspace: OpenWorkspace,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - of HTTP
 ) -> Response:
-    """Who wins: ``rows``, ``picked``, ``none``, ``winner``, ``verdict`` and the ``standings``.
+    """The result: ``rows``, ``picked``, ``none``, ``winner``, ``verdict`` and the ``standings``.
 
     Of each set ``name``, ``picked``, and its ``share`` of the picks with the interval from ``low`` to
     ``high`` (95 %, Wilson). As CSV too.
@@ -151,7 +151,7 @@ async def words(
 ) -> Response:
     """The words ``gained`` and ``lost`` from one set to another, by default from the first to the second.
 
-    Terms are as of `POST /studio/words`: of what is lost, counts and ``share`` are those of ``before``.
+    Terms are as in `POST /studio/words`; in ``lost``, counts and ``share`` are those of ``before``.
     """
     found = workspace.comparisons.get(number)
     first, second = before or found.names[0], after or found.names[1]
@@ -163,7 +163,7 @@ async def words(
 
 @router.post("/{number}/use")
 async def use(number: int, body: UseRequest, workspace: OpenWorkspace) -> Response:
-    """Make the picked captions the captions, or proposals, as a job: 202 with its ``job``."""
+    """Apply or propose the picked captions, as a job: 202 with its ``job``."""
     found = workspace.comparisons.get(number)
     is_proposal = body.outcome == "proposal"
     job = workspace.jobs.start(

@@ -1,4 +1,4 @@
-"""Bulk edits: previewed, applied as a job that can be stopped, undone and redone."""
+"""Bulk edits: preview, apply as a job, undo and redo."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cutline.studio.routes.parameters import (
     OpenWorkspace,
     Rows,
     Scope,
+    Text,
     check_row,
     row_numbers,
     scope_numbers,
@@ -32,7 +33,7 @@ class _Body(BaseModel):
 
 
 class PreviewRequest(_Body):
-    """An edit and its scope; ``where``: the query that found the rows of the scope, for the history."""
+    """An edit and its scope; ``where``: the query of the scope, for the history."""
 
     edit: AnyEdit
     scope: Scope = Scope()
@@ -47,22 +48,22 @@ class ApplyRequest(_Body):
 
 
 class MarkRequest(_Body):
-    """Rows, and the mark that they get or lose."""
+    """Rows, and a mark to set or remove."""
 
     rows: Rows
-    mark: str
+    mark: Text
     on: bool = True
 
 
 class UndoRequest(_Body):
-    """The edit to take back; null: the latest that is in effect."""
+    """The edit to undo; null: the latest in effect."""
 
     edit: int | None = None
 
 
 @router.post("/preview")
 async def preview(body: PreviewRequest, workspace: OpenWorkspace) -> Response:
-    """What an edit would change: ``preview``, ``scope`` and ``changed``; it changes nothing."""
+    """Preview an edit: ``preview``, ``scope`` and ``changed``; nothing is written."""
     dataset = workspace.dataset
     rows = await scope_numbers(dataset, body.scope)
     where = body.where or body.scope.query or ""
@@ -86,15 +87,10 @@ async def preview_rows(
     count: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """Changes of a preview from ``start`` on: ``row``, ``key``, ``before``, ``after``."""
-    found = workspace.previews.get(number)
+    found = workspace.previews.get(number).part(start, count)
     entries = workspace.dataset.entries
-    part = slice(start, start + count)
-    triples = zip(
-        found.rows[part].tolist(),
-        found.before.slice(start, count).to_pylist(),
-        found.after.slice(start, count).to_pylist(),
-        strict=True,
-    )
+    before, after = await asyncio.to_thread(lambda: (found.before.to_pylist(), found.after.to_pylist()))
+    triples = zip(found.rows.tolist(), before, after, strict=True)
     return json_response(
         [
             {"row": row, "key": entries[row].key, "before": before, "after": after}
@@ -105,7 +101,7 @@ async def preview_rows(
 
 @router.post("/apply")
 async def apply(body: ApplyRequest, workspace: OpenWorkspace) -> Response:
-    """Apply a preview as a job: 202 with its ``job``; ``job`` events tell how far it is."""
+    """Apply a preview as a job: 202 with its ``job``; ``job`` events have its progress."""
     found = workspace.previews.get(body.preview).without(body.without)
     dataset = workspace.dataset
     job = workspace.jobs.start(
@@ -116,7 +112,7 @@ async def apply(body: ApplyRequest, workspace: OpenWorkspace) -> Response:
 
 @router.delete("/jobs/{number}")
 async def stop(number: int, workspace: OpenWorkspace) -> Response:
-    """Stop a job; what it has written stays, and can be undone."""
+    """Stop a job; written changes stay, and can be undone."""
     workspace.jobs.stop(number)
     return json_response({})
 
@@ -129,7 +125,7 @@ async def jobs(workspace: OpenWorkspace) -> Response:
 
 @router.post("/undo")
 async def undo(workspace: OpenWorkspace, body: UndoRequest | None = None) -> Response:
-    """Take back an edit as a job; ``job`` is null where there is nothing to undo."""
+    """Undo an edit as a job; ``job`` is null if there is nothing to undo."""
     dataset = workspace.dataset
     edit = body.edit if body is not None else None
     record = dataset.history.undoable() if edit is None else dataset.history.edit(edit)
@@ -146,7 +142,7 @@ async def undo(workspace: OpenWorkspace, body: UndoRequest | None = None) -> Res
 
 @router.post("/redo")
 async def redo(workspace: OpenWorkspace) -> Response:
-    """Apply again what was undone last, as a job; ``job`` is null where there is nothing."""
+    """Redo the last undone edit as a job; ``job`` is null if there is none."""
     dataset = workspace.dataset
     record = dataset.history.redoable()
     if record is None:

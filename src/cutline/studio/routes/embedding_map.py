@@ -29,28 +29,28 @@ class _Body(BaseModel):
 
 
 class MapRequest(_Body):
-    """What is shown, and by which model; null: the packaged one."""
+    """The contents to show, and the model; null: the packaged one."""
 
     of: Of = "captions"
     model: Annotated[str, Field(max_length=500)] | None = None
 
 
 class CountRequest(_Body):
-    """How many clusters."""
+    """The number of clusters."""
 
     count: Annotated[int, Field(ge=1, le=MOST)]
 
 
 class NameRequest(_Body):
-    """A name for a cluster; empty: that of its terms."""
+    """A name for a cluster; empty to name it by its terms."""
 
     name: Annotated[str, Field(max_length=500)]
 
 
 class ColorsRequest(_Body):
-    """What gives points their colours; ``keyword``: words and phrases, separated by commas.
+    """The property that colours the points; ``keyword``: words and phrases, separated by commas.
 
-    ``set``: of captions, see ``GET /studio/compare``, for how alike they are.
+    ``set``: a caption set, see ``GET /studio/compare``, to colour by similarity.
     """
 
     by: By = "cluster"
@@ -59,34 +59,34 @@ class ColorsRequest(_Body):
 
 
 class SimilarRequest(_Body):
-    """A row, and how many that are like it."""
+    """A row, and the number of similar ones."""
 
     row: int
     limit: Annotated[int, Field(ge=1, le=10_000)] = 50
 
 
 class SearchRequest(_Body):
-    """What is searched for, and how many."""
+    """A text to search for, and the number of results."""
 
     text: Annotated[str, Field(min_length=1, max_length=2000)]
     limit: Annotated[int, Field(ge=1, le=10_000)] = 50
 
 
 class LimitRequest(_Body):
-    """How many rows."""
+    """The number of rows."""
 
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 100
 
 
 class SampleRequest(_Body):
-    """How many rows, of all or of a scope."""
+    """The number of rows, of all or of a scope."""
 
     count: Annotated[int, Field(ge=1, le=10_000_000)]
     scope: Scope = Scope()
 
 
 class DuplicatesRequest(_Body):
-    """How alike the members of a group are to its first, as a cosine."""
+    """The minimum cosine of the members of a group with its first."""
 
     least: Annotated[float, Field(ge=0.5, le=1)] = 0.95
 
@@ -99,9 +99,10 @@ class SetRequest(_Body):
 
 @router.get("")
 async def state(workspace: OpenWorkspace) -> Response:
-    """What is on the map, and its ``clusters``; ``version`` changes when points or clusters move.
+    """The state of the map, and its ``clusters``; ``version`` changes with points or clusters.
 
-    ``stale``: rows whose caption or picture has changed since. ``models``: by what can be embedded.
+    ``stale``: rows whose caption or picture has changed since. ``models``: those for each content.
+    ``notice``: a warning about captions and model, such as about a language that the model does not know.
     """
     found = await asyncio.to_thread(workspace.map.state)
     return json_response({**found, "models": _MODELS})
@@ -138,7 +139,7 @@ async def stale(workspace: OpenWorkspace) -> Response:
 
 @router.post("/clusters")
 async def cluster(body: CountRequest, workspace: OpenWorkspace) -> Response:
-    """Make as many ``clusters``; where a newer request came meanwhile, those of now."""
+    """Change the number of clusters; after a newer request, its ``clusters`` are returned."""
     return _clusters(await asyncio.to_thread(workspace.map.cluster, body.count))
 
 
@@ -188,7 +189,7 @@ async def color_places(number: int, workspace: OpenWorkspace) -> Response:
 
 @router.post("/similar")
 async def similar(body: SimilarRequest, workspace: OpenWorkspace) -> Response:
-    """The ``rows`` most like one, itself first, and their ``scores``, cosines."""
+    """The ``rows`` most similar to one, itself first, and their ``scores``, cosines."""
     check_row(workspace.dataset, body.row)
     found = await asyncio.to_thread(workspace.map.similar, body.row, body.limit)
     return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
@@ -196,7 +197,7 @@ async def similar(body: SimilarRequest, workspace: OpenWorkspace) -> Response:
 
 @router.post("/search")
 async def search(body: SearchRequest, workspace: OpenWorkspace) -> Response:
-    """The ``rows`` nearest to what a text means, and their ``scores``, cosines."""
+    """The ``rows`` nearest to a text, and their ``scores``, cosines."""
     found = await asyncio.to_thread(workspace.map.search, body.text, body.limit)
     return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
 
@@ -205,7 +206,7 @@ async def search(body: SearchRequest, workspace: OpenWorkspace) -> Response:
 async def fit(workspace: OpenWorkspace) -> Response:
     """Compare captions with their pictures by CLIP: 202 with the ``job``.
 
-    `GET /studio/map/fit` has it then.
+    `GET /studio/map/fit` has the result.
     """
     session = workspace.map
     job = workspace.jobs.start("compare captions with pictures", len(workspace.dataset), session.fit)
@@ -222,14 +223,14 @@ async def fits(workspace: OpenWorkspace, limit: Annotated[int, Query(ge=1, le=10
 
 @router.post("/outliers")
 async def outliers(body: LimitRequest, workspace: OpenWorkspace) -> Response:
-    """The ``rows`` that are farthest from the middle of their cluster, the farthest first."""
+    """The ``rows`` that are farthest from the centre of their cluster, and ``scores`` in usual distances."""
     found = await asyncio.to_thread(workspace.map.outliers, body.limit)
-    return json_response({"rows": found.tolist()})
+    return json_response({"rows": found.rows.tolist(), "scores": found.scores.tolist()})
 
 
 @router.post("/sample")
 async def sample(body: SampleRequest, workspace: OpenWorkspace) -> Response:
-    """``rows``, with as many of each cluster as can be."""
+    """A sample of ``rows``, as evenly from all clusters as possible."""
     rows = await scope_numbers(workspace.dataset, body.scope)
     found = await asyncio.to_thread(workspace.map.sample, body.count, rows)
     return json_response({"rows": found.tolist()})
@@ -237,7 +238,7 @@ async def sample(body: SampleRequest, workspace: OpenWorkspace) -> Response:
 
 @router.post("/duplicates")
 async def duplicates(body: DuplicatesRequest, workspace: OpenWorkspace) -> Response:
-    """Find rows that are nearly alike: 202 with the ``job``; `GET /studio/map/duplicates` has them then."""
+    """Find near duplicates: 202 with the ``job``; `GET /studio/map/duplicates` has the result."""
     session = workspace.map
     total = len(session.shown.map.rows)
 
@@ -250,15 +251,16 @@ async def duplicates(body: DuplicatesRequest, workspace: OpenWorkspace) -> Respo
 
 @router.get("/duplicates")
 async def duplicate_groups(workspace: OpenWorkspace) -> Response:
-    """The ``groups`` that were found last, lists of rows; the first of each is the one to keep."""
+    """The last ``groups`` of near duplicates, lists of rows; the first of each is the one to keep."""
     return json_response({"groups": [group.tolist() for group in workspace.map.groups]})
 
 
 @router.post("/difference")
 async def compare_sets(body: SetRequest, workspace: OpenWorkspace, request: Request) -> Response:
-    """Find where a set of captions says something else: 202 with the ``job``.
+    """Find where the captions of a set differ in meaning: 202 with the ``job``.
 
-    `GET /studio/map/difference` has it then. 403: an output is not beside the dataset, nor below the roots.
+    `GET /studio/map/difference` has the result. 403: an output is not beside the dataset, nor below the
+    roots.
     """
     session = workspace.map
     name = set_path(workspace.dataset, body.set, request.app.state.settings.roots)
@@ -271,9 +273,9 @@ async def compare_sets(body: SetRequest, workspace: OpenWorkspace, request: Requ
 async def difference(
     workspace: OpenWorkspace, limit: Annotated[int, Query(ge=1, le=10_000)] = 200
 ) -> Response:
-    """The ``rows`` whose captions are the least alike, with cosines ``scores`` and the other ``texts``.
+    """The ``rows`` with the least similar captions, with cosines ``scores`` and the other ``texts``.
 
-    ``gained``: words that the other set has more often; ``lost``: that the dataset has more often.
+    ``gained``: words that are more frequent in the other set; ``lost``: in the dataset.
     """
     found = workspace.map.difference
     if found is None:

@@ -1,4 +1,4 @@
-"""Exports: pictures and captions of a scope as a file or folder, made by a job."""
+"""Export pictures and captions of a scope to a file or folder, as a job."""
 
 from __future__ import annotations
 
@@ -22,17 +22,28 @@ router = APIRouter(prefix="/studio")
 
 
 class ExportRequest(BaseModel):
-    """What is exported, and where to.
+    """The scope and the destination of an export.
 
     ``output``: the name of a file or folder beside the dataset, or a path below the allowed roots; null for a
-    free name beside the dataset. ``empty``: pictures without a caption too. ``overwrite``: an output below
-    a root, or of an earlier export of this studio, is replaced.
+    free name beside the dataset. ``empty``: include pictures without a caption. ``overwrite``: replace an
+    output below a root, or of an earlier export of this studio.
     """
 
     model_config = ConfigDict(extra="forbid")
     scope: Scope = Scope()
     format: Literal[
-        "webdata-zip", "zip", "webdataset", "jsonl", "json", "csv", "tsv", "parquet", "kohya", "imagefolder"
+        "webdata-zip",
+        "zip",
+        "webdataset",
+        "jsonl",
+        "json",
+        "csv",
+        "tsv",
+        "parquet",
+        "kohya",
+        "imagefolder",
+        "folder",
+        "texts",
     ] = "webdata-zip"
     output: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     empty: bool = False
@@ -67,7 +78,7 @@ async def export(body: ExportRequest, workspace: OpenWorkspace, request: Request
 
 @router.get("/export/{job}")
 async def download(job: int, workspace: OpenWorkspace) -> Response:
-    """The file that an export wrote; 409 while it runs, and where it wrote a folder or nothing."""
+    """The file that an export wrote; 409 while it runs, or if it wrote a folder or nothing."""
     result = workspace.jobs.result(job)
     if not isinstance(result, ExportResult) or not result.is_complete:
         raise ServiceError(409, f"job {job} has exported nothing, or not yet")
@@ -75,7 +86,7 @@ async def download(job: int, workspace: OpenWorkspace) -> Response:
     if not FORMATS[result.format]:
         raise ServiceError(409, f"the export is a folder: it is at {name}")
     if result.output.is_symlink() or not result.output.is_file():
-        raise ServiceError(404, f"{name} is gone: export again")
+        raise ServiceError(404, f"{name} does not exist any more: export again")
     return FileResponse(
         result.output,
         media_type="application/octet-stream",
@@ -85,7 +96,7 @@ async def download(job: int, workspace: OpenWorkspace) -> Response:
 
 
 def _place(body: ExportRequest, folder: Path, roots: tuple[Path, ...], earlier: set[Path]) -> Path:
-    """Where an export goes; ServiceError 403 or 422: it may not."""
+    """The destination of an export; ServiceError 403 or 422: it is not allowed."""
     if body.output is None:
         return _free_name(folder, FORMATS[body.format])
     if "\0" in body.output:
@@ -101,7 +112,9 @@ def _place(body: ExportRequest, folder: Path, roots: tuple[Path, ...], earlier: 
     if place.name.startswith("."):
         raise ServiceError(422, "output must not begin with a full stop")
     if body.overwrite and place not in earlier and os.path.lexists(place):
-        raise ServiceError(403, f"{name_to_text(place.name)} is not of this studio: choose another name")
+        raise ServiceError(
+            403, f"{name_to_text(place.name)} was not made by this studio: choose another name"
+        )
     return place
 
 

@@ -1,4 +1,4 @@
-"""Folders: which ones can be opened, and what can be done without one."""
+"""Folders: list and open them, draw samples, and suggest a model."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.sidecars import sidecar_ending
 from cutline.studio.folders import listing
-from cutline.studio.routes.parameters import OpenWorkspace
+from cutline.studio.routes.parameters import OpenWorkspace, Text
 
 router = APIRouter(prefix="/studio")
 FolderPath = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class OpenRequest(BaseModel):
-    """A folder to open, and how its captions are kept; what is left out is as of the command."""
+    """A folder to open, and its options; by default those of the command."""
 
     model_config = ConfigDict(extra="forbid")
-    folder: str
-    sidecar_ext: str | None = None
+    folder: Text
+    sidecar_ext: Text | None = None
     one_a_line: bool | None = None
-    text_encoding: str | None = None
+    text_encoding: Text | None = None
 
 
 class SamplesRequest(BaseModel):
-    """A folder that is made for the sample pictures, or an empty one."""
+    """A new or empty folder for the sample pictures."""
 
     model_config = ConfigDict(extra="forbid")
     folder: FolderPath
@@ -47,7 +47,7 @@ class SamplesRequest(BaseModel):
 async def open_folder(body: OpenRequest, workspace: OpenWorkspace) -> Response:
     """Open a folder, table or tar that is one of ``--root``, or below one; 403 for others.
 
-    Meanwhile ``listing`` of the state is the folder, and what was open stays open. 422: it is no folder, or
+    Meanwhile ``listing`` of the state is the folder, and the open one stays open. 422: it is not a folder, or
     has no pictures.
     """
     options: dict[str, Any] = {}
@@ -67,7 +67,8 @@ async def folders(workspace: OpenWorkspace, request: Request, path: str = "") ->
 
     ``path``, ``parent`` (null above the roots), ``pictures`` below it, ``folders``, ``outputs`` and
     ``recent``. Each folder has ``name``, ``path``, ``pictures`` and ``is_more``, which is true where not all
-    were counted, each of the outputs ``name``, ``path``, ``kind`` (``table`` or ``shard``) and ``size``.
+    were counted, each of the outputs ``name``, ``path``, ``kind`` (``table`` or ``shard``) and ``size``, each
+    of the recent ones ``problem``, why it cannot be opened; mostly empty.
     """
     folder = text_to_name(path)
     if folder:
@@ -122,9 +123,11 @@ async def model() -> Response:
 
 
 def _recent(workspace: OpenWorkspace) -> list[dict[str, Any]]:
-    """Those that are still there, and may be opened here."""
-    return [
-        dataclasses.asdict(one)
-        for one in workspace.preferences.recent
-        if workspace.may_open(text_to_name(one.folder)) and Path(text_to_name(one.folder)).exists()
-    ]
+    """The recent folders that still exist; ``problem`` names why one cannot be opened."""
+    found = []
+    for one in workspace.preferences.recent:
+        folder = text_to_name(one.folder)
+        if Path(folder).exists():
+            problem = "" if workspace.may_open(folder) else workspace.outside(folder)
+            found.append({**dataclasses.asdict(one), "problem": problem})
+    return found

@@ -1,4 +1,4 @@
-"""Captions by models: estimated, proposed or written as a job, stopped, continued."""
+"""Captions by models: estimate, propose or write them as a job, stop and continue."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ router = APIRouter(prefix="/studio")
 
 
 class GenerateRequest(BaseModel):
-    """What is captioned by what.
+    """A scope and the choice that captions it.
 
-    ``policy``: of captions that are there. ``missing`` takes pictures without one, and without a proposal;
-    ``append`` and ``prepend`` join the new text with the old one. ``overwrite`` leaves what a person wrote,
-    unless ``replaces_person``. ``write``: into the files at once, instead of proposals. ``again``: what an
-    unfinished generation of the same choice has paid for is not used.
+    ``policy`` for existing captions: ``missing`` takes pictures without one, and without a proposal;
+    ``append`` and ``prepend`` join the new text with the old one. ``overwrite`` keeps captions by people,
+    unless ``replaces_person``. ``write``: write to the files instead of proposing. ``again``: ignore the
+    replies of an unfinished generation of the same choice.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,14 +41,14 @@ class GenerateRequest(BaseModel):
 
 
 class EstimateRequest(GenerateRequest):
-    """The same, and whether a few pictures are captioned to measure it; that may cost money."""
+    """The same, and whether to caption a few pictures for an estimate, which may cost money."""
 
     measure: bool = False
 
 
 @router.get("/captioners")
 async def captioners(workspace: OpenWorkspace) -> Response:
-    """What can be chosen: ``captioners``, ``chains`` and ``prompts``.
+    """The available ``captioners``, ``chains`` and ``prompts``.
 
     A captioner has ``model``, ``kind`` (``here``, ``local`` for those that need a model's weights,
     ``hosted``), ``about``, ``ready`` and ``needs``, what is missing.
@@ -58,9 +58,9 @@ async def captioners(workspace: OpenWorkspace) -> Response:
 
 @router.post("/estimate")
 async def estimate(body: EstimateRequest, workspace: OpenWorkspace) -> Response:
-    """How many pictures a generation captions, and with ``measure`` what that takes.
+    """The number of pictures of a generation, and with ``measure`` its time and cost.
 
-    ``pictures``, and left out: ``captioned``, ``by_person``, ``locked`` (their texts cannot be edited). With
+    ``pictures``, and excluded: ``captioned``, ``by_person``, ``locked`` (their texts cannot be edited). With
     ``measure``: ``probes``, ``failed`` of them, ``seconds``, ``tokens``, ``cost`` in US dollars (null: no
     price is known), ``concurrency``.
     """
@@ -89,9 +89,9 @@ async def estimate(body: EstimateRequest, workspace: OpenWorkspace) -> Response:
 async def generate(body: GenerateRequest, workspace: OpenWorkspace) -> Response:
     """Caption pictures as a job: 202 with its ``job`` and the number of ``pictures``; ``job`` null for none.
 
-    The job's ``figures`` tell how far it is: ``captions``, ``failures``, ``kinds`` of failures, ``rate``,
-    ``eta``, ``tokens``, ``cost``, ``waiting_for``. One that is stopped is continued by the same request:
-    what was paid for is not paid again. 422: something of the choice cannot be used.
+    The job's ``figures``: ``captions``, ``failures``, ``kinds`` of failures, ``rate``,
+    ``eta``, ``tokens``, ``cost``, ``waiting_for``. The same request continues a stopped one without paying
+    twice. 422: the choice is invalid.
     """
     selected = await _selected(body, workspace)
     if not selected.rows:
@@ -101,7 +101,7 @@ async def generate(body: GenerateRequest, workspace: OpenWorkspace) -> Response:
 
 @router.get("/generations")
 async def unfinished(workspace: OpenWorkspace) -> Response:
-    """Generations that were stopped or whose process died.
+    """Interrupted generations.
 
     ``id``, ``choice``, ``policy``, ``write``, ``rows``, ``time`` in seconds since 1970.
     """
@@ -110,14 +110,14 @@ async def unfinished(workspace: OpenWorkspace) -> Response:
 
 @router.post("/generations/{number}")
 async def resume(number: Annotated[str, Field(max_length=40)], workspace: OpenWorkspace) -> Response:
-    """Continue an unfinished generation, as a job: 202 as of ``/studio/generate``."""
+    """Continue an unfinished generation, as a job: 202 as in ``/studio/generate``."""
     order = await asyncio.to_thread(workspace.generations.order, workspace.dataset, number)
     return await _start(order, workspace)
 
 
 @router.delete("/generations/{number}")
 async def discard(number: str, workspace: OpenWorkspace) -> Response:
-    """Forget an unfinished generation; what it has proposed stays."""
+    """Discard an unfinished generation; its proposals stay."""
     await asyncio.to_thread(workspace.generations.discard, workspace.dataset, number)
     return json_response({})
 
@@ -137,7 +137,7 @@ def _order(body: GenerateRequest, selected: Selected) -> Order:
 async def _start(order: Order, workspace: Workspace) -> Response:
     generations = workspace.generations
     if not order.rows:
-        raise ServiceError(409, "the pictures of this generation are gone: discard it")
+        raise ServiceError(409, "the pictures of this generation do not exist any more: discard it")
     generation = await generations.prepare(workspace.dataset, order, workspace.publish_changes)
     job = workspace.jobs.start(
         f"captions by {order.choice.name}",

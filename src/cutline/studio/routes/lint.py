@@ -1,4 +1,4 @@
-"""What is odd in captions: a list that one works off, and what of it is ignored."""
+"""Findings in captions: list, ignore, and select them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Body(BaseModel):
 
 
 class LintRequest(_Body):
-    """The captions that are checked, and how; by default all checks but ``picture``, which reads files."""
+    """The captions and checks; by default all checks but ``picture``, which reads files."""
 
     scope: Scope = Scope()
     checks: Annotated[list[Check], Field(min_length=1, max_length=len(CHECKS))] = [
@@ -36,7 +36,7 @@ class LintRequest(_Body):
 
 
 class IgnoreRequest(_Body):
-    """A finding; ``on`` false: it is listed again."""
+    """A finding; ``on`` false: list it again."""
 
     check: Check
     text: Annotated[str, Field(max_length=1_000_000)]
@@ -44,7 +44,7 @@ class IgnoreRequest(_Body):
 
 
 class SetRequest(_Body):
-    """Findings by their places in the list; ``others``: all captions of each but the first."""
+    """Findings by their indices in the list; ``others``: all captions of each but the first."""
 
     findings: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=10_000)]
     others: bool = False
@@ -75,7 +75,7 @@ async def ignored(dataset: OpenDataset) -> Response:
 
 @router.put("/lint/ignored")
 async def set_ignored(body: IgnoreRequest, dataset: OpenDataset) -> Response:
-    """Ignore a finding, also on the command line, or not any more; all that are ignored are returned."""
+    """Ignore a finding, also on the command line, or stop ignoring it; returns all ignored ones."""
     kept = await asyncio.to_thread(ignore, dataset.history, body.check, body.text, on=body.on)
     return json_response(sorted(kept))
 
@@ -83,8 +83,8 @@ async def set_ignored(body: IgnoreRequest, dataset: OpenDataset) -> Response:
 @router.get("/lint/{number}")
 async def findings(number: int, workspace: OpenWorkspace) -> Response:
     """``captions`` that were checked, and ``findings``: ``check``, ``text``, ``count``, ``message``,
-    ``replace`` (old and new text, or null), ``is_ignored``, and the ``query`` that finds them; null where
-    only a set does.
+    ``replace`` (old and new text, or null), ``pattern`` (what the edit removes, or empty), ``is_ignored``,
+    and the ``query`` that finds them, null if only a set can.
     """
     found = workspace.findings.get(number)
     return json_response({"captions": found.captions, "findings": [_json(one) for one in found.findings]})
@@ -92,7 +92,7 @@ async def findings(number: int, workspace: OpenWorkspace) -> Response:
 
 @router.post("/lint/{number}/set")
 async def keep_findings(number: int, body: SetRequest, workspace: OpenWorkspace) -> Response:
-    """Make the captions of findings a set: its ``name`` and ``count``. Every page hears of it by ``sets``."""
+    """Save the captions of findings as a set: its ``name`` and ``count``. Pages get a ``sets`` event."""
     found = workspace.findings.get(number).findings
     if max(body.findings) >= len(found):
         raise ServiceError(404, "there is no such finding")

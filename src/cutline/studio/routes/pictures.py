@@ -28,11 +28,12 @@ _SIDE: Final = 2048  # pixels, of pictures that are converted
 
 @router.get("/thumbnails/{row}")
 async def thumbnail(row: int, request: Request, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """A JPEG of at most 320 pixels a side; 304 where ``If-None-Match`` names it.
+    """A JPEG of at most 320 pixels a side; 304 if ``If-None-Match`` names it.
 
-    404: the picture is gone, or is not in a folder that may be read; 415: it cannot be shown, as ``detail``
-    says. The latest request is served
-    first, and not at all where the client has gone.
+    404: the picture does not exist, or is not in a folder that may be read; 415: it cannot be shown, see
+    ``detail``.
+
+    The latest request is served first; disconnected clients are dropped.
     """
     version = await _version(dataset, row)
     headers = _headers(version)
@@ -55,9 +56,9 @@ async def thumbnail(row: int, request: Request, dataset: OpenDataset, workspace:
 
 @router.get("/pictures/{row}")
 async def picture(row: int, request: Request, dataset: OpenDataset) -> Response:
-    """The picture's own bytes where browsers show its format, else a JPEG of at most 2048 pixels a side.
+    """The unchanged picture if browsers show its format, else a JPEG of at most 2048 pixels a side.
 
-    Statuses as of thumbnails.
+    Statuses as for thumbnails.
     """
     version = await _version(dataset, row)
     headers = _headers(version)
@@ -79,9 +80,9 @@ async def picture(row: int, request: Request, dataset: OpenDataset) -> Response:
 
 @router.get("/objects/{row}")
 async def objects(row: int, dataset: OpenDataset, workspace: OpenWorkspace) -> dict[str, Any]:
-    """What a picture probably shows, to be suggested as tags: ``objects`` by name, from a probability of 0.1.
+    """Suggested tags of a picture: ``objects`` by name, with a probability of at least 0.1.
 
-    ``needs`` is how to install what recognizes them, where it is not. Statuses as of thumbnails.
+    ``needs`` is the command that installs the recognition, if it is missing. Statuses as for thumbnails.
     """
     version = await _version(dataset, row)
     try:
@@ -97,18 +98,18 @@ async def objects(row: int, dataset: OpenDataset, workspace: OpenWorkspace) -> d
 
 
 async def _version(dataset: Dataset, row: int) -> PictureVersion:
-    """ServiceError 404: there is no such row, or its picture is gone or elsewhere."""
+    """Raises ServiceError 404: there is no such row, or its picture does not exist or may not be read."""
     check_row(dataset, row)
     try:
         return await asyncio.to_thread(lambda: PictureVersion.of(dataset.location(row)))
     except PictureError as error:
         raise ServiceError(404, f"{dataset.entries[row].key} cannot be shown: {error}") from None
     except OSError:
-        raise ServiceError(404, f"{dataset.entries[row].key} is not there any more") from None
+        raise ServiceError(404, f"{dataset.entries[row].key} does not exist any more") from None
 
 
 def _headers(version: PictureVersion) -> dict[str, str]:
-    """The browser keeps a picture, and checks each time whether it was replaced."""
+    """Headers for the browser's cache, which must revalidate each time."""
     return {"ETag": f'"{version.size:x}-{version.mtime:x}"', "Cache-Control": "private, no-cache"}
 
 
@@ -117,7 +118,7 @@ def _cannot_be_shown(dataset: Dataset, row: int, problem: str) -> ServiceError:
 
 
 def _format(location: Location) -> str | None:
-    """By its content, never its name. PictureError: it cannot be read."""
+    """The format by content, not by name. PictureError: it cannot be read."""
     file = location.file()
     if file is None:
         return sniff_format(location.read()[:_HEAD])

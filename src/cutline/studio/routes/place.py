@@ -1,4 +1,4 @@
-"""Where a user was in a dataset: the query, the cursor, and what was picked."""
+"""The user's position in a dataset: the query, the cursor, and the picked rows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cutline.dataset.dataset import Dataset
 from cutline.files import name_to_text
 from cutline.service.http.responses import json_response
 from cutline.studio.preferences import PICKED, Place
-from cutline.studio.routes.parameters import OpenWorkspace, Rows, row_numbers
+from cutline.studio.routes.parameters import OpenWorkspace, Row, Rows, row_numbers
 
 router = APIRouter(prefix="/studio")
 
 
 class PlaceRequest(BaseModel):
-    """The query, the row of the cursor, and the rows that are picked."""
+    """The query, the row of the cursor, and the picked rows."""
 
     model_config = ConfigDict(extra="forbid")
     query: Annotated[str, Field(max_length=10_000)] = ""
-    row: int | None = None
+    row: Row | None = None
     picked: Rows = []
 
 
 @router.get("/place")
 async def place(workspace: OpenWorkspace) -> Response:
-    """``query``, ``row`` and ``picked`` as they were kept last, by the row numbers of now."""
+    """The saved ``query``, ``row`` and ``picked``, in current row numbers."""
     dataset = workspace.dataset
     kept = await asyncio.to_thread(workspace.preferences.place, name_to_text(dataset.folder))
     picked = [row for row in map(dataset.find_row, kept.picked) if row is not None]
@@ -38,7 +38,7 @@ async def place(workspace: OpenWorkspace) -> Response:
 
 @router.put("/place")
 async def keep_place(body: PlaceRequest, workspace: OpenWorkspace) -> Response:
-    """Keep them for the next time; of more than 10,000 picked rows none."""
+    """Save them for the next time; more than 10,000 picked rows are not saved."""
     dataset = workspace.dataset
     kept = await asyncio.to_thread(_place, body, dataset)
     await asyncio.to_thread(workspace.preferences.keep_place, name_to_text(dataset.folder), kept)

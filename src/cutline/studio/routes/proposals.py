@@ -1,4 +1,4 @@
-"""Proposed captions: accepted, with changes or as they are, or rejected."""
+"""Accept, with or without changes, or reject proposed captions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,35 @@ from starlette.responses import Response
 
 from cutline.service.http.responses import json_response
 from cutline.studio.results import result_json
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Scope, row_numbers, scope_rows
+from cutline.studio.routes.parameters import (
+    Caption,
+    OpenDataset,
+    OpenWorkspace,
+    Row,
+    Scope,
+    Text,
+    row_numbers,
+    scope_rows,
+)
 
 router = APIRouter(prefix="/studio")
 
 
 class AcceptRequest(Scope):
-    """A scope, of which rows without a proposal stay as they are.
+    """A scope; rows without a proposal stay unchanged.
 
-    ``captions``: what is accepted in place of the proposals of these rows. ``seen``: captions that
-    a page has shown beside their proposals. One that is neither there nor the one that its proposal was made
-    for is a conflict.
+    ``captions``: accepted instead of the proposals of these rows. ``seen``: captions that a page has shown
+    beside their proposals. A current caption that is neither there nor the one that its proposal was made for
+    is a conflict.
     """
 
-    captions: Annotated[dict[int, str], Field(max_length=1000)] = Field(default_factory=dict)
-    seen: Annotated[dict[int, str | None], Field(max_length=1000)] = Field(default_factory=dict)
+    captions: Annotated[dict[Row, Caption], Field(max_length=1000)] = Field(default_factory=dict)
+    seen: Annotated[dict[Row, Text | None], Field(max_length=1000)] = Field(default_factory=dict)
 
 
 @router.post("/accept")
 async def accept(body: AcceptRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Make proposed captions the captions, as a job: 202 with its ``job``."""
+    """Accept proposed captions, as a job: 202 with its ``job``."""
     row_numbers(dataset, [*body.captions, *body.seen])
     rows = await scope_rows(dataset, body)
     job = workspace.jobs.start(

@@ -1,4 +1,4 @@
-"""Rows: which ones match a query, and what is shown of each."""
+"""Rows: find them by a query, and get their contents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from cutline.dataset.dataset import Dataset
 from cutline.errors import PictureError
 from cutline.service.http.responses import json_response
-from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, check_row
+from cutline.studio.routes.parameters import OpenDataset, OpenWorkspace, Row, Text, check_row
 from cutline.studio.workspace import Workspace
 
 router = APIRouter(prefix="/studio")
@@ -23,15 +23,15 @@ class RowsRequest(BaseModel):
     """Numbers of rows; or ``keys``, the paths of pictures, whose rows are looked up."""
 
     model_config = ConfigDict(extra="forbid")
-    rows: Annotated[list[int], Field(max_length=1000)] = []
-    keys: Annotated[list[str], Field(max_length=1000)] = []
+    rows: Annotated[list[Row], Field(max_length=1000)] = []
+    keys: Annotated[list[Text], Field(max_length=1000)] = []
 
 
 @router.get("/find")
 async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)] = "") -> Response:
     """The numbers of the rows that match, as little-endian 32-bit integers.
 
-    422 with ``start`` and ``end``, the characters at fault, where the query cannot be parsed.
+    422 if the query cannot be parsed; ``start`` and ``end`` delimit the error.
     """
     numbers = await asyncio.to_thread(dataset.find, q)
     return Response(numbers.astype("<u4").tobytes(), media_type="application/octet-stream")
@@ -39,13 +39,12 @@ async def find(dataset: OpenDataset, q: Annotated[str, Query(max_length=10_000)]
 
 @router.post("/rows")
 async def rows(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """What the page shows of rows; a caption that another program has changed is read again.
+    """The contents of rows; a caption that another program has changed is read again.
 
-    ``row``, ``key``, ``caption`` (null where there is none), ``marks``, ``proposal`` (null where there is
-    none, else ``caption``, ``model``, ``prompt_id`` and ``before``, the caption that it was made for),
-    ``failure`` (``kind`` and ``message``, where a model has no caption for it), ``problem`` (why the caption
-    cannot be edited; mostly empty), ``note`` (what else to know of it; mostly empty), ``color`` (the
-    picture's average, ``#rrggbb``; null where it has no thumbnail yet). Keys of no picture are left out.
+    ``row``, ``key``, ``caption`` (or null), ``marks``, ``proposal`` (null, or ``caption``, ``model``,
+    ``prompt_id`` and ``before``, the caption that it was made for), ``failure`` (``kind`` and ``message`` of
+    a model's failure), ``problem`` (why the caption cannot be edited; mostly empty), ``note`` (mostly empty),
+    ``color`` (the picture's average, ``#rrggbb``; null without a thumbnail). Unknown keys are omitted.
     """
     numbers = [check_row(dataset, row) for row in body.rows]
     for key in body.keys:
@@ -60,7 +59,7 @@ async def rows(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace
 
 @router.post("/refresh")
 async def refresh(body: RowsRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """The rows among these whose captions another program has changed; pages hear of them by an event."""
+    """The rows among these whose captions another program has changed; pages get an event."""
     numbers = [check_row(dataset, row) for row in body.rows]
     return json_response(await _refresh(dataset, workspace, numbers))
 
@@ -73,7 +72,7 @@ async def _refresh(dataset: Dataset, workspace: Workspace, rows: list[int]) -> l
 
 
 def _place(dataset: Dataset, row: int) -> str:
-    """The path under which a row's thumbnail is kept; empty where it has no picture."""
+    """The path under which a row's thumbnail is stored; empty without a picture."""
     try:
         location = dataset.location(row)
     except PictureError:

@@ -28,16 +28,16 @@ _BINARY = "application/octet-stream"
 
 @router.get("/sets")
 async def sets(dataset: OpenDataset) -> Response:
-    """The names of the dataset's sets, the latest first, each with its number of pictures."""
+    """The names of the dataset's sets, the latest first, with their numbers of pictures."""
     return json_response(await asyncio.to_thread(dataset.row_sets.names))
 
 
 @router.put("/sets/{name:path}")
 async def keep_set(name: str, request: Request, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Keep rows as a set, in place of the one of this name; all are returned, see ``GET /studio/sets``.
+    """Save rows as a set, replacing one of this name; returns all sets, see ``GET /studio/sets``.
 
     The body: row numbers as little-endian 32-bit integers (``application/octet-stream``); or JSON,
-    ``{"rows": […]}`` or ``{"query": "…"}``. Every page gets the sets by a ``sets`` event.
+    ``{"rows": […]}`` or ``{"query": "…"}``. Every page gets a ``sets`` event.
     """
     rows = await _rows(await request.body(), request.headers.get("content-type", ""), dataset)
     kept = await asyncio.to_thread(dataset.row_sets.put, name, rows)
@@ -47,7 +47,7 @@ async def keep_set(name: str, request: Request, dataset: OpenDataset, workspace:
 
 @router.delete("/sets/{name:path}")
 async def forget_set(name: str, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Remove a set; its pictures stay. 422: there is none of this name, or a saved filter needs it."""
+    """Remove a set, not its pictures. 422: there is none of this name, or a saved filter needs it."""
     kept = await asyncio.to_thread(dataset.row_sets.remove, name)
     workspace.events.publish("sets", sets=kept)
     return json_response(kept)
@@ -56,7 +56,7 @@ async def forget_set(name: str, dataset: OpenDataset, workspace: OpenWorkspace) 
 async def _rows(body: bytes, kind: str, dataset: Dataset) -> RowNumbers:
     if kind.partition(";")[0].strip().lower() == _BINARY:
         if len(body) % 4:
-            raise ServiceError(422, "rows are 32-bit integers: this body has a part of one")
+            raise ServiceError(422, "rows are 32-bit integers: the body must have a multiple of 4 bytes")
         return check_rows(dataset, np.frombuffer(body, "<i4").astype(np.int64))
     try:
         scope = Scope.model_validate_json(body)

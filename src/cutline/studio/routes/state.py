@@ -1,4 +1,4 @@
-"""What is open, and the events of it."""
+"""The state of the studio, and its events."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from starlette.responses import Response, StreamingResponse
 
 from cutline.service.http.responses import json_response
 from cutline.studio.key_cookie import set_cookie
-from cutline.studio.routes.parameters import OpenWorkspace
+from cutline.studio.routes.parameters import OpenWorkspace, Text
 from cutline.studio.workspace import Workspace
 
 router = APIRouter(prefix="/studio")
 
 
 class PreferencesRequest(BaseModel):
-    """What is kept for the user; what is left out stays as it is."""
+    """Preferences; omitted ones stay unchanged."""
 
     model_config = ConfigDict(extra="forbid")
-    keys: Annotated[dict[str, Annotated[list[str], Field(max_length=8)]], Field(max_length=500)] | None = None
+    keys: Annotated[dict[str, Annotated[list[Text], Field(max_length=8)]], Field(max_length=500)] | None = (
+        None
+    )
     tips: bool | None = None
 
 
 @router.get("/preferences")
 async def preferences(workspace: OpenWorkspace) -> Response:
-    """``keys``: those of actions that the user has changed; ``tips``: whether the tour was seen."""
+    """``keys``: keyboard shortcuts changed by the user; ``tips``: whether the tour was seen."""
     return json_response(_preferences(workspace))
 
 
 @router.put("/preferences")
 async def keep_preferences(body: PreferencesRequest, workspace: OpenWorkspace) -> Response:
-    """Keep preferences for all folders; every open page gets them as a ``preferences`` event."""
+    """Save preferences for all folders; every open page gets a ``preferences`` event."""
     await asyncio.to_thread(workspace.preferences.update, **body.model_dump(exclude_none=True))
     workspace.events.publish("preferences", **_preferences(workspace))
     return json_response(_preferences(workspace))
@@ -46,18 +48,17 @@ def _preferences(workspace: Workspace) -> dict[str, Any]:
 
 @router.get("/state")
 async def state(workspace: OpenWorkspace) -> Response:
-    """The open dataset: its folder, number of rows, how many captions are read, what can be undone.
+    """The open dataset: its folder, number of rows, number of read captions, and what can be undone.
 
-    ``folder`` is null where none is open, ``listing`` the one that is being opened, of which
-    ``listed`` pictures were found so far, ``empty`` one that was to be opened and has no pictures, and
-    ``failed`` why that of the command could not be opened.
+    ``folder`` is null if none is open, ``listing`` is the one being opened, with ``listed`` pictures so far,
+    ``empty`` is one without pictures, and ``failed`` the reason why that of the command could not be opened.
     """
     return json_response(workspace.state())
 
 
 @router.post("/session")
 async def session(request: Request) -> Response:
-    """Keep the key of this request (``X-API-Key``) in a cookie of the browser; 401: it is wrong."""
+    """Store the key of this request (``X-API-Key``) in a cookie; 401: it is wrong."""
     response = json_response({})
     key = request.headers.get("x-api-key", "")
     if key:

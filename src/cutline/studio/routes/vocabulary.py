@@ -1,4 +1,4 @@
-"""What helps to write captions: the dataset's tags, quick phrases, and the number of tokens."""
+"""Aids for writing captions: tags, completions, filters, quick phrases, and token counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/studio")
 
 
 class TokensRequest(BaseModel):
-    """A caption that is being typed, and how many tokens its reader takes."""
+    """A caption being typed, and the token limit of its reader."""
 
     model_config = ConfigDict(extra="forbid")
     text: Annotated[str, Field(max_length=1_000_000)]
@@ -30,7 +30,7 @@ class TokensRequest(BaseModel):
 
 
 class FilterRequest(BaseModel):
-    """A query to be kept."""
+    """A query to save."""
 
     model_config = ConfigDict(extra="forbid")
     query: Annotated[str, Field(max_length=10_000)]
@@ -40,14 +40,14 @@ class PhrasesRequest(BaseModel):
     """Quick phrases in the order of their keys."""
 
     model_config = ConfigDict(extra="forbid")
-    phrases: Annotated[list[str], Field(max_length=100)]
+    phrases: Annotated[list[Annotated[str, Field(max_length=100_000)]], Field(max_length=100)]
 
 
 @router.post("/tokens")
 async def tokens(body: TokensRequest) -> Response:
     """The number of CLIP's ``tokens`` of a text; ``is_exact`` false: it is estimated.
 
-    ``end``: so many characters of the text are read by a model that takes ``most`` tokens.
+    ``end``: the number of characters that a model with a limit of ``most`` tokens reads.
     """
     count = await asyncio.to_thread(count_tokens, body.text)
     end = len(body.text)
@@ -62,7 +62,7 @@ async def tags(
     text: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> Response:
-    """The dataset's tags with ``text`` in them, the most frequent first: ``tag`` and ``count``."""
+    """The dataset's tags that contain ``text``, the most frequent first: ``tag`` and ``count``."""
     found = await asyncio.to_thread(dataset.query_words.tag_counts, text, limit)
     return json_response([{"tag": tag, "count": count} for tag, count in found])
 
@@ -74,7 +74,7 @@ async def completions(
     at: Annotated[int | None, Query(ge=0)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 11,
 ) -> Response:
-    """What can complete a query at a character: ``text`` in place of ``start`` to ``end``, and ``about``."""
+    """Completions of a query at a character: ``text`` to replace ``start`` to ``end``, and ``about``."""
     place = len(q) if at is None else at
     found = await asyncio.to_thread(dataset.query_words.complete, q, place, limit)
     return json_response([dataclasses.asdict(one) for one in found])
@@ -82,7 +82,7 @@ async def completions(
 
 @router.get("/filters")
 async def filters(dataset: OpenDataset) -> Response:
-    """The dataset's saved filters: queries by name, which ``saved:NAME`` stands for."""
+    """The dataset's saved filters: queries by name, for ``saved:NAME``."""
     return json_response(await asyncio.to_thread(dataset.query_words.filters))
 
 
@@ -90,7 +90,7 @@ async def filters(dataset: OpenDataset) -> Response:
 async def save_filter(
     name: str, body: FilterRequest, dataset: OpenDataset, workspace: OpenWorkspace
 ) -> Response:
-    """Keep a query by a name; all are returned, and every page gets them by a ``filters`` event."""
+    """Save a query under a name; returns all, and every page gets a ``filters`` event."""
     return await _keep(name, body.query, dataset, workspace)
 
 
@@ -117,7 +117,7 @@ async def phrases(dataset: OpenDataset) -> Response:
 
 @router.put("/phrases")
 async def set_phrases(body: PhrasesRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
-    """Keep quick phrases, at most nine, with the dataset; every page hears of it by a ``phrases`` event."""
+    """Save at most nine quick phrases with the dataset; every page gets a ``phrases`` event."""
     kept = await asyncio.to_thread(write_phrases, dataset.history, body.phrases)
     workspace.events.publish("phrases", phrases=kept)
     return json_response(kept)

@@ -1,4 +1,4 @@
-"""The words of captions, counted over any scope and compared with the rest."""
+"""Count the words of captions in any scope, and compare them with the rest."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ router = APIRouter(prefix="/studio")
 
 
 class WordsRequest(BaseModel):
-    """The captions that are meant, as of a preview, and which of their terms.
+    """A scope, as in a preview, and which of its terms to return.
 
-    ``against``: a query; its captions are what the others are compared with, by default all the rest.
-    ``stop_words``: languages, and words to leave out besides. ``contains``: only terms with this text.
-    ``reverse``: the last of the order first, such as those that the others have more often.
+    ``against``: a query for the captions to compare with, by default all others. ``stop_words``: languages,
+    and further words to omit. ``contains``: only terms with this text. ``reverse``: in reverse order, such as
+    the more frequent ones of the others first. ``last``: add as many of the last terms.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,10 +38,11 @@ class WordsRequest(BaseModel):
     stop_words: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=10_000)] = ["en"]
     contains: Annotated[str, Field(max_length=200)] = ""
     limit: Annotated[int, Field(ge=1, le=100_000)] = 200
+    last: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 
 class StopWordsRequest(BaseModel):
-    """The stop words of a language; null: those that cutline has."""
+    """The stop words of a language; null: the built-in ones."""
 
     model_config = ConfigDict(extra="forbid")
     words: Annotated[list[Annotated[str, Field(max_length=1_000)]], Field(max_length=20_000)] | None
@@ -49,7 +50,7 @@ class StopWordsRequest(BaseModel):
 
 @router.get("/words/stop-words/{language}")
 async def language_stop_words(language: str, dataset: OpenDataset) -> Response:
-    """``words`` that are left out of counts in a language; ``is_own``: they are kept with the dataset."""
+    """``words`` that are not counted in a language; ``is_own``: they are saved with the dataset."""
     is_own = await asyncio.to_thread(is_kept, dataset.history, language)
     found = await asyncio.to_thread(read_stop_words, dataset.history, [language])
     return json_response({"words": sorted(found), "is_own": is_own})
@@ -57,7 +58,7 @@ async def language_stop_words(language: str, dataset: OpenDataset) -> Response:
 
 @router.put("/words/stop-words/{language}")
 async def set_stop_words(language: str, body: StopWordsRequest, dataset: OpenDataset) -> Response:
-    """Keep a language's stop words with the dataset, also for `cutline words`; they are returned."""
+    """Save a language's stop words with the dataset, also for `cutline words`; returns them."""
     found = await asyncio.to_thread(keep_stop_words, dataset.history, language, body.words)
     return json_response({"words": sorted(found), "is_own": body.words is not None})
 
@@ -66,7 +67,8 @@ async def set_stop_words(language: str, body: StopWordsRequest, dataset: OpenDat
 async def words(body: WordsRequest, workspace: OpenWorkspace) -> Response:
     """``terms`` of the scope with their counts (see `cutline words`), ``total`` before the limit."""
     found = await _terms(body, workspace)
-    shown = [dataclasses.asdict(term) for term in found[: body.limit]]
+    ends = found[: body.limit] + found[max(body.limit, len(found) - body.last) :]
+    shown = [dataclasses.asdict(term) for term in ends]
     return json_response({"terms": shown, "total": len(found), "languages": languages()})
 
 

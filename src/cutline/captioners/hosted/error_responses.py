@@ -16,7 +16,14 @@ from typing import Any
 import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
-from cutline.captioners.hosted.presets import Preset
+from cutline.captioners.hosted.error_forms import (
+    is_about_parameter,
+    is_without_credit,
+    meant_status,
+    takes_no_pictures,
+    takes_no_system_message,
+)
+from cutline.captioners.hosted.preset import Preset
 from cutline.captioners.hosted.quotas import long_period, until_midnight, wait_within
 from cutline.captioners.hosted.rate_limits import requested_wait, span
 from cutline.credentials import Secrets, without_credentials
@@ -25,17 +32,7 @@ from cutline.imaging.shapes import refuses_shape
 from cutline.retry_policy import time_after
 
 _RETRIED = frozenset({408, 409, 425, 429})
-_NO_CREDIT = frozenset(
-    {"insufficient_quota", "payment_required", "billing_hard_limit_reached", "exceeded_current_quota_error"}
-)
-_NO_BALANCE = re.compile(
-    r"credit balance is too low", re.IGNORECASE
-)  # Anthropic, with status 400 and no code
-_ABOUT_PARAMETER = re.compile(
-    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed|available)"
-    r"|extra (input|field)|deprecated|invalid|must be|should be",
-    re.IGNORECASE,
-)
+_FINAL = frozenset({501, 505, 511})  # of those from 500 up
 _OPTIONS = {
     "max_tokens": "--max-tokens 0",
     "max_completion_tokens": "--max-tokens 0",
@@ -50,14 +47,6 @@ _PLACE = re.compile(
 SEE = " See `cutline models check`"
 _VERSION = re.compile(r"/v\d+\w*(?:/|$)|/openai$")
 _ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
-# Some services send 400 for everything; the code in the body has the real meaning.
-_VAGUE = frozenset({400, 403, 404, 422})
-_MEANT = {
-    "API_KEY_INVALID": 401,  # Gemini
-    "model_not_found": 404,  # OpenAI, Hugging Face
-    "model_not_supported": 404,  # Hugging Face: no provider that is switched on has it
-    "model_not_available": 404,  # Together
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,38 +74,43 @@ class _ErrorBody:
     """Ids of the quotas that are exceeded, as Gemini sends them."""
 
 
-def refusal(answer: Answer, request: RequestInfo) -> Exception:
+def response_error(answer: Answer, request: RequestInfo) -> Exception:
     """The exception for a response whose status is not 200, or whose body holds an error."""
     body = _read(answer.content, request.secrets)
-    meant = next((_MEANT[code] for code in sorted(body.codes) if code in _MEANT), answer.status)
-    status = meant if answer.status in _VAGUE else answer.status
+    status = meant_status(answer.status, body.codes, body.message)
     text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
-    if status == 402 or body.codes & _NO_CREDIT or (status == 400 and _NO_BALANCE.search(body.message)):
+    if is_without_credit(status, body.codes, body.message):
         return EndpointUnusable(
             f"{text}: the account has no credit left; add credit, then run the same command"
         )
-    if status in _RETRIED or status >= 500:
-        kind = "rate-limit" if status == 429 else "endpoint"
-        wait = requested_wait(answer.headers, limited=status == 429)
-        wait = wait if wait is not None else body.wait
-        if status == 429 and (period := long_period(body.message, body.quotas, answer.headers)):
-            if body.quotas and period == "day":  # https://ai.google.dev/gemini-api/docs/rate-limits
-                wait = until_midnight("America/Los_Angeles") or wait
-            message = f"{text}: the quota of the {period} is used up; "
-            if wait:
-                message += f"it admits requests again at {time_after(wait)}: run the same command then"
-            else:
-                message += "run the same command when it returns"
-            return EndpointUnusable(message, kind=kind, status=status)
-        return Retryable(kind, text, status=status, retry_after=wait)
+    if status in _RETRIED or (status >= 500 and status not in _FINAL):
+        return _refused_now(status, text, body, answer)
     if 300 <= status < 400:
         return EndpointUnusable(text + _redirect(answer, request), kind="redirect", status=status)
     if status == 403 and request.preset.forbids_all:
         return EndpointUnusable(
-            f"{text}: the key's credit is spent, it has ended, or it is not for this model; "
-            f"look at {request.preset.account}, or set another {request.preset.key_env[0]}"
+            f"{text}: the key has no credit left, has expired, or is not for this model; "
+            f"see {request.preset.account}, or set another {request.preset.key_env[0]}"
         )
     return _rejected(status, text, body, request)
+
+
+def _refused_now(status: int, text: str, body: _ErrorBody, answer: Answer) -> Exception:
+    """What the same request may not meet again."""
+    if concern := _concern(status, text, body):
+        return Retryable(concern.kind, str(concern), status=status)
+    kind = "rate-limit" if status == 429 else "endpoint"
+    wait = requested_wait(answer.headers, limited=status == 429)
+    wait = wait if wait is not None else body.wait
+    if status == 429 and (period := long_period(body.message, body.quotas, answer.headers)):
+        if body.quotas and period == "day":  # https://ai.google.dev/gemini-api/docs/rate-limits
+            wait = until_midnight("America/Los_Angeles") or wait
+        back = f"it admits requests again at {time_after(wait)}: run the same command then" if wait else ""
+        message = (
+            f"{text}: the quota of the {period} is used up; {back or 'run the same command when it returns'}"
+        )
+        return EndpointUnusable(message, kind=kind, status=status)
+    return Retryable(kind, text, status=status, retry_after=wait)
 
 
 def _redirect(answer: Answer, request: RequestInfo) -> str:
@@ -133,11 +127,23 @@ def _redirect(answer: Answer, request: RequestInfo) -> str:
 
 def _rejected(status: int, text: str, body: _ErrorBody, request: RequestInfo) -> Rejected:
     """What the same request would meet again."""
+    if concern := _concern(status, text, body):
+        return concern
     if status in {400, 422} and refuses_shape(body.message):
         return Rejected("shape", f"{text}; crop the picture, or make its short side longer", status=status)
     if status in {400, 422} and (parameter := _refused_parameter(body, request)):
         return Rejected("parameter", f"{text}; {_without(parameter)}", status=status)
-    return Rejected("rejected", text + _cure(status, request), status=status)
+    return Rejected("rejected", text + _cure(status, request, body.message), status=status)
+
+
+def _concern(status: int, text: str, body: _ErrorBody) -> Rejected | None:
+    """The error that every picture meets, whatever its status; None for others."""
+    if takes_no_pictures(status, body.message):
+        cure = "this model takes no pictures: choose one that does (llama.cpp needs the model's --mmproj)"
+        return Rejected("text-only", f"{text}; {cure}", status=status)
+    if takes_no_system_message(status, body.message):
+        return Rejected("parameter", f"{text}; without a system message: --system-prompt ''", status=status)
+    return None
 
 
 def error_within(answer: Answer, payload: Any) -> Answer | None:
@@ -163,7 +169,7 @@ def _refused_parameter(body: _ErrorBody, request: RequestInfo) -> str | None:
     """The parameter of ours that an error is about, if it is about one."""
     if body.parameter in request.parameters:
         return body.parameter
-    if not _ABOUT_PARAMETER.search(body.message):
+    if not is_about_parameter(body.message):
         return None
     words = set(re.findall(r"\w+", body.message))
     return next((name for name in sorted(request.parameters) if name in words), None)
@@ -174,22 +180,33 @@ def _without(parameter: str) -> str:
     return f"without the parameter: {option}"
 
 
-def _cure(status: int, request: RequestInfo) -> str:
+def _cure(status: int, request: RequestInfo, message: str) -> str:
+    """What to do about a status, after the endpoint's ``message``."""
     model, preset = request.model, request.preset
     names = " or ".join(preset.key_env) or "an API key"
     state = "the key is not accepted" if request.has_key else "no key was sent"
+    refused = "; " if state in message else f"; {state}: "
     where = _address(request) or SEE
-    account = f" (keys: {preset.account})" if preset.account else ""
+    is_own = bool(preset.endpoint) and _host(request.shown) == _host(
+        preset.endpoint
+    )  # no other server's keys
+    account = f" (keys: {preset.account})" if preset.account and (is_own or not preset.endpoint) else ""
     more = f" {preset.without_model.format(model=model)}".rstrip()
     return {
-        401: f"; {state}: set {names}, or pass --api-key (--model-key of cutline serve){account}",
-        403: "; the key may not use this model, or its credit is spent",
+        401: f"{refused}set {names}, or pass --api-key (--model-key of cutline serve){account}",
+        403: "; the key may not use this model, or has no credit left",
         404: f"; is the model's name {model!r} right, and the URL (most end in /v1)?{where}{more}",
         405: f"; the URL is not that of an OpenAI-compatible API: most end in /v1.{_address(request)}",
-        407: "; the proxy wants a name and a password: write them into its URL in the environment",
+        407: "; the proxy requires a name and a password: write them into its URL in the environment",
+        501: f"; the URL is not that of an OpenAI-compatible API: most end in /v1.{_address(request)}",
+        511: "; this network requires a sign-in: open a page in a browser first",
         410: f"; the service has {model!r} no longer: choose another model",
         413: "; lower --max-side or set --max-bytes",
     }.get(status, "")
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).hostname or ""
 
 
 def _address(request: RequestInfo) -> str:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from cutline.captioners.hosted.endpoint import Answer
+from cutline.captioners.hosted.error_responses import RequestInfo, error_within, response_error
 from cutline.captioners.hosted.presets import PRESETS
-from cutline.captioners.hosted.refusals import RequestInfo, error_within, refusal
 from cutline.credentials import Secret, Secrets
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, Retryable
 
@@ -49,7 +49,7 @@ BODIES = st.recursive(
     ),
 )
 def test_any_body(status: int, body: bytes, headers: dict[str, str]) -> None:
-    error = refusal(Answer(status, CIMultiDict(headers), body), ASKED)
+    error = response_error(Answer(status, CIMultiDict(headers), body), ASKED)
     assert isinstance(error, CutlineError)
     assert "\n" not in str(error)
     assert KEY not in str(error)
@@ -66,7 +66,7 @@ def said(
     status: int, body: object, *, headers: dict[str, str] | None = None, service: str = "openai"
 ) -> Exception:
     asked = RequestInfo(preset=PRESETS[service], model="m", shown="http://h/v1", has_key=True, secrets=KEYS)
-    return refusal(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), asked)
+    return response_error(Answer(status, CIMultiDict(headers or {}), json.dumps(body).encode()), asked)
 
 
 @pytest.mark.parametrize(
@@ -108,5 +108,32 @@ def test_what_403_concerns(service: str) -> None:
 
 def test_a_web_page_is_not_quoted() -> None:
     page = b"\n<!DOCTYPE html><html><head><title>502</title></head><body>nginx</body></html>"
-    error = refusal(Answer(502, CIMultiDict(), page), ASKED)
+    error = response_error(Answer(502, CIMultiDict(), page), ASKED)
     assert str(error) == "http://h/v1 answered 502: an HTML page and no JSON"
+
+
+@pytest.mark.parametrize(
+    ("preset", "shown", "message", "end"),
+    [
+        (
+            "openai",
+            "http://127.0.0.1:9/v1",
+            "bad key",
+            ": bad key; the key is not accepted: set OPENAI_API_KEY",
+        ),
+        ("openai", "http://127.0.0.1:9/v1", "the key is not accepted", "accepted; set OPENAI_API_KEY"),
+        ("openai", "https://api.openai.com/v1", "bad key", "(keys: https://platform.openai.com)"),
+        (
+            "openrouter",
+            "http://localhost:9/v1",
+            "bad key",
+            "or pass --api-key (--model-key of cutline serve)",
+        ),
+    ],
+)
+def test_a_refused_key_is_named_once_with_the_accounts_of_that_service(preset, shown, message, end):
+    request = RequestInfo(preset=PRESETS[preset], model="m", shown=shown, has_key=True, secrets=KEYS)
+    text = str(response_error(Answer(401, CIMultiDict(), json.dumps({"error": message}).encode()), request))
+    assert text.count("the key is not accepted") == 1
+    assert end in text
+    assert ("keys: " in text) == shown.startswith("https://")

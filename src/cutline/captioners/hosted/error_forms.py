@@ -1,0 +1,105 @@
+"""What an error is about where its status does not show it: the codes and words of services.
+
+Each form was seen at the service beside it, or is in its documentation. Words decide what a message advises
+and whether an error concerns every picture, never whether a request is repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+
+NO_CREDIT = frozenset(
+    {
+        *("insufficient_quota", "payment_required", "billing_hard_limit_reached"),  # OpenAI
+        "exceeded_current_quota_error",  # Moonshot
+        "Arrearage",  # DashScope, with status 400
+        "1113",  # Zhipu, with status 429
+    }
+)
+_NO_BALANCE = re.compile(
+    r"credit balance is too low", re.IGNORECASE
+)  # Anthropic, with status 400 and no code
+
+_VAGUE = frozenset({400, 403, 404, 422})
+_MEANT = {
+    "API_KEY_INVALID": 401,  # Gemini
+    "invalid_api_key": 401,  # OpenAI, DashScope
+    "authentication_error": 401,  # Anthropic, LiteLLM
+    "FAILED_PRECONDITION": 403,  # Gemini, where a country or account is not served
+    "model_not_found": 404,  # OpenAI, Hugging Face
+    "model_not_supported": 404,  # Hugging Face: no provider that is switched on has it
+    "model_not_available": 404,  # Together
+    "invalid_model": 404,  # Mistral
+    "DeploymentNotFound": 404,  # Azure
+    "1211": 404,  # Zhipu
+    "20012": 404,  # SiliconFlow
+    "model_decommissioned": 410,  # Groq
+}
+_ABOUT_PARAMETER = re.compile(
+    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed|available)"
+    r"|extra (input|field)|deprecated|invalid|must be|should be",
+    re.IGNORECASE,
+)
+_KEY = re.compile(
+    r"""\bapi[ _-]?key\b.{0,20}\b(not\ valid|invalid|incorrect|expired|not\ found|required|missing|revoked)
+    |\b(invalid|incorrect|wrong|expired|missing|no)\ (or\ missing\ )?api[ _-]?key\b  # xAI
+    |\b(invalid|expired)\ (access|authentication|auth|bearer)\ (token|credentials)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NAME = r"""[`'"(]?[\w./:@-]*[`'")]?"""
+_MODEL = re.compile(
+    rf"""\bmodel:?\ ?{_NAME}\ ?(does\ not|not|doesn't)\ exist  # DeepSeek, SiliconFlow
+    |\bmodel:?\ ?{_NAME}\ (is\ |was\ )?not\ found
+    |\b(invalid|unknown|no\ such)\ model\b  # Mistral
+    |\bnot\ a\ valid\ model  # OpenRouter""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NO_SIGHT = re.compile(
+    r"""\bimage_url\ is\ only\ supported  # OpenAI
+    |\bno\ endpoints\ found\ that\ support\ image  # OpenRouter
+    |\bnot\ an?\ (multi-?modal|vision)\ model  # vLLM
+    |\bat\ most\ 0\ image  # vLLM
+    |\bunknown\ variant\ `?image_url  # DeepSeek
+    |\bcontent['"\]]*\ (:\ value\ )?must\ be\ a\ string  # Groq
+    |\bmissing\ data\ required\ for\ image  # Ollama
+    |\bimage\ inputs?\ (is|are)\ not\ (supported|enabled)  # llama.cpp, Mistral
+    |\b(does\ not|doesn't|do\ not|don't)\ (currently\ )?(support|accept|take)
+     # Ollama, LM Studio
+     \ (image|vision|multi-?modal)s?(\ (inputs?|contents?|modality|data))?(?!\ ?[\w/-])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NO_SYSTEM = re.compile(
+    r"""\bsystem\ (role|message|prompt|instruction)s?\ ((is|are)\ )?not\ (supported|enabled|allowed)  # vLLM
+    |\bdeveloper\ instruction\ is\ not\ enabled  # Gemini""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def is_without_credit(status: int, codes: AbstractSet[str], message: str) -> bool:
+    """Whether the account has nothing left."""
+    return status == 402 or bool(codes & NO_CREDIT) or (status == 400 and bool(_NO_BALANCE.search(message)))
+
+
+def meant_status(status: int, codes: AbstractSet[str], message: str) -> int:
+    """The status that an error stands for: some services send 400 for everything."""
+    if status not in _VAGUE:
+        return status
+    known = next((_MEANT[code] for code in sorted(codes) if code in _MEANT), None)
+    if known is not None or status not in {400, 422}:
+        return known or status
+    return 401 if _KEY.search(message) else 404 if _MODEL.search(message) else status
+
+
+def takes_no_pictures(status: int, message: str) -> bool:
+    """Whether the model takes text only; llama.cpp sends 500 for it."""
+    return status in {400, 404, 422, 500} and _NO_SIGHT.search(message) is not None
+
+
+def takes_no_system_message(status: int, message: str) -> bool:
+    return status in {400, 422, 500} and _NO_SYSTEM.search(message) is not None
+
+
+def is_about_parameter(message: str) -> bool:
+    """Whether an error may be about a parameter that it names."""
+    return _ABOUT_PARAMETER.search(message) is not None

@@ -1,0 +1,45 @@
+"""Why none of the first pictures of an export is there, and which option or command helps."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from cutline.dataset.export.records import ExportItem
+from cutline.errors import ConfigError, PictureError
+from cutline.files import name_to_text
+
+
+def none_found(items: list[ExportItem]) -> ConfigError | None:
+    """The error for pictures that could not be read, if the file of each is missing; else None."""
+    files = [None if isinstance(item.location, PictureError) else item.location.file() for item in items]
+    if not files or any(file is None or os.path.lexists(file) for file in files):
+        return None
+    file, key = str(files[0]), items[0].key
+    start = f"none of the first {len(items):,} pictures is there, such as {name_to_text(file)}: "
+    return ConfigError(start + (_cure(file, key) if file.endswith(f"/{key}") else _GENERAL))
+
+
+_GENERAL = "--image-root names the folder that the paths of the table are relative to"
+
+
+def _cure(file: str, key: str) -> str:
+    root = Path(file.removesuffix(f"/{key}"))
+    if not root.exists():
+        return f"{name_to_text(str(root))} is gone, put it back or connect its disk again"
+    for above in (root.parent, root.parent.parent):
+        if (above / key).is_file():
+            return f"{name_to_text(str(above / key))} exists: add --image-root {_word(above)}"
+    inside = root / Path(key).name
+    folder = Path(key).parent
+    if inside.is_file() and len(folder.parts) == 1 and not os.path.lexists(root.parent / folder):
+        return (
+            f"{name_to_text(str(inside))} exists: make the table's paths lead there by "
+            f"`ln -s {_word(root)} {_word(root.parent / folder)}`, and add --image-root {_word(root.parent)}"
+        )
+    return _GENERAL
+
+
+def _word(path: Path) -> str:
+    return shlex.quote(name_to_text(str(path)))

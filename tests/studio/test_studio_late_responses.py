@@ -1,0 +1,156 @@
+"""What is typed or done stays when a response comes late, or the page is drawn again meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any
+
+from playwright.sync_api import Error, expect
+
+from processes import wait_until
+from studio_process import Studio
+
+
+class Held:
+    """Requests that have got their response from the server, which the page has not."""
+
+    def __init__(self, page: Any, pattern: str, method: str = "") -> None:
+        self._page = page
+        self._waiting: list[tuple[Any, Any]] = []
+        self._method = method
+        self._holds = True
+        page.route(re.compile(pattern), self._hold)
+
+    def _hold(self, route: Any) -> None:
+        if not self._holds or (self._method and route.request.method != self._method):
+            route.fallback()
+            return
+        with contextlib.suppress(Error):  # the page may be closed meanwhile
+            response = route.fetch()
+            if self._holds:
+                self._waiting.append((route, response))
+            else:
+                route.fulfill(response=response)
+
+    def wait(self, count: int = 1) -> None:
+        wait_until(lambda: self._page.evaluate("1") and len(self._waiting) >= count)
+
+    def release(self) -> None:
+        """Let the page have all responses, and those of later requests at once."""
+        self._holds = False
+        for route, response in self._waiting:
+            route.fulfill(response=response)
+
+
+def marked(page: Any, name: str = "done") -> Any:
+    """A mark of the picture that is shown, which comes with its row."""
+    return page.get_by_role("group", name="Find by what this picture has").get_by_role("button", name=name)
+
+
+def test_a_tag_that_is_changed_keeps_what_is_typed(page: Any, studio: Studio) -> None:
+    """Another program adds a tag before it meanwhile, which is drawn at once, and stays."""
+    page.keyboard.press("t")
+    page.get_by_role("button", name="number 0", exact=True).click()
+    page.keyboard.type("number")
+    caption = "a cat on a mat, number 0"
+    studio.call("PUT", "captions/0", {"caption": f"new, {caption}", "before": caption})
+    expect(page.get_by_role("button", name="Remove new")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Change number 0")).to_have_value("number")
+    page.keyboard.type(" nought")
+    page.keyboard.press("Enter")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "new, a cat on a mat, number nought\n")
+
+
+def test_a_row_that_was_requested_before_a_save_does_not_bring_the_old_text(
+    page: Any, studio: Studio
+) -> None:
+    field = page.get_by_role("textbox", name="Caption")
+    expect(field).to_have_value("a cat on a mat, number 0")
+    held = Held(page, "studio/rows$")
+    studio.call("POST", "marks", {"rows": [0], "mark": "done"})
+    held.wait()
+    field.fill("a dog")
+    page.keyboard.press("Escape")
+    expect(page.locator(".editor").get_by_text("Saved", exact=True)).to_be_visible()
+    held.release()
+    expect(marked(page)).to_be_visible()
+    expect(field).to_have_value("a dog")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" on a mat")
+    page.keyboard.press("Escape")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a dog on a mat\n")
+
+
+def test_a_mark_set_twice_at_once_is_off(page: Any, studio: Studio) -> None:
+    page.locator(".grid").focus()
+    sent: list[Any] = []
+    page.on("response", lambda response: sent.append(response) if "studio/marks" in response.url else None)
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    wait_until(lambda: page.evaluate("1") and len(sent) == 2)
+    assert studio.call("POST", "rows", {"rows": [0]})[0]["marks"] == []
+
+
+def test_a_filter_that_is_typed_while_the_place_is_restored_stays(page: Any, studio: Studio) -> None:
+    studio.call("PUT", "place", {"query": "number", "row": 5, "picked": [1]})
+    held = Held(page, "studio/place$", "GET")
+    page.reload()
+    held.wait()
+    search = page.get_by_role("combobox", name="Find")
+    search.fill("cat")
+    held.release()
+    expect(page.locator(".bar .count").first).to_have_text("8 of 12")
+    page.wait_for_load_state("networkidle")
+    expect(search).to_have_value("cat")
+    expect(page.locator(".chips .pick")).to_have_count(0)
+
+
+def test_what_is_typed_in_place_of_a_proposal_stays_when_another_is_made(page: Any, studio: Studio) -> None:
+    def propose(model: str) -> None:
+        body = {"choice": {"model": model}, "policy": "overwrite", "replaces_person": True}
+        studio.job("POST", "generate", {**body, "scope": {"rows": [0]}, "again": True})
+
+    propose("fake")
+    proposal = page.get_by_role("region", name="Proposal")
+    expect(proposal.locator(".figures")).to_contain_text("fake")
+    proposal.get_by_role("button", name="Change").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("a cat,")
+    propose("pixels")
+    expect(proposal.locator(".figures")).to_contain_text("pixels")
+    page.keyboard.type(" as I see it")
+    page.keyboard.press("Control+Enter")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat, as I see it\n")
+
+
+def test_a_proposal_that_was_decided_about_is_not_decided_about_again(page: Any, studio: Studio) -> None:
+    body = {"choice": {"model": "fake"}, "policy": "append", "scope": {"rows": [0]}}
+    studio.job("POST", "generate", body)
+    expect(page.get_by_role("region", name="Proposal")).to_be_visible()
+    held = Held(page, "studio/rows$")
+    page.locator(".grid").focus()
+    page.keyboard.press("r")
+    expect(page.get_by_text("1 proposal rejected.")).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.get_by_text("This picture has no proposal.")).to_be_visible()
+    held.release()
+
+
+def test_stop_words_that_are_typed_on_while_they_are_saved_stay(page: Any, studio: Studio) -> None:
+    page.keyboard.press("w")
+    panel = page.get_by_role("region", name="Words")
+    panel.get_by_role("button", name="Edit…").click()
+    field = panel.get_by_role("textbox", name="Stop words", exact=True)
+    expect(field).to_have_value(re.compile("the"))
+    field.fill("cat")
+    held = Held(page, "stop-words/en$", "PUT")
+    panel.get_by_role("button", name="Save", exact=True).click()
+    held.wait()
+    field.focus()
+    page.keyboard.press("End")
+    page.keyboard.type(" mat")
+    held.release()
+    expect(panel.get_by_role("button", name="Reset")).to_be_visible()
+    expect(field).to_have_value("cat mat")
