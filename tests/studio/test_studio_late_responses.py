@@ -154,3 +154,71 @@ def test_stop_words_that_are_typed_on_while_they_are_saved_stay(page: Any, studi
     held.release()
     expect(panel.get_by_role("button", name="Reset")).to_be_visible()
     expect(field).to_have_value("cat mat")
+
+
+def test_an_export_waits_for_the_filter(page: Any, studio: Studio) -> None:
+    held = Held(page, "studio/find")
+    page.keyboard.press("/")
+    page.keyboard.type('"number 3"')
+    for key in ("Enter", "Escape", "e", "Control+Enter"):
+        page.keyboard.press(key)
+    held.wait()
+    held.release()
+    expect(page.locator(".side .outcome")).to_contain_text("1 picture exported")
+
+
+def test_a_filter_without_response_exports_nothing(page: Any, studio: Studio) -> None:
+    page.route(re.compile("studio/find"), lambda route: route.abort())
+    page.keyboard.press("/")
+    page.keyboard.type('"number 3"')
+    for key in ("Enter", "Escape", "e", "Control+Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".side .outcome")).to_contain_text("The search got no response")
+    assert not list(studio.folder.parent.glob("*.zip"))
+
+
+def test_a_panel_opens_before_the_next_key_while_a_save_is_under_way(page: Any, studio: Studio) -> None:
+    held = Held(page, "studio/captions/", "PUT")
+    page.get_by_role("textbox", name="Caption").fill("a dog")
+    for key in ("Escape", "e", "Control+Enter"):
+        page.keyboard.press(key)
+    held.wait()
+    held.release()
+    expect(page.locator(".side .outcome")).to_contain_text("8 pictures exported")
+    assert studio.call("POST", "rows", {"rows": [0]})[0]["marks"] == []
+
+
+def test_a_start_that_failed_stays_told_after_the_pictures_are_counted(page: Any, studio: Studio) -> None:
+    page.keyboard.press("g")
+    panel = page.get_by_role("region", name="Generate captions")
+    panel.get_by_role("combobox", name="Captioner").select_option("own")
+    panel.get_by_role("textbox", name="Model").fill("nope")
+    start = panel.get_by_role("button", name="Propose captions for 4")
+    expect(start).to_be_enabled()
+    with page.expect_response(re.compile("studio/generate$")):
+        start.click()
+    with page.expect_response(re.compile("studio/estimate$")) as counted:
+        counted.value.finished()
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
+    expect(panel.get_by_role("alert")).to_contain_text("names no provider")
+    panel.get_by_role("textbox", name="Model").fill("fake")
+    expect(panel.get_by_role("alert")).to_have_count(0)
+
+
+def test_suggestions_that_come_after_the_tag_was_added_do_not_hold_its_field(
+    page: Any, studio: Studio
+) -> None:
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("combobox", name="Add a tag")
+    expect(field).to_be_focused()
+    held = Held(page, "studio/tags")
+    page.keyboard.type("number")
+    held.wait()
+    page.keyboard.press("Enter")
+    held.release()
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
+    expect(field).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("Escape")
+    expect(field).not_to_be_focused()
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0, number\n")

@@ -154,7 +154,7 @@ def compare(keys: Keyboard) -> None:
     keys.press("Escape", "Escape")
 
 
-def replace(keys: Keyboard, folder: Path, word: str) -> None:
+def replace(keys: Keyboard, studio: Studio, folder: Path, word: str) -> None:
     """In what a filter finds, seen before it happens."""
     page = keys.page
     keys.press("/")
@@ -171,6 +171,7 @@ def replace(keys: Keyboard, folder: Path, word: str) -> None:
     assert any("[[new]]" in text for text in texts(folder))
     keys.press("Escape", "Escape", "Escape", "x")  # which takes the filter off
     expect(page.locator(".cell")).to_have_count(COUNT)
+    wait_until(lambda: studio.call("GET", "place")["query"] == "")  # with which the page is opened again
 
 
 def test_from_opening_to_export_by_keys_alone(browser: Any, studio: Studio, photos: Path) -> None:
@@ -181,7 +182,7 @@ def test_from_opening_to_export_by_keys_alone(browser: Any, studio: Studio, phot
         edit(keys, folder, before)
         generate(keys, folder)
         compare(keys)
-        replace(keys, folder, before[0].split()[1])
+        replace(keys, studio, folder, before[0].split()[1])
         assert not [text for text in shown.complaints if "Failed to load resource" not in text]
         assert not [url for url in shown.requests if not url.startswith(studio.url)]
     stop_studio(studio)

@@ -38,6 +38,9 @@ function find() {
   /** @type {HTMLInputElement | null} */ (document.querySelector("input[type=search]"))?.select();
 }
 
+/** Open a panel before the next key, which is meant for it; those that read captions wait for what is saved. @param {string} name */
+const opened = (name) => () => (void save(), show(name));
+
 /** @param {() => Promise<unknown> | unknown} then */
 const saved = (then) => () => void save().then(then);
 
@@ -87,8 +90,8 @@ for (const action of [
   { id: "finish", keys: ["Ctrl+Enter"], text: "save, mark as done, go to the next", typing: true, run: () => void finish() },
   { id: "done", keys: ["D"], text: "mark as done, or not", run: () => void toggleMark("done") },
   { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
-  { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: saved(() => show("bulk")) },
-  { id: "generate", keys: ["G"], text: "generate captions", run: saved(() => show("generate")) },
+  { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: opened("bulk") },
+  { id: "generate", keys: ["G"], text: "generate captions", run: opened("generate") },
   { id: "accept", keys: ["A"], text: "accept the proposal and show the next picture, or accept those of what is picked", run: () => void acceptSeen() },
   { id: "reject", keys: ["R"], text: "reject the proposal and show the next picture, or reject those of what is picked", run: saved(() => reject()) },
   { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
@@ -97,13 +100,13 @@ for (const action of [
 ]) register({ group: "Edit", ...action });
 
 for (const action of [
-  { id: "compare", keys: ["C"], text: "compare sets of captions", run: saved(() => show("compare")) },
-  { id: "export", keys: ["E"], text: "export pictures and captions", run: saved(() => show("export")) },
-  { id: "words", keys: ["W"], text: "words of the captions", run: saved(() => show("words")) },
-  { id: "map", keys: ["M"], text: "map of the captions or pictures, and their clusters", run: saved(() => show("map")) },
-  { id: "lint", keys: ["Shift+W"], text: "lint: what is odd in the captions", run: saved(() => show("lint")) },
+  { id: "compare", keys: ["C"], text: "compare sets of captions", run: opened("compare") },
+  { id: "export", keys: ["E"], text: "export pictures and captions", run: opened("export") },
+  { id: "words", keys: ["W"], text: "words of the captions", run: opened("words") },
+  { id: "map", keys: ["M"], text: "map of the captions or pictures, and their clusters", run: opened("map") },
+  { id: "lint", keys: ["Shift+W"], text: "lint: what is odd in the captions", run: opened("lint") },
   { id: "find", keys: ["/", "Ctrl+F"], text: "find", typing: true, run: find },
-  { id: "history", keys: ["H"], text: "history", run: saved(() => show("history")) },
+  { id: "history", keys: ["H"], text: "history", run: opened("history") },
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
   { id: "size", keys: ["S"], text: "small, medium or large thumbnails", run: nextSize },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },

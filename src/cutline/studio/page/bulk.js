@@ -138,8 +138,9 @@ async function look() {
   }
   try {
     await save();
+    const within = await scopeOf();
     const where = scope.value === "filter" ? answered.value.trim() : "";
-    const found = await send("studio/preview", { edit: now.edit, scope: scopeOf(), where });
+    const found = await send("studio/preview", { edit: now.edit, scope: within, where });
     const first = found.changed ? await get(`studio/preview/${found.preview}?count=${PART}`) : [];
     if (mine !== turn) return;
     batch(() => {

@@ -37,11 +37,16 @@ const job = signal(/** @type {number | null} */ (null));
 /** The latest export that can be downloaded. */
 const made = signal(/** @type {number | null} */ (null));
 
+async function request() {
+  const within = await scopeOf();
+  if (!isPossible()) throw new Error("There is no picture to export: choose another scope.");
+  return { format: format.value, scope: within, output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
+}
+
 async function start() {
   if (job.value !== null || !(await save())) return;
   made.value = null;
-  const body = { format: format.value, scope: scopeOf(), output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
-  const state = await run("studio/export", body, (number) => (job.value = number));
+  const state = await run("studio/export", request(), (number) => (job.value = number));
   if (state?.result?.is_file && state.result.written) made.value = state.job;
   job.value = null;
 }
@@ -56,7 +61,7 @@ export function ExportPanel() {
     guessScope();
     focusOn(".export select");
   }, []);
-  return html`<${Panel} name="export" title="Export" main=${() => isPossible() && void start()}>
+  return html`<${Panel} name="export" title="Export" main=${() => void start()}>
     <div class="form">
       <label>Format
         <select value=${format.value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>

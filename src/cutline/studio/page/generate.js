@@ -36,7 +36,10 @@ export const offer = signal(/** @type {Offer | null} */ (null));
 /** How many pictures of the scope are captioned, and with an estimate what that takes. */
 export const counts = signal(/** @type {any} */ (null));
 export const unfinished = signal(/** @type {any[]} */ ([]));
+/** Why the latest start failed, until the form is changed or started again. */
 export const problem = signal("");
+/** Why the pictures of the form as it is cannot be counted. */
+export const miscount = signal("");
 export const isMeasuring = signal(false);
 /** The generation that runs, also one that another tab has started. */
 export const running = computed(() => Object.values(jobs.value).find((one) => one.figures?.captions !== undefined && !one.is_over) ?? null);
@@ -46,6 +49,7 @@ export const last = signal(/** @type {any} */ (null));
 /** @param {Partial<Form>} changes */
 export function set(changes) {
   form.value = { ...form.value, ...changes };
+  problem.value = "";
   const { endpoint } = form.value; // one with a password is refused, and not kept
   localStorage.setItem(KEPT, JSON.stringify({ ...form.value, endpoint: endpoint.includes("@") ? "" : endpoint }));
   count();
@@ -59,9 +63,9 @@ function choiceOf() {
   return { model, endpoint: endpoint.trim() || null, prompt: own || null, parameters: parameters.trim() || null };
 }
 
-function request() {
+async function request() {
   const { policy, write, replaces } = form.value;
-  return { scope: scopeOf(), choice: choiceOf(), policy, write, replaces_person: replaces };
+  return { scope: await scopeOf(), choice: choiceOf(), policy, write, replaces_person: replaces };
 }
 
 let turn = 0;
@@ -81,10 +85,10 @@ export async function estimate(measure) {
   const mine = (turn += 1);
   if (measure) isMeasuring.value = true;
   try {
-    const found = await send("studio/estimate", { ...request(), measure });
-    if (mine === turn) batch(() => ((counts.value = found), (problem.value = "")));
+    const found = await send("studio/estimate", { ...(await request()), measure });
+    if (mine === turn) batch(() => ((counts.value = found), (miscount.value = "")));
   } catch (error) {
-    if (mine === turn) problem.value = /** @type {Error} */ (error).message;
+    if (mine === turn) miscount.value = /** @type {Error} */ (error).message;
   } finally {
     if (measure) isMeasuring.value = false;
   }
@@ -102,13 +106,13 @@ export async function load() {
   }
 }
 
-/** @param {string} path @param {any} body */
-async function run(path, body) {
+/** @param {string} path @param {() => Promise<any>} request */
+async function run(path, request) {
   problem.value = "";
   last.value = null;
   try {
     if (!(await save())) return;
-    const { job } = await send(path, body);
+    const { job } = await send(path, await request());
     if (job === null) {
       problem.value = "There is nothing to caption here: choose another scope, or what happens to captions.";
       return;
@@ -122,9 +126,9 @@ async function run(path, body) {
   count();
 }
 
-export const start = () => !running.value && run("studio/generate", request());
+export const start = () => !running.value && run("studio/generate", request);
 /** @param {string} id */
-export const resume = (id) => !running.value && run(`studio/generations/${id}`, {});
+export const resume = (id) => !running.value && run(`studio/generations/${id}`, async () => ({}));
 export const stop = () => running.value && send(`studio/jobs/${running.value.job}`, undefined, "DELETE");
 
 /** @param {string} id */
@@ -137,7 +141,7 @@ export async function discard(id) {
 export const retry = async (row) => {
   const policy = form.value.policy === "missing" ? "overwrite" : form.value.policy;
   notice.value = "";
-  await run("studio/generate", { scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true });
+  await run("studio/generate", async () => ({ scope: { rows: [row] }, choice: choiceOf(), policy, replaces_person: true, again: true }));
   notice.value = problem.value || (last.value ? told(last.value) : "");
 };
 

@@ -73,6 +73,7 @@ export function GeneratePanel() {
   const row = scope.value === "picture" ? cursor.value : -1;
   useEffect(() => gen.count(), [scope.value, row, sizes.value, edition.value]);
   const start = () => gen.counts.value?.pictures && void gen.start();
+  const problem = gen.problem.value || gen.miscount.value;
   return html`<${Panel} name="generate" title="Generate captions" main=${start}>
     <${Unfinished} />
     <div class="form">
@@ -82,7 +83,7 @@ export function GeneratePanel() {
       <${Parameters} />
       <${Policy} />
     </div>
-    ${gen.problem.value && html`<p class="notice" role="alert">${gen.problem.value}</p>`}
+    ${problem && html`<p class="notice" role="alert">${problem}</p>`}
     <${Start} />
     <${FailedKinds} />
     <${Waiting} />

@@ -4,6 +4,7 @@
 import { batch, html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import * as bulk from "./bulk.js";
+import { save } from "./draft.js";
 import { quoted, withTerm } from "./filter_text.js";
 import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, show } from "./panels.js";
 import { ended, JobProgress, plural } from "./running.js";
@@ -57,6 +58,8 @@ async function attempt(work) {
 const check = () => attempt(async () => {
   if (job.value !== null) return;
   if (list.value && isActive(active.value.key)) await search(list.value.base); // back to what was checked
+  await save();
+  const within = await scopeOf();
   let base = scope.value === "filter" ? answered.value : "";
   if (scope.value === "selection") {
     const name = setName("lint");
@@ -65,7 +68,7 @@ const check = () => attempt(async () => {
   const turn = opening.value;
   const began = edition.value;
   const checks = Object.keys(CHECKS).filter((name) => name !== "picture" || pictures.value);
-  const started = await send("studio/lint", { scope: scopeOf(), checks });
+  const started = await send("studio/lint", { scope: within, checks });
   job.value = started.job;
   const state = await ended(started.job);
   if (turn !== opening.value) return;

@@ -85,7 +85,7 @@ export async function acceptSeen() {
   if (await save()) await accept(undefined, seen);
 }
 
-/** Accept proposals. @param {any} [scope] the rows of `targets` for none @param {typeof shown} [seen] */
+/** Accept proposals. @param {any} [scope] a promise of it; the rows of `targets` for none @param {typeof shown} [seen] */
 export async function accept(scope, seen) {
   const numbers = scope ? null : targets();
   const row = numbers?.length === 1 ? numbers[0] : null;
@@ -98,11 +98,11 @@ export async function accept(scope, seen) {
   const text = row === null ? null : typedFor(row);
   const own = row !== null && text !== null && text !== known?.proposal?.caption ? { captions: { [row]: text } } : {};
   const looked = seen && seen.row === row ? { seen: { [seen.row]: seen.caption } } : {};
-  const state = await run("studio/accept", { ...(scope ?? { rows: numbers }), ...own, ...looked });
+  const state = await run("studio/accept", scope ?? { rows: numbers, ...own, ...looked });
   if (state?.result?.written && row !== null) next(row);
 }
 
-/** Reject proposals. @param {any} [scope] the rows of `targets` for none */
+/** Reject proposals. @param {any} [scope] a promise of it; the rows of `targets` for none */
 export async function reject(scope) {
   const numbers = scope ? null : targets();
   if (numbers?.length === 1 && !rows.value.get(numbers[0])?.proposal) {
@@ -111,7 +111,7 @@ export async function reject(scope) {
   }
   notice.value = "";
   try {
-    const done = await send("studio/reject", scope ?? { rows: numbers });
+    const done = await send("studio/reject", await (scope ?? { rows: numbers }));
     outcome.value = { text: `${plural(done.written, "proposal")} rejected.`, isBad: false, edit: done.id, conflicts: [] };
     if (numbers?.length === 1) next(numbers[0]);
   } catch (error) {

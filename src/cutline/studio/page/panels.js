@@ -3,7 +3,7 @@
 
 import { computed, html, signal, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { actions, keyOf, keyText, tip } from "./keys.js";
-import { answered, cursor, dataset, mistake, picked, query, result } from "./store.js";
+import { answered, cursor, dataset, mistake, picked, query, result, settled } from "./store.js";
 
 /** The panel in the editor's place: "" for none. */
 export const panel = signal("");
@@ -103,8 +103,13 @@ export function guessScope() {
   chosen = "";
 }
 
-/** The filter's rows are those that are shown: what no longer matches it is still among them. A query that cannot be parsed has none. */
-export function scopeOf() {
+/**
+ * What the server is told about the scope. The filter's rows are those that are shown: what no longer matches it is
+ * still among them. A query that cannot be parsed has none.
+ */
+export async function scopeOf() {
+  await settled();
+  if (scope.value === "filter" && !mistake.value && answered.value !== query.value) throw new Error("The search got no response: find again.");
   if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
   if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
   if (scope.value === "filter" && mistake.value) return { rows: [] };

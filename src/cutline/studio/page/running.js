@@ -66,11 +66,11 @@ export function report(job) {
 
 /**
  * Start a job and show what it did. `started` is called with its number.
- * @param {string} path @param {any} [body] @param {(job: number) => void} [started]
+ * @param {string} path @param {any} [body] or a promise of it @param {(job: number) => void} [started]
  */
 export async function run(path, body, started) {
   try {
-    const { job } = await send(path, body);
+    const { job } = await send(path, await body);
     if (job === null) {
       outcome.value = { text: "There is nothing to undo or redo.", isBad: false, edit: null, conflicts: [] };
       return null;

@@ -69,12 +69,25 @@ function including(found, row) {
   return whole;
 }
 
+/** The latest search. @type {Promise<void>} */
+let latest = Promise.resolve();
+
+/** Wait until the rows that are shown are those of the query: a key may follow another one faster than the server responds. */
+export async function settled() {
+  let awaited;
+  do await (awaited = latest);
+  while (awaited !== latest);
+}
+
 /**
  * Run a query, and keep the cursor on its row where that still matches; `stays`: also where it does not, as nobody has
  * searched for anything and the row may be written in.
  * @param {string} text @param {boolean} [stays]
  */
-export async function search(text, stays = false) {
+export const search = (text, stays = false) => (latest = run(text, stays));
+
+/** @param {string} text @param {boolean} stays */
+async function run(text, stays) {
   searching.abort();
   searching = new AbortController();
   const { signal: aborted } = searching;

@@ -27,7 +27,7 @@ export function TagField({ tags, readOnly, add, dropLast }) {
   const [listed, setListed] = useState({ of: "", tags: /** @type {Suggestion[]} */ ([]) });
   const [at, setAt] = useState(-1);
   const text = typed.trim();
-  const found = listed.tags.filter((one) => one.tag.toLowerCase().includes(text.toLowerCase())); // it may be typed on meanwhile
+  const found = !text ? [] : listed.tags.filter((one) => one.tag.toLowerCase().includes(text.toLowerCase())); // it may be typed on meanwhile
   const setFound = (/** @type {Suggestion[]} */ tags) => setListed({ of: text, tags });
   const suggest = async () => {
     const known = new Set(tags.map((tag) => tag.toLowerCase()));
@@ -40,24 +40,21 @@ export function TagField({ tags, readOnly, add, dropLast }) {
   latest.current = text;
   useLayoutEffect(() => () => left.current(), []); // what is typed is not lost where another picture is shown
   useEffect(() => {
-    setAt(-1);
-    if (!text) {
-      setFound([]);
-      return undefined;
-    }
+    if (!text) return undefined;
     let isShown = true;
     const timer = setTimeout(async () => {
       const suggestions = await suggest();
-      if (isShown) setFound(suggestions);
+      if (isShown && latest.current === text) setFound(suggestions); // effects end some time after the text has changed
     }, PAUSE);
     return () => {
       isShown = false;
       clearTimeout(timer);
     };
   }, [text, tags.join("\n")]);
+  const type = (/** @type {string} */ value) => (setAt(-1), setTyped(value));
   const take = (/** @type {string} */ tag) => {
     add(tag);
-    setTyped("");
+    type("");
     setFound([]);
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
@@ -76,7 +73,7 @@ export function TagField({ tags, readOnly, add, dropLast }) {
   return html`<div class="tag-field">
     <input type="text" class="field" role="combobox" aria-label="Add a tag" placeholder="Add a tag" autocomplete="off" aria-autocomplete="list"
       aria-expanded=${found.length > 0} aria-controls="suggestions" aria-activedescendant=${at >= 0 ? `suggestion-${at}` : undefined}
-      value=${typed} readOnly=${readOnly} onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} onKeyDown=${press} onBlur=${() => setFound([])} />
+      value=${typed} readOnly=${readOnly} onInput=${(/** @type {any} */ event) => type(event.target.value)} onKeyDown=${press} onBlur=${() => setFound([])} />
     <ul id="suggestions" class="suggestions" role="listbox" aria-label="Tags of this dataset" hidden=${!found.length}>
       ${found.map((one, number) => html`<li key=${one.tag} id=${`suggestion-${number}`} role="option" aria-selected=${number === at}
         onPointerDown=${(/** @type {Event} */ event) => (event.preventDefault(), take(one.tag))}>

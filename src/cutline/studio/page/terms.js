@@ -6,7 +6,7 @@ import { get, respond, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { scope, scopeOf, show, sizes } from "./panels.js";
 import { plural } from "./running.js";
-import { filterBy, left, mistake, query } from "./store.js";
+import { filterBy, left, mistake, query, settled } from "./store.js";
 import { cloudOf, pngOf, svgOf } from "./word_cloud.js";
 
 const PAUSE = 50; // ms
@@ -57,10 +57,11 @@ export function refresh() {
   timer = setTimeout(count, PAUSE);
 }
 
-function request() {
+async function request() {
+  await settled();
   const words = stopWords.value.split(/[\s,]+/).filter(Boolean);
   return {
-    scope: scope.value === "filter" && query.value && !left.value.size && !mistake.value ? { query: query.value } : scopeOf(), // a million numbers take longer
+    scope: scope.value === "filter" && query.value && !left.value.size && !mistake.value ? { query: query.value } : await scopeOf(), // a million numbers take longer
     against: against.value.trim() || null,
     reverse: isReversed.value,
     phrases: phrases.value,
@@ -74,7 +75,7 @@ function request() {
 async function count() {
   const mine = (turn += 1);
   try {
-    const wanted = request();
+    const wanted = await request();
     const hasEnds = wanted.order === "score" && !wanted.reverse; // what is less frequent here is seen as well
     const found = await send("studio/words", hasEnds ? { ...wanted, limit: LIMIT / 2, last: LIMIT / 2 } : wanted);
     if (mine !== turn) return;
