@@ -67,6 +67,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "measures": {
         "side": "cutline.measures.size:Side",
+        "width": "cutline.measures.size:Width",
+        "height": "cutline.measures.size:Height",
         "pixels": "cutline.measures.size:Pixels",
         "aspect": "cutline.measures.size:Aspect",
         "sharpness": "cutline.measures.sharpness:Sharpness",

@@ -98,7 +98,7 @@ def test_rules_of_a_run_are_skips(cutline, photos, tmp_path):
         (["motion =< p3"], "write motion<=p3"),
         (["side≥256"], "write side>=256"),
         (["side>=nan"], "'nan' is neither a number nor a share"),
-        (["side>=p100"], "p must be between 0 and 100"),
+        (["side>=p100"], "p must be above 0 and below 100"),
         (["side==p3"], "needs >= or <="),
         (["side>=5", "side>=7"], "limit the same"),
         (["side>=5", "side<3"], "contradict each other"),

@@ -16,6 +16,8 @@ from measured_pictures import blurred, decoded, flat, lit, scene, shaken
 GOOD = scene()
 CASES = {
     "side": scene(60, 60),
+    "width": scene(60, 400),
+    "height": scene(400, 60),
     "pixels": scene(60, 60),
     "aspect": scene(600, 60),
     "sharpness": blurred(GOOD),

@@ -22,6 +22,24 @@ class Side(_SizeMeasure):
         return min(picture.width, picture.height)
 
 
+class Width(_SizeMeasure):
+    name = "width"
+    meaning = "pixels from left to right"
+    usual, bad = 640, 100
+
+    def measure(self, picture: DecodedPicture) -> float:
+        return picture.width
+
+
+class Height(_SizeMeasure):
+    name = "height"
+    meaning = "pixels from top to bottom"
+    usual, bad = 480, 100
+
+    def measure(self, picture: DecodedPicture) -> float:
+        return picture.height
+
+
 class Pixels(_SizeMeasure):
     name = "pixels"
     meaning = "width times height"
