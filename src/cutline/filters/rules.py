@@ -56,7 +56,7 @@ class Rule:
         if percentile := _PERCENTILE.fullmatch(value):
             percent = float(percentile[1])
             if not 0 < percent < 100:
-                raise ConfigError(f"--keep {text}: p must be above 0 and below 100, such as p2 for the worst 2 %")
+                raise ConfigError(f"--keep {text}: p must be above 0 and below 100, as p2 for the worst 2 %")
             if comparison == "==":
                 raise ConfigError(f"--keep {text}: a share of the input needs >= or <=, not ==")
             return cls(name=name, comparison=comparison, text=value, percent=percent)
