@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
+import json
 import pickle
 import subprocess
 import sys
@@ -376,3 +379,28 @@ gc.collect()
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["failed"] * 4, "")
+
+
+def test_results_are_saved_as_a_table(service, client, tmp_path):
+    task = client.submit([cutline.ServerPath("1.png"), cutline.ServerPath("gone.png")])
+    client.wait(task)
+    expected = client.results(task)
+    for name in ("captions.csv", "captions.json", "captions.jsonl"):
+        client.save_results(task, tmp_path / name)
+    table = (tmp_path / "captions.csv").read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert [row["caption"] for row in rows] == [expected[0].caption, ""]
+    assert [row["kind"] for row in rows] == ["", "missing"]
+    assert [row["index"] for row in rows] == ["0", "1"]
+    array = json.loads((tmp_path / "captions.json").read_text("utf-8"))
+    lines = (tmp_path / "captions.jsonl").read_text("utf-8").splitlines()
+    assert array == [json.loads(line) for line in lines]
+    assert [one["caption"] for one in array] == [one.caption for one in expected]
+
+
+def test_results_are_saved_in_known_formats_only(client, tmp_path):
+    with pytest.raises(ConfigError, match=r"end its name in one of \.csv, \.json, \.jsonl"):
+        client.save_results("0" * 32, tmp_path / "captions.xlsx")
+    with pytest.raises(Rejected, match="there is no such task"):
+        client.save_results("0" * 32, tmp_path / "captions.csv")
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import csv
+import io
+import json
 import sqlite3
 
 import pytest
@@ -17,7 +20,9 @@ PATHS = ("/caption", "/batch-caption", "/async-batch-caption")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with Service("--model", "pixels:no-ocr", cwd=tmp_path_factory.mktemp("service")) as running:
+    folder = tmp_path_factory.mktemp("service")
+    with Service("--model", "pixels:no-ocr", cwd=folder) as running:
+        running.folder = folder
         yield running
 
 
@@ -97,3 +102,74 @@ def test_a_job_that_an_older_version_stored_runs_after_an_upgrade(tmp_path):
     with Service("--model", "pixels:no-ocr", cwd=tmp_path) as service:
         (done,) = service.ended(task)["results"]
         assert done["fields"].keys() == {"tags"}
+
+
+PICTURES = {"images_base64": [PICTURE]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        (
+            "GET",
+            "/task/{task}/results?fields=a",
+            "there is no query parameter fields; there are after, limit, format",
+        ),
+        ("GET", "/task/{task}/results?limits=5", "there is no query parameter limits; did you mean limit?"),
+        ("GET", "/tasks?page=2", "there is no query parameter page; there are limit, before"),
+        ("GET", "/task-status/{task}?after=1", "this path has no query parameters: leave out after"),
+        ("GET", "/models?x", "this path has no query parameters: leave out x"),
+        ("DELETE", "/task/{task}?force=1", "this path has no query parameters: leave out force"),
+        ("POST", "/batch-caption?prompt=tags", "this path has no query parameters: send prompt in the body"),
+    ],
+)
+def test_query_parameters_that_a_path_lacks_are_refused(service, method, path, detail):
+    task = service.client.post("/async-batch-caption", json=PICTURES).json()["task_id"]
+    body = PICTURES if method == "POST" else None
+    response = service.client.request(method, path.format(task=task), json=body)
+    assert (response.status_code, response.json()["detail"]) == (422, detail)
+    assert service.ended(task)["status"] == "completed"
+
+
+@pytest.mark.parametrize("path", ["/health?probe=1", "/ready?probe=1", "/?from=mail", "/v1/models?limit=2"])
+def test_parameters_of_probes_pages_and_clients_of_openai_are_ignored(service, path):
+    assert service.client.get(path).status_code == 200
+
+
+def test_results_come_in_the_format_that_is_asked_for(service):
+    names = [f"{number:04}.png" for number in range(1, 1000)] + ['=a,"b".png', "c d.png", "last.png"]
+    (service.folder / "pictures").mkdir()
+    with Service(
+        "--model",
+        "pixels:no-ocr",
+        "--image-root",
+        "pictures",
+        cwd=service.folder,
+        env={"CUTLINE_MAX_PICTURES": "2000"},
+    ) as wide:
+        task = wide.client.post("/async-batch-caption", json={"image_paths": names}).json()["task_id"]
+        wide.ended(task)
+        path = f"/task/{task}/results"
+        get = wide.client.get
+        whole = get(path)
+        lines = [json.loads(line) for line in whole.text.splitlines()]
+        assert [line["image_path"] for line in lines] == names
+        assert "X-Next-After" not in whole.headers
+        table, same = get(path, params={"format": "csv"}), get(path, headers={"Accept": "text/csv"})
+        assert table.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert same.content == table.content
+        rows = list(csv.DictReader(io.StringIO(table.text, newline="")))
+        assert [row["image_path"] for row in rows] == names
+        assert [row["kind"] for row in rows] == [line["kind"] for line in lines]
+        assert get(path, params={"format": "json"}).json() == lines
+        assert get(path, params={"format": "json", "after": 1001}).text == "[]\n"
+        page = get(path, params={"format": "csv", "limit": 2, "after": 3})
+        assert [row.partition(",")[0] for row in page.text.splitlines()] == ["index", "4", "5"]
+        assert page.headers["X-Next-After"] == "5"
+        wrong = get(path, params={"format": "xlsx"})
+        assert (wrong.status_code, wrong.json()["detail"]) == (
+            422,
+            "format: must be 'jsonl', 'json' or 'csv'",
+        )
+        browser = get(path, headers={"Accept": "application/json, text/plain, */*"})
+        assert browser.headers["Content-Type"] == "application/jsonl"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Self, Unpack
 
 from cutline.client.records import Image, TaskProgress, caption_result_from, progress_from
@@ -20,9 +21,11 @@ from cutline.client.uploads import (
 )
 from cutline.credentials import Secret, without_credentials
 from cutline.errors import ConfigError, PictureError, Rejected, Retryable
+from cutline.files import write_atomically
 from cutline.results import CaptionOptions, CaptionResult
 
 MAX_REQUESTS: Final = 4  # of one batch at a time
+_FILE_FORMATS: Final = ("csv", "json", "jsonl")
 
 
 class AsyncClient:
@@ -147,6 +150,21 @@ class AsyncClient:
         """The results of the job so far, in the order of its pictures; raises as ``status``."""
         response = await self._transport.request("GET", f"/task-status/{task_id}")
         return [caption_result_from(one) for one in response["results"]]
+
+    async def save_results(self, task_id: str, path: str | Path) -> None:
+        """Write the results of the job so far to a file, whose name ends in .csv, .json or .jsonl.
+
+        Raises:
+            ConfigError: the name has another ending.
+            OSError: the file cannot be written.
+            Rejected: there is no such job (status 404).
+        """
+        form = Path(path).suffix.lower().removeprefix(".")
+        if form not in _FILE_FORMATS:
+            endings = ", ".join(f".{one}" for one in _FILE_FORMATS)
+            raise ConfigError(f"cannot tell the format of {path}: end its name in one of {endings}")
+        data = await self._transport.download(f"/task/{task_id}/results?format={form}")
+        await asyncio.to_thread(write_atomically, path, data)
 
     async def cancel(self, task_id: str) -> TaskProgress:
         """Cancel the job; its results stay.

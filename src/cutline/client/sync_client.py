@@ -65,6 +65,7 @@ class Client:
     submit = _plain(AsyncClient.submit)
     status = _plain(AsyncClient.status)
     results = _plain(AsyncClient.results)
+    save_results = _plain(AsyncClient.save_results)
     cancel = _plain(AsyncClient.cancel)
     wait = _plain(AsyncClient.wait)
 

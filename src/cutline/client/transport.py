@@ -66,16 +66,28 @@ class Transport:
         async def once() -> Any:
             body: Any = form() if form is not None else encoded
             with self._typed_errors():
-                # No redirects: they could leak the key.
-                async with self._opened().request(
-                    method, self.url + path, data=body, headers=sent, allow_redirects=False, proxy=self._proxy
-                ) as response:
-                    content = await response.read()
-                if response.status >= 300:
-                    raise self._error(response.status, response.headers, content)
-                return orjson.loads(content)
+                return orjson.loads(await self._content(method, path, data=body, headers=sent))
 
         return await with_retries(once, 1 + (self._retries if retries is None else retries), _wait)
+
+    async def download(self, path: str) -> bytes:
+        """The bytes of a response that is a file; raises as ``request``."""
+
+        async def once() -> bytes:
+            with self._typed_errors():
+                return await self._content("GET", path)
+
+        return await with_retries(once, 1 + self._retries, _wait)
+
+    async def _content(self, method: str, path: str, **sent: Any) -> bytes:
+        # No redirects: they could leak the key.
+        async with self._opened().request(
+            method, self.url + path, allow_redirects=False, proxy=self._proxy, **sent
+        ) as response:
+            content = await response.read()
+        if response.status >= 300:
+            raise self._error(response.status, response.headers, content)
+        return content
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, JSON]]:
         """Server-sent events, as names and data, until the server ends them; raises as ``request``."""

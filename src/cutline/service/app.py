@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 import cutline
@@ -18,6 +18,7 @@ from cutline.service.http import pages
 from cutline.service.http.guard import Guard
 from cutline.service.http.middleware import Prefix, RequestMetrics, RequestSpans
 from cutline.service.http.openapi import complete_document
+from cutline.service.http.parameters import refuse_unknown_parameters
 from cutline.service.http.responses import HANDLED, handle_error
 from cutline.service.lifecycle.shutdown import on_shutdown_signal
 from cutline.service.pictures import Pictures
@@ -80,7 +81,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, *, keyed: bool) -> None:
-    for routes in (health, captions, tasks, completions, responses, pages):
+    for routes in (health, captions, tasks):
+        app.include_router(routes.router, dependencies=[Depends(refuse_unknown_parameters)])
+    for routes in (completions, responses, pages):  # whose clients send parameters of their own
         app.include_router(routes.router)
     complete_document(app, keyed=keyed)
     for error in (*HANDLED, SQLAlchemyError):

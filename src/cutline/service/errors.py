@@ -119,6 +119,15 @@ def unknown_field(name: str, known: Collection[str]) -> ServiceError:
     return ServiceError(422, f"there is no field {name}; there are {', '.join(listed)}")
 
 
+def unknown_parameter(name: str, known: Collection[str]) -> ServiceError:
+    """The error for a query parameter that a path does not have, with those that it has."""
+    name = name[:_MAX_NAME]
+    if not known:
+        return ServiceError(422, f"this path has no query parameters: leave out {name}")
+    hint = suggested_option(name, known, lambda parameter, _: parameter).replace(",", ";", 1)
+    return ServiceError(422, f"there is no query parameter {name}{hint or '; there are ' + ', '.join(known)}")
+
+
 def field_message(name: str, error: Mapping[str, Any]) -> str:
     """One of pydantic's errors about that field, or about the whole body where it has no name."""
     if error["type"] == "value_error" and not name:

@@ -25,17 +25,13 @@ class CsvSink(RowSink):
     delimiter: ClassVar[str] = ","
 
     def __init__(self, output: str, state: Path, options: SinkOptions) -> None:
-        header = self._line(columns(options))
+        header = line(columns(options), self.delimiter)
         store = StagedStore(output, state, options, lambda rows, part: copy(rows, part, header))
         super().__init__(store, options)
 
     def record(self, values: JSON) -> bytes:
-        return self._line([_field(name, value) for name, value in values.items()])
-
-    def _line(self, fields: Iterable[Any]) -> bytes:
-        buffer = io.StringIO()
-        csv.writer(buffer, delimiter=self.delimiter).writerow(fields)
-        return buffer.getvalue().encode()
+        fields = [field_text(value, is_nested=name in NESTED) for name, value in values.items()]
+        return line(fields, self.delimiter)
 
 
 class TsvSink(CsvSink):
@@ -44,9 +40,17 @@ class TsvSink(CsvSink):
     delimiter = "\t"
 
 
-def _field(name: str, value: Any) -> Any:
+def line(fields: Iterable[Any], delimiter: str = ",") -> bytes:
+    """One line of a table, with its line break."""
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter).writerow(fields)
+    return buffer.getvalue().encode()
+
+
+def field_text(value: Any, *, is_nested: bool) -> Any:
+    """A value as it stands in a field: null is empty, and what is nested is JSON text."""
     if value is None:
         return ""
-    if name in NESTED:
+    if is_nested:
         return encode_json(value).decode()
     return valid_unicode(value) if isinstance(value, str) else value

@@ -26,6 +26,7 @@ from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.service.queue.queue import Queue
 from cutline.service.queue.store import CANCELLED, JobState, KeyReused, NewItem, NewJob, QueueFull
+from cutline.service.result_formats import MEDIA_TYPES, ResultFormat, accepted_format, encoded
 from cutline.service.routes.captions import read_batch
 from cutline.service.routes.schemas import Captioned, NotCaptioned, QueuedPictures, many_pictures_body
 
@@ -34,6 +35,7 @@ router = APIRouter(tags=["jobs"])
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _POLL_SECONDS: Final = 0.5
+_PAGE: Final = 1000  # results that are held at once
 _KEEPALIVE_SECONDS: Final = 15.0  # so that no proxy cuts a silent connection
 
 
@@ -143,24 +145,36 @@ async def task_status(task_id: str, request: Request) -> Response:
 @router.get(
     "/task/{task_id}/results",
     response_class=Response,
-    responses={200: {"content": {"application/jsonl": {}}}, 404: {}},
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}, 404: {}},
 )
 async def results(
     task_id: str,
     request: Request,
     after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+    form: Annotated[ResultFormat | None, Query(alias="format")] = None,
 ) -> Response:
-    """A page of a job's results as JSON lines: those behind the picture with the index `after`.
+    """A job's results so far as a file: JSON lines, or what `format` or `Accept: text/csv` names.
 
-    The header `X-Next-After` has the `after` of the next page; without it there are no more for now.
+    They are those behind the picture with the index `after`: all, or at most `limit`. Where there are more
+    than `limit`, the header `X-Next-After` has the `after` of the next page.
     """
     queue: Queue = request.app.state.queue
     await find_job(queue, task_id)
-    page = await queue.store.results(task_id, after=after, limit=limit + 1)
-    headers = {"X-Next-After": str(page[limit - 1]["index"])} if len(page) > limit else None
-    lines = b"".join(orjson.dumps(one) + b"\n" for one in page[:limit])
-    return Response(lines, media_type="application/jsonl", headers=headers)
+    size = limit or _PAGE
+    first = await queue.store.results(task_id, after=after, limit=size + 1)
+    is_whole = len(first) <= size
+    headers = {} if limit is None or is_whole else {"X-Next-After": str(first[limit - 1]["index"])}
+
+    async def pages() -> AsyncIterator[list[JSON]]:
+        page = first[:size]
+        yield page
+        while limit is None and not is_whole and page:
+            page = await queue.store.results(task_id, after=page[-1]["index"], limit=size)
+            yield page
+
+    form = form or accepted_format(request.headers.get("accept", ""))
+    return StreamingResponse(encoded(pages(), form), media_type=MEDIA_TYPES[form], headers=headers)
 
 
 @router.get("/tasks", response_model=TaskList)
