@@ -125,6 +125,68 @@ def test_two_machines_do_not_both_pay(caption, bucket, endpoint):
     assert endpoint.stats()["requests"] - before == COUNT
 
 
+@pytest.mark.parametrize("name", FORMS)
+def test_a_run_whose_lock_another_took_publishes_nothing(name, caption, bucket, endpoint):
+    """As one that was suspended while its last requests were under way."""
+    output, options = f"{bucket.url}/sets/{name}", FORMS[name][:2]
+    state = f"sets/_{name}.cutline"
+    endpoint.configure(latency=0.3, slots=2)
+    run = caption(output, *options, start=True)
+    wait_until(lambda: journalled(bucket, state))
+    later = {"process": 1, "host": "later", "since": "then", "machine": "another", "held": True}
+    bucket.write(f"{state}/lock/00000009-later.json", json.dumps(later).encode())
+    told = run.communicate(timeout=PATIENCE)[1]
+    assert run.returncode == 2, told
+    assert "(process 1 on later, since then); this run stops: run the same command again" in told
+    assert not [one for one in bucket.names() if "/_" not in one]
+    assert f"{state}/report.json" not in bucket.names()
+
+
+def mark_of(home):
+    (mark,) = home.glob(".local/state/cutline/*/remote.json")
+    return mark
+
+
+def test_what_was_copied_just_before_a_kill_is_not_copied_again(caption, bucket, endpoint, tmp_path):
+    """The note of how much was copied is written behind the copy."""
+    output = f"{bucket.url}/out.jsonl"
+    assert caption(output, "--image-limit", 5).returncode == 0
+    mark = mark_of(tmp_path / "home")
+    before = mark.read_bytes()
+    assert caption(output).returncode == 0
+    mark.write_bytes(before)
+    done = caption(output)
+    assert done.returncode == 0, done.stderr
+    assert sorted(journalled(bucket, "_out.jsonl.cutline")) == [f"{number:02}.png" for number in range(COUNT)]
+    assert f"in all runs {COUNT * 120:,} tokens" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sent": "x"},
+        {"sent": None},
+        {"sent": -1},
+        {"sizes": {"00000001-00000001.jsonl": "x"}},
+        {"sizes": []},
+        {"measures": {"sent": None}},
+        {"measures": 1},
+        {"records": "x"},
+    ],
+    ids=str,
+)
+def test_a_damaged_note_of_what_was_copied_costs_nothing(change, caption, bucket, endpoint, tmp_path):
+    output = f"{bucket.url}/out.jsonl"
+    assert caption(output).returncode == 0
+    before = endpoint.stats()["requests"]
+    mark = mark_of(tmp_path / "home")
+    mark.write_text(json.dumps({**json.loads(mark.read_bytes()), **change}))
+    done = caption(output)
+    assert done.returncode == 0, done.stderr
+    assert endpoint.stats()["requests"] == before
+    assert len(journalled(bucket, "_out.jsonl.cutline")) == COUNT
+
+
 def test_state_may_be_a_url_of_its_own(caption, bucket, endpoint, tmp_path):
     before = endpoint.stats()["requests"]
     state = f"{bucket.url}/states/mine"

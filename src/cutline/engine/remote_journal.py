@@ -26,6 +26,20 @@ def digest_of_parts(parts: dict[str, int]) -> str:
     return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=16).hexdigest()
 
 
+def append_missing(own: bytes, file: Path) -> None:
+    """Append those whole lines of ``own`` that a file does not have.
+
+    A run that is killed while it copies may have copied more than it noted.
+    """
+    lines = dict.fromkeys(own[: own.rfind(b"\n") + 1].splitlines(keepends=True))
+    if not lines:
+        return
+    with file.open("r+b") as content:
+        for line in content:
+            lines.pop(line, None)
+        content.writelines(lines)
+
+
 class RemoteJournal:
     """The journal in ``file`` on this machine, and its parts below ``root`` on the storage, in ``name``.
 
@@ -113,10 +127,10 @@ class RemoteJournal:
                     self._sums.check(part, contents[name])
                     file.write(contents[name])
 
-    def mended(self, listing: dict[str, int], sizes: Any) -> dict[str, int]:
+    def mended(self, listing: dict[str, int], sizes: dict[str, int]) -> dict[str, int]:
         """The listing, once parts that are damaged or gone are written again from this machine's journal."""
         start = 0
-        for name, size in sorted(sizes.items()) if isinstance(sizes, dict) else ():
+        for name, size in sorted(sizes.items()):
             if listing.get(name, 0) < size or self._etags.get(name):
                 with self._file.open("rb") as file:
                     file.seek(start)

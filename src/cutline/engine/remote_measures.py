@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from cutline.engine.remote_journal import RemoteJournal, digest_of_parts
+from cutline.engine.remote_journal import RemoteJournal, append_missing, digest_of_parts
 from cutline.records import JSON
 
 MEASURES: Final = "measures.jsonl"
@@ -31,7 +31,7 @@ class RemoteMeasures:
     def open(self, mark: JSON) -> None:
         """Fetch what other machines measured since the ``mark`` of this one."""
         listing = self._parts.load()
-        sent = int(mark.get("sent", 0))
+        sent = mark.get("sent", 0)
         if not listing:
             self._parts.follow({}, 0)
         elif mark.get("parts") == digest_of_parts(listing) and sent <= self._parts.size:
@@ -57,7 +57,6 @@ class RemoteMeasures:
                 own = file.read()
         self._parts.fetch(listing, self._fetched, leave_out_damaged=True)
         there = self._fetched.stat().st_size
-        with self._fetched.open("ab") as file:
-            file.write(own[: own.rfind(b"\n") + 1])
+        append_missing(own, self._fetched)
         self._fetched.replace(self._file)
         self._parts.follow(listing, there)

@@ -14,18 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from cutline.engine.lease import DURATION, RENEWAL, Lease
-from cutline.engine.remote_journal import JOURNAL, RemoteJournal, digest_of_parts
+from cutline.engine.remote_journal import JOURNAL, RemoteJournal, append_missing, digest_of_parts
 from cutline.engine.remote_measures import MEASURES, RemoteMeasures
 from cutline.engine.remote_records import BATCHES, OF_OUTPUT, RECORDS, RemoteRecords
 from cutline.errors import CutlineError, OutputLocked, SinkError
 from cutline.files import write_atomically
 from cutline.records import JSON
-from cutline.serialization import decode_object
+from cutline.serialization import checked, decode_object
 from cutline.storage import open_storage
 
 INTERVAL: Final = 1.0
@@ -97,13 +97,20 @@ class RemoteState:
         self._thread = None
         try:
             if not isinstance(self.failure, OutputLocked):  # then the state there is another run's
+                self._renew()
                 self._copy_all()
         finally:
             for lease in self._leases:
                 lease.release()
 
     def record(self, name: str) -> None:
-        """Copy one record now, before the output that it describes changes; raises SinkError."""
+        """Copy one record now, before the output that it describes changes.
+
+        Raises:
+            OutputLocked: another run took over, as after this one was suspended.
+            SinkError: the storage refuses.
+        """
+        self._renew()
         if not self.url:
             return
         with self._lock:
@@ -111,6 +118,12 @@ class RemoteState:
             self._records.put(name)
             if name == BATCHES:
                 self._save_mark()
+
+    def _renew(self) -> None:
+        with self._lock:
+            for lease in self._leases:
+                lease.renew()
+        self._renewed = time.monotonic()
 
     def _copy_all(self) -> None:
         if not self.url:
@@ -125,11 +138,8 @@ class RemoteState:
         """Copy and renew until the end; a storage out of reach for too long ends the run."""
         while not self._ended.wait(INTERVAL):
             try:
-                now = time.monotonic()
-                if now - self._renewed >= RENEWAL:
-                    for lease in self._leases:
-                        lease.renew()
-                    self._renewed = now
+                if time.monotonic() - self._renewed >= RENEWAL:
+                    self._renew()
                 if self.url:
                     with self._lock:
                         self._journal.send()
@@ -152,8 +162,7 @@ class RemoteState:
         """Bring the folder to what is on the storage, where that is further; whether it was."""
         mark = self._read_mark()
         brought = self._fetch(mark)
-        measured = mark.get("measures")
-        self._measures.open(measured if isinstance(measured, dict) else {})
+        self._measures.open(mark.get("measures", {}))
         self._save_mark()
         return brought
 
@@ -162,14 +171,14 @@ class RemoteState:
         listing = self._journal.load()
         old = self._records.size(JOURNAL)  # one object, as earlier versions kept it
         self._records.find(*RECORDS, *self._files)
-        here, sent = self._journal.size, int(mark.get("sent", 0))
+        here, sent = self._journal.size, mark.get("sent", 0)
         if listing and here >= sent:
-            listing = self._journal.mended(listing, mark.get("sizes"))
+            listing = self._journal.mended(listing, mark.get("sizes", {}))
         if not listing and old <= here:
             self._journal.follow({}, 0)
         elif listing and mark.get("parts") == digest_of_parts(listing) and sent <= here:
             self._journal.follow(listing, sent)
-            return self._update(mark.get("records"))
+            return self._update(mark.get("records", {}))
         else:
             self._replace(listing, sent, old)
             return True
@@ -190,18 +199,16 @@ class RemoteState:
         fetched.replace(journal)
         self._records.bring_all()
         self._journal.follow(listing, self._journal.size if listing else 0)
-        if own:
-            with journal.open("ab") as file:
-                file.write(own)
+        append_missing(own, journal)
         with self._lock:
             self._journal.send()
             self._save_mark()
         if old and not listing:
             self._journal.remove_old()
 
-    def _update(self, versions: Any) -> bool:
+    def _update(self, versions: JSON) -> bool:
         """Take over records that another machine changed while the journal stayed as it was."""
-        changed = self._records.update(versions if isinstance(versions, dict) else {})
+        changed = self._records.update(versions)
         if changed & OF_OUTPUT:  # what is there is another machine's, so it is written again
             (self._folder / _POSITION).unlink(missing_ok=True)
         self._records.bring_keys()
@@ -210,11 +217,18 @@ class RemoteState:
         return bool(changed & {*OF_OUTPUT, BATCHES})
 
     def _read_mark(self) -> JSON:
+        """Empty without a whole mark of this storage: then everything is fetched once more."""
         try:
             mark = decode_object((self._folder / _MARK).read_bytes()) or {}
-        except OSError:
+            measured = checked(mark.get("measures", {}), dict)
+            sizes = checked(mark.get("sizes", {}), dict)
+            checked(mark.get("records", {}), dict)
+            counts = (mark.get("sent", 0), measured.get("sent", 0), *sizes.values())
+            if mark.get("url") != self.url or min(checked(count, int) for count in counts) < 0:
+                return {}
+        except (OSError, TypeError):
             return {}
-        return mark if mark.get("url") == self.url else {}
+        return mark
 
     def _save_mark(self) -> None:
         mark: JSON = {
