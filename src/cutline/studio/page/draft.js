@@ -23,6 +23,12 @@ export const unsaved = signal(/** @type {number[]} */ ([]));
 
 export const isDirty = (/** @type {Draft} */ one) => one.text.trim() !== (one.before ?? "");
 
+/** The rows whose text is on its way to the server: what is there is not known until then. @type {Set<number>} */
+const writing = new Set();
+
+/** Whether a text may be another one than that on the disk. @param {Draft} one */
+const isOpen = (one) => isDirty(one) || writing.has(one.row);
+
 /** Whether the text that is shown has been changed. */
 export const isTouched = () => draft.value !== null && isDirty(draft.value);
 
@@ -80,6 +86,7 @@ async function wasSaved(row, { before, text }) {
 opening.subscribe(() => {
   parked = [...parked, ...dirty()];
   drafts.clear();
+  writing.clear();
   draft.value = null;
   unsaved.value = [];
 });
@@ -119,9 +126,9 @@ export async function recall() {
 
 /** Show a row's text: what was typed, where it is not saved, else its caption. @param {number} row @param {string} key @param {string | null} caption */
 export function open(row, key, caption) {
-  for (const one of drafts.values()) if (one.row !== row && !isDirty(one)) drafts.delete(one.row);
+  for (const one of drafts.values()) if (one.row !== row && !isOpen(one)) drafts.delete(one.row);
   const known = drafts.get(row);
-  if (known && isDirty(known)) {
+  if (known && isOpen(known)) {
     draft.value = known;
     if (known.theirs !== undefined && known.theirs !== caption) keep({ ...known, theirs: caption }); // changed once more
     return;
@@ -177,6 +184,7 @@ async function write(row) {
   const folder = opening.value;
   const latest = () => /** @type {Draft} */ (drafts.get(row));
   keep({ ...saving, status: { kind: "saving", text: "Saving" } });
+  writing.add(row);
   try {
     const body = { caption: saving.text, before: saving.before, key: saving.key };
     written(row, saving.text, (await send(`studio/captions/${row}`, body, "PUT")).caption, folder);
@@ -188,6 +196,8 @@ async function write(row) {
       keep({ ...latest(), theirs, status: { kind: "problem", text: MODIFIED } });
       show(row, theirs);
     } else keep({ ...latest(), status: { kind: "problem", text: `Not saved: ${/** @type {Error} */ (error).message}` } });
+  } finally {
+    if (folder === opening.value) writing.delete(row);
   }
 }
 

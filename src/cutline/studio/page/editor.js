@@ -184,7 +184,7 @@ export function Editor() {
     ${shown && "theirs" in shown && html`<${Conflict} key=${row} draft=${shown} />`}
     ${isLong && html`<p class="note">These are more than ${MOST_TAGS} tags: they are shown as text.</p>`}
     ${showsTags.value && !isLong && !now.problem
-      ? html`<${TagsView} key=${row} row=${shown?.row} />`
+      ? html`<${TagsView} key=${row} row=${shown?.row} text=${shown?.text ?? ""} />`
       : html`<${TextField} row=${shown?.row} text=${shown?.text ?? ""} readOnly=${!shown || Boolean(now.problem)} />`}
     <${Phrases} />
     ${(now.problem || now.note) && html`<p class="notice">${now.problem || now.note}</p>`}

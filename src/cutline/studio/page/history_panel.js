@@ -83,36 +83,37 @@ function Conflicts() {
 function Versions() {
   const now = current.value;
   const row = now?.row;
-  const [versions, setVersions] = useState(/** @type {Version[]} */ ([]));
+  const [found, setFound] = useState({ of: row, versions: /** @type {Version[]} */ ([]) });
   useEffect(() => {
     if (row === undefined) return undefined;
     want([row]);
     let isShown = true;
-    get(`studio/history/${row}`).then((found) => isShown && setVersions(found), () => isShown && setVersions([]));
+    get(`studio/history/${row}`).then((versions) => isShown && setFound({ of: row, versions }), () => isShown && setFound({ of: row, versions: [] }));
     return () => void (isShown = false);
   }, [row, edition.value]);
   if (!now) return null;
   const caption = now.caption ?? null;
+  const versions = found.of === row ? found.versions : []; // none of another picture, which Restore would bring here
   return html`<h3>${now.key}</h3>
     <ol class="list" aria-label="Versions of this caption" tabindex="0">
       ${versions.map(
         (one, place) => html`<li key=${place}>
           <div class="line-of"><p><${Difference} before=${one.edit ? versions[place + 1]?.caption : one.caption} after=${one.caption} /></p>
-            ${one.caption !== caption && html`<button onClick=${() => restore(now.row, caption, one.caption)}>Restore</button>`}
+            ${one.caption !== caption && html`<button onClick=${() => restore(now.row, now.key, caption, one.caption)}>Restore</button>`}
           </div>
           <p class="figures">${one.time && `${one.time} · `}${one.by}${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
         </li>`,
       )}
-      ${!versions.length && html`<li class="note">This caption has not been edited.</li>`}
+      ${!versions.length && found.of === row && html`<li class="note">This caption has not been edited.</li>`}
     </ol>`;
 }
 
-/** @param {number} row @param {string | null} before @param {string | null} caption */
-async function restore(row, before, caption) {
+/** @param {number} row @param {string | undefined} key @param {string | null} before @param {string | null} caption */
+async function restore(row, key, before, caption) {
   const folder = opening.value;
   const known = rows.value.get(row);
   try {
-    const saved = await send(`studio/captions/${row}`, { caption: caption ?? "", before }, "PUT");
+    const saved = await send(`studio/captions/${row}`, { caption: caption ?? "", before, key }, "PUT");
     if (known && folder === opening.value) putWritten([{ ...known, caption: saved.caption }]); // the next click is about this one
     outcome.value = { text: "Restored.", isBad: false, edit: null, conflicts: [] };
   } catch (error) {

@@ -10,7 +10,7 @@ import { ActionButton } from "./keys.js";
 import { focusOn } from "./panels.js";
 import { DOUBLE_CLICK, outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { cursor, notice, picked, putWritten, result, rows } from "./store.js";
+import { cursor, dataset, notice, picked, putWritten, result, rows } from "./store.js";
 
 /** What an action is about: what is picked, where the grid has the focus; else the cursor's picture. */
 export function targets() {
@@ -64,14 +64,17 @@ export async function goToNext(text, none) {
   }
 }
 
-/** What is typed in place of the proposals of rows, also of those that are not shown any more. @type {Map<number, string>} */
+/** What is typed in place of the proposals of pictures, also of those that are not shown any more. @type {Map<string, string>} */
 const typed = new Map();
 
+/** Rows are those of a folder. @param {number} row */
+const nameOf = (row) => `${dataset.value?.folder}\n${rows.value.get(row)?.key}`;
+
 /** @param {number} row */
-export const typedFor = (row) => typed.get(row) ?? null;
+export const typedFor = (row) => typed.get(nameOf(row)) ?? null;
 
 /** @param {number} row @param {string | null} text */
-export const keepTyped = (row, text) => void (text === null ? typed.delete(row) : typed.set(row, text));
+export const keepTyped = (row, text) => void (text === null ? typed.delete(nameOf(row)) : typed.set(nameOf(row), text));
 
 /** The caption that is shown beside the proposal of a row. @type {{row: number, caption: string | null} | null} */
 let shown = null;
@@ -121,7 +124,7 @@ export async function reject(scope) {
 
 /** Go on to the next picture with a proposal, if the cursor is still on the row, whose own is decided about. @param {number} row */
 function next(row) {
-  typed.delete(row);
+  keepTyped(row, null);
   const decided = rows.value.get(row);
   if (decided) putWritten([{ ...decided, proposal: null }]); // the next key is not about it
   const { length } = result.value;

@@ -176,11 +176,12 @@ async function load() {
       if (folder === opening.value) put(found, started);
     }
     isLoading = false;
-    for (const row of numbers) once.delete(row);
-    if (folder === opening.value && missing().length) want(missing());
+    if (folder === opening.value) for (const row of numbers) once.delete(row);
+    if (missing().length) want(missing()); // also those of a folder that was opened meanwhile
   } catch (error) {
     isLoading = false;
-    if (folder === opening.value) notice.value = /** @type {Error} */ (error).message;
+    if (folder !== opening.value) want(missing());
+    else notice.value = /** @type {Error} */ (error).message;
   }
 }
 

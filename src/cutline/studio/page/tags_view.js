@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { change, draft, save } from "./draft.js";
 import { keyText, register } from "./keys.js";
 import { focusOn } from "./panels.js";
-import { heard, locked, notice, opening } from "./store.js";
+import { current, heard, locked, notice, opening } from "./store.js";
 import { add, hasPhrase, move, parse, remove, rename, togglePhrase } from "./tag_text.js";
 
 const PAUSE = 100; // ms
@@ -84,9 +84,9 @@ export function TagField({ tags, readOnly, add, dropLast }) {
 
 const LIKELY = 0.3; // of names that are suggested
 
-/** @param {{row: number | undefined}} props */
-export function TagsView({ row }) {
-  const text = draft.value?.text ?? "";
+/** The tags of a text; `row`: whose it is, none while that is not here. @param {{row: number | undefined, text: string}} props */
+export function TagsView({ row, text }) {
+  const set = (/** @type {string} */ to) => row !== undefined && change(to, row);
   const [changing, setChanging] = useState(/** @type {{number: number, text: string} | null} */ (null)); // a chip, and the tag that it had
   const [dragged, setDragged] = useState(-1);
   useLayoutEffect(() => {
@@ -99,21 +99,21 @@ export function TagsView({ row }) {
   const field = changing && html`<${ChipField} key="field" text=${changing.text} close=${(/** @type {string} */ to, /** @type {boolean} */ isByKey) => {
     setChanging(null);
     if (isByKey) moved = at;
-    if (to !== changing.text) change(at < 0 ? add(text, to) : rename(text, chips[at].place, to), row);
+    if (to !== changing.text) set(at < 0 ? add(text, to) : rename(text, chips[at].place, to));
   }} />`;
   return html`<div class="tags" onFocusOut=${() => void save()}>
     <ul aria-label="Tags">
       ${chips.map((chip, number) => number === at
         ? field
         : html`<${Chip} key=${`${number} ${chip.text}`} text=${chip.text} edit=${() => setChanging({ number, text: chip.text })}
-            move=${(/** @type {number} */ step) => chips[number + step] && shift(text, chip.place, chips[number + step].place, number + step)}
-            remove=${() => change(remove(text, chip.place), row)} drag=${() => setDragged(number)} isTarget=${dragged >= 0}
-            drop=${() => (dragged >= 0 && dragged !== number && shift(text, chips[dragged].place, chip.place, number), setDragged(-1))} />`)}
+            move=${(/** @type {number} */ step) => chips[number + step] && shift(set, move(text, chip.place, chips[number + step].place), number + step)}
+            remove=${() => set(remove(text, chip.place))} drag=${() => setDragged(number)} isTarget=${dragged >= 0}
+            drop=${() => (dragged >= 0 && dragged !== number && shift(set, move(text, chips[dragged].place, chip.place), number), setDragged(-1))} />`)}
       ${at < 0 && field}
     </ul>
-    <${TagField} tags=${chips.map((chip) => chip.text)} readOnly=${!draft.value} add=${(/** @type {string} */ tag) => change(add(text, tag), row)}
-      dropLast=${() => change(remove(text, chips[chips.length - 1].place), row)} />
-    <${Seen} row=${row} tags=${chips.map((chip) => chip.text)} add=${(/** @type {string} */ tag) => change(add(text, tag), row)} />
+    <${TagField} tags=${chips.map((chip) => chip.text)} readOnly=${row === undefined} add=${(/** @type {string} */ tag) => set(add(text, tag))}
+      dropLast=${() => set(remove(text, chips[chips.length - 1].place))} />
+    <${Seen} row=${row} tags=${chips.map((chip) => chip.text)} add=${(/** @type {string} */ tag) => set(add(text, tag))} />
   </div>`;
 }
 
@@ -137,10 +137,10 @@ function Seen({ row, tags, add: take }) {
 /** The chip that was moved, which keeps the focus. */
 let moved = -1;
 
-/** @param {string} text @param {number} from @param {number} to @param {number} number */
-function shift(text, from, to, number) {
+/** @param {(text: string) => void} set @param {string} text @param {number} number of the chip */
+function shift(set, text, number) {
   moved = number;
-  change(move(text, from, to));
+  set(text);
 }
 
 /**
@@ -192,20 +192,28 @@ function ChipField({ text, close }) {
 }
 
 const LINES = 9;
-export const phrases = signal(/** @type {string[]} */ ([]));
+/** null until they are loaded: a form without them would remove them. */
+export const phrases = signal(/** @type {string[] | null} */ (null));
 const isOpen = signal(false);
 
+async function load() {
+  const turn = opening.peek();
+  const found = await get("studio/phrases").catch(() => null);
+  if (turn === opening.peek()) phrases.value ??= found; // an event may have brought newer ones
+}
 effect(() => {
   if (locked.value || opening.value < 0) return;
-  get("studio/phrases").then((found) => (phrases.value = found), () => (phrases.value = []));
+  phrases.value = null;
+  void load();
 });
 heard.set("phrases", (event) => (phrases.value = event.phrases));
 
 /** @param {number} number */
 function press(number) {
+  if (!phrases.value) return void ((notice.value = "The quick phrases are not loaded yet: press the key again."), load());
   const phrase = phrases.value[number];
   if (!phrase) isOpen.value = true;
-  else if (draft.value) {
+  else if (draft.value && draft.value.row === current.value?.row) {
     const field = /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".editor textarea:focus"));
     const at = field?.selectionStart ?? 0;
     const text = togglePhrase(draft.value.text, phrase);
@@ -223,6 +231,7 @@ for (let number = 0; number < LINES; number += 1) {
 
 export function Phrases() {
   const text = draft.value?.text ?? "";
+  if (!phrases.value) return null;
   if (isOpen.value) return html`<${PhrasesForm} />`;
   return html`<div class="phrases" role="group" aria-label="Quick phrases">
     ${phrases.value.map((phrase, number) => phrase && html`<button key=${number} aria-pressed=${hasPhrase(text, phrase)} title=${`${phrase} (${keyText(`Alt+${number + 1}`)})`}
@@ -232,7 +241,7 @@ export function Phrases() {
 }
 
 function PhrasesForm() {
-  const [text, setText] = useState(phrases.value.join("\n"));
+  const [text, setText] = useState((phrases.value ?? []).join("\n"));
   const close = () => {
     isOpen.value = false;
     focusOn(".editor .field");
