@@ -81,11 +81,15 @@ def write_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "fix this")
         raise SinkError(
-            f"cannot write {path}: {one_line(error)}; {remedy} and run the same command again: "
+            f"cannot write {path}: {one_line(error)}; {remedy(error)} and run the same command again: "
             "nothing is lost"
         ) from error
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a write that failed, as a clause."""
+    return _REMEDIES.get(error.errno or 0, "fix this")
 
 
 @contextlib.contextmanager
@@ -102,8 +106,7 @@ def file_errors(path: Path | str) -> Iterator[None]:
         if error.errno in _OF_THE_DISK:
             with write_errors(path):
                 raise
-        remedy = _REMEDIES.get(error.errno or 0, "fix this")
-        message = f"cannot write {path}: {one_line(error)}; {remedy} and run the same command again"
+        message = f"cannot write {path}: {one_line(error)}; {remedy(error)} and run the same command again"
         raise SampleError("sidecar", message) from error
 
 

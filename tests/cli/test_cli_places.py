@@ -60,6 +60,16 @@ def test_a_place_that_cannot_be_used_is_one_line(case, here, pictures):
     assert sorted(path.name for path in here.iterdir()) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("lock", [".out.jsonl.cutline-lock", "out.jsonl.cutline/lock"])
+def test_a_folder_where_a_lock_belongs_is_named(lock, here, pictures):
+    (here / lock).mkdir(parents=True)
+    refused = cutline_here("caption", pictures, "out.jsonl", "--model", "fake")
+    assert refused.returncode == 4
+    assert f"{here / lock}: Is a directory; move that folder away" in refused.stderr
+    (here / lock).rmdir()
+    assert cutline_here("caption", pictures, "out.jsonl", "--model", "fake").returncode == 0
+
+
 DEEP = "/".join(["d" * 200] * 25)
 FILES = {
     "a long input": (("caption", DEEP, "out.jsonl"), "a path has 5,024 bytes"),

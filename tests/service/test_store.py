@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sqlite3
+import subprocess
 import sys
 
 import pytest
 
 from cutline.errors import ConfigError, MissingExtra
 from cutline.service.queue.leases import Leases, Result
-from cutline.service.queue.schema import Database
+from cutline.service.queue.schema import Database, reserved
 from cutline.service.queue.store import KeyReused, NewItem, NewJob, QueueFull, Store
+from processes import command, free_port
 
 
 @contextlib.contextmanager
@@ -233,6 +236,32 @@ def test_a_damaged_store_is_named_with_a_cure_and_left_as_it_is(damage, tmp_path
 def test_a_folder_as_a_store_is_named(tmp_path):
     with pytest.raises(ConfigError, match="is a folder: name a file in it"), opened(f"sqlite:///{tmp_path}"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["lock", "model"])
+def test_a_folder_where_a_file_beside_the_store_belongs_is_named(kind, tmp_path):
+    (tmp_path / f"jobs.db.{kind}").mkdir()
+    store = f"sqlite:///{tmp_path / 'jobs.db'}"
+    with (
+        pytest.raises(ConfigError, match=rf"jobs\.db\.{kind}: Is a directory; move that folder away"),
+        reserved(store, "fake"),
+    ):
+        pass
+    (tmp_path / f"jobs.db.{kind}").rmdir()
+    with reserved(store, "fake"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on file sizes")
+def test_a_full_disk_is_not_taken_for_a_damaged_store(tmp_path):
+    arguments = ("serve", "--model", "fake", "--port", free_port(), "--store", "sqlite:///jobs.db")
+    line = shlex.join(command(*arguments))
+    refused = subprocess.run(
+        ["bash", "-c", f"ulimit -f 4; {line}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "check that the disk has free space" in refused.stderr
+    assert "move it away" not in refused.stderr
 
 
 def test_a_store_of_another_version_is_left_alone(tmp_path):

@@ -15,7 +15,7 @@ import orjson
 
 from cutline.app_dirs import state_dir
 from cutline.errors import OutputLocked, SinkError
-from cutline.files import write_atomically, write_errors
+from cutline.files import remedy, write_atomically, write_errors
 from cutline.formatting import one_line
 from cutline.serialization import read_object
 from cutline.sources.outputs import OWNER
@@ -43,8 +43,8 @@ class FolderLock:
             raise OutputLocked(_locked_message(folder, output)) from None
         except OSError as error:
             raise SinkError(
-                f"cannot write beside the output, to {folder}: {one_line(error)}; allow that, or name "
-                "another folder with --state"
+                f"cannot write beside the output, to {error.filename or folder}: {one_line(error)}; "
+                f"{remedy(error)}, or name another folder with --state"
             ) from None
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
@@ -84,9 +84,7 @@ class OutputLock:
                 "output"
             ) from None
         except OSError as error:
-            raise SinkError(
-                f"cannot lock {output} by {file}: {one_line(error)}; allow writing there"
-            ) from None
+            raise SinkError(f"cannot lock {output} by {file}: {one_line(error)}; {remedy(error)}") from None
 
     def release(self) -> None:
         """Give the lock back."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.exc import TimeoutError as NoResponse
 
 from cutline.errors import ConfigError, MissingExtra
+from cutline.files import remedy
 
 Result = TypeVar("Result")
 
@@ -142,6 +143,8 @@ class Database:
         """What to do about a file that SQLite cannot open, which stays as it is."""
         if "unable to open" in reason or "readonly" in reason or "read-only" in reason:
             return "make its folder, allow writing there, or name another --store"
+        if "is full" in reason or "I/O error" in reason:
+            return "check that the disk has free space and works, or name another --store"
         if "locked" in reason:
             return "end the program that holds it, or name another --store"
         return "restore it from a copy, or move it away: a new one is made"
@@ -266,7 +269,11 @@ def reserved(store: str, model: str) -> Iterator[None]:
         yield
         return
     except OSError as error:
-        raise ConfigError(f"--store {store}: cannot write beside it: {error.strerror}") from None
+        place = error.filename or url.database
+        raise ConfigError(
+            f"--store {store}: cannot write {place}: {error.strerror}; {remedy(error)}, or name another "
+            "--store"
+        ) from None
     try:
         yield
     finally:
