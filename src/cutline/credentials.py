@@ -21,6 +21,12 @@ def without_credentials(url: str) -> str:
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
+def bare_address(text: str) -> str:
+    """What may not be a URL as messages may show it: without all that is before its last ``@``."""
+    scheme, mark, rest = text.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
+
+
 def without_keys(text: str) -> str:
     """``text`` without the keys in this process's environment, which a foreign message may repeat."""
     for name, value in os.environ.items():

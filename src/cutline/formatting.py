@@ -101,7 +101,8 @@ _ACTIVE_OR_BREAK = re.compile(_ACTIVE.pattern[:-1] + "\t\n]")
 
 
 _URL = r"(?i)(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"<>]+"
-_USER = r"(?<=://)[^/?#\s]*@"
+# The second form: with a password whose slashes are not encoded, so that it stands where a port would.
+_USER = r"(?<=://)(?:[^/?#\s]*@|[^/?#\s:@\[]+:(?!\d*(?:[/?#]|$))\S*@)"
 # Also of a URL within a parameter, where the marks are percent-encoded.
 _PARAMETER = r"(?i)((?:[?&;#]|%3F|%26)((?:[^=&;#?%]|%(?!3D|3F|26))*)(?:=|%3D))((?:[^&;#%]|%(?!26|3F))+)"
 _SENSITIVE = (

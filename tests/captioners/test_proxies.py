@@ -144,6 +144,58 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(scheme, photo, 
     assert "hidden" not in ran.stderr
 
 
+PASSWORDS = ("hid/den", "hid?den", "hid#den", "12/hidden")
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_with_marks_of_urls_is_refused_and_not_shown(password, photo, tmp_path):
+    ran = caption(
+        *(photo, tmp_path / "o.jsonl", "http://api.test/v1"), http_proxy=f"http://me:{password}@127.0.0.1:9"
+    )
+    assert ran.returncode == 2, ran.stderr
+    (line,) = ran.stderr.splitlines()
+    assert "http_proxy=http://127.0.0.1:9 is not a proxy" in line
+    assert "in a password %2F for /" in line
+    assert "den" not in line
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+@pytest.mark.parametrize("password", ["hidden", "hid/den"])
+def test_an_endpoint_that_is_no_url_is_shown_without_its_password(scheme, password, photo, tmp_path):
+    ran = caption(photo, tmp_path / "o.jsonl", f"{scheme}me:{password}@127.0.0.1:99999/v1")
+    assert ran.returncode == 2, ran.stderr
+    assert f"'{scheme}127.0.0.1:99999/v1' is not a URL" in ran.stderr
+    assert "den@" not in ran.stderr
+    assert "hid" not in ran.stderr
+
+
+NAMED = "me:hidden@"
+REFUSALS = {
+    (407, ""): "it requires a name and a password: write them into its URL",
+    (407, NAMED): "it does not accept the name and the password in its URL",
+    (403, NAMED): "allow that there, or name the host in no_proxy",
+    (503, NAMED): "(503): is the server running",
+}
+
+
+@pytest.mark.parametrize(("status", "user"), REFUSALS)
+def test_a_proxy_that_refuses_is_named_with_the_cure(status, user, photo, tmp_path):
+    with Server("refusing_proxy.py", str(status)) as proxy:
+        url = proxy.root.replace("://", f"://{user}")
+        ran = caption(photo, tmp_path / "o.jsonl", "https://api.test/v1", https_proxy=url)
+    assert ran.returncode == 3, ran.stderr
+    assert f"the proxy {proxy.root} refused to connect to https://api.test/v1 ({status})" in ran.stderr
+    assert REFUSALS[status, user] in ran.stderr
+    assert "hidden" not in ran.stderr
+
+
+def test_a_proxy_that_ends_the_connection_is_named(photo, tmp_path):
+    with Server("refusing_proxy.py", "200") as proxy:
+        ran = caption(photo, tmp_path / "o.jsonl", "https://api.test/v1", https_proxy=proxy.root)
+    assert ran.returncode == 3, ran.stderr
+    assert f"cannot connect to https://api.test/v1 through the proxy {proxy.root} (Connection" in ran.stderr
+
+
 def test_a_socks_proxy_without_its_extra_is_one_line(photo, tmp_path):
     code = "import sys; sys.modules['aiohttp_socks'] = None; from cutline.cli import main; sys.exit(main())"
     command = ("caption", photo, tmp_path / "o.jsonl", "--endpoint", "http://192.0.2.7/v1", "--model", "m")

@@ -19,7 +19,7 @@ from cutline.captioners.spec import (
     Spec,
     refuse_unknown,
 )
-from cutline.credentials import Secret
+from cutline.credentials import Secret, bare_address
 from cutline.endpoint_headers import EndpointHeaders, endpoint_headers
 from cutline.errors import ConfigError
 from cutline.imaging import Limits
@@ -83,7 +83,7 @@ def build_endpoint(
         )
     endpoint = endpoint.strip()
     if not _is_url(endpoint):
-        raise ConfigError(f"{endpoint!r} is not a URL; pass --endpoint {_like(endpoint)}")
+        raise ConfigError(f"{bare_address(endpoint)!r} is not a URL; pass --endpoint {_like(endpoint)}")
     name = spec.name or preset.default_model
     if not name:
         raise ConfigError(f"{spec.provider} needs a model name: --model {spec.provider}:NAME")

@@ -12,6 +12,8 @@ import aiohttp
 from cutline.captioners.hosted.proxies import Proxy, socks_errors
 from cutline.errors import CutlineError, EndpointUnusable, Retryable
 
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # answers of a proxy that may be others soon
+
 
 def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, seconds: float) -> CutlineError:
     """A Retryable for one request, or an EndpointUnusable for all requests.
@@ -36,14 +38,17 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
             reason = _tls_reason(error.os_error)
             message = f"{shown} does not speak TLS ({reason}); for a server without it write http://"
         case aiohttp.ClientHttpProxyError():
+            passing = "unreachable" if error.status in _PASSING else None
             message = f"the proxy {through} refused to connect to {shown} ({error.status})"
+            message += "" if passing else f": {_proxy_cure(error.status, proxy)}"
         case aiohttp.ClientProxyConnectionError():
             passing, message = (
                 "unreachable",
                 f"cannot connect to the proxy {through} ({_os_reason(error.os_error)})",
             )
         case aiohttp.ClientConnectorError():
-            passing, message = "unreachable", f"cannot connect to {shown} ({_os_reason(error.os_error)})"
+            by = f" through the proxy {through}" if through else ""
+            passing, message = "unreachable", f"cannot connect to {shown}{by} ({_os_reason(error.os_error)})"
         case _ if isinstance(error, socks_errors()):
             passing, message = "unreachable", f"cannot connect through the proxy {through} ({error})"
         case aiohttp.ConnectionTimeoutError():
@@ -53,6 +58,14 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
         case _:
             passing, message = "connection", f"{shown} {_breakage(error)}"
     return Retryable(passing, message) if passing else EndpointUnusable(message)
+
+
+def _proxy_cure(status: int, proxy: Proxy | None) -> str:
+    if status != 407:
+        return "allow that there, or name the host in no_proxy"
+    if proxy is not None and proxy.has_password:
+        return "it does not accept the name and the password in its URL in the environment"
+    return "it requires a name and a password: write them into its URL in the environment"
 
 
 def _own_certificates(environment: Mapping[str, str]) -> str:
@@ -81,7 +94,7 @@ def _breakage(error: Exception) -> str:
 
 def _os_reason(error: OSError) -> str:
     number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or str(error)
+    return os.strerror(number) if number > 0 else error.strerror or str(error) or type(error).__name__
 
 
 def _tls_reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 
 import aiohttp
 
-from cutline.credentials import without_credentials
+from cutline.credentials import bare_address, without_credentials
 from cutline.errors import ConfigError, MissingExtra
 
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # which a proxy would take for itself
@@ -39,6 +39,10 @@ class Proxy:
     def shown(self) -> str:
         """Its address as messages may show it."""
         return without_credentials(self.url)
+
+    @property
+    def has_password(self) -> bool:
+        return self._parts.password is not None
 
     @property
     def _parts(self) -> urllib.parse.SplitResult:
@@ -95,9 +99,11 @@ def _checked(proxy: str, variable: str) -> str:
     except ValueError:
         port, parts = None, urllib.parse.urlsplit("")
     scheme = parts.scheme.lower()
-    if not parts.hostname or scheme not in {"http", "https", *_REMOTE_NAMES}:
+    is_cut = "@" in f"{parts.path}{parts.query}{parts.fragment}"  # by a mark in the password
+    if not parts.hostname or scheme not in {"http", "https", *_REMOTE_NAMES} or is_cut:
         raise ConfigError(
-            f"{variable}={without_credentials(whole)} is not a proxy: write http://HOST:PORT or socks5://HOST:PORT"
+            f"{variable}={bare_address(whole)} is not a proxy: write http://HOST:PORT or socks5://HOST:PORT"
+            + (", and in a password %2F for /, %3F for ? and %23 for #" if "@" in whole else "")
         )
     if port is None:
         # curl's default; http and https have theirs.
