@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import stamina
 
 MAX_DELAY = 60.0
+CALLERS_PATIENCE = 5.0
+"""Seconds after which a caller who waits for one caption learns that the endpoint is away."""
 _T = TypeVar("_T")
 
 

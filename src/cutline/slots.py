@@ -5,10 +5,30 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+import contextvars
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final, Protocol, TypeAlias
 
 from cutline.errors import RunStopped
+
+_FAVOURED: Final = 4  # slots in a row for callers who wait, until one of the others gets one
+_HAS_CALLER: Final = contextvars.ContextVar("has_caller", default=False)
+
+_Waiting: TypeAlias = collections.deque[tuple[asyncio.Future[None], asyncio.Event]]
+
+
+@contextlib.contextmanager
+def waiting_caller() -> Iterator[None]:
+    """What runs within is for one caller, who waits for it: it gets slots before what may take its time."""
+    token = _HAS_CALLER.set(True)
+    try:
+        yield
+    finally:
+        _HAS_CALLER.reset(token)
+
+
+def has_waiting_caller() -> bool:
+    return _HAS_CALLER.get()
 
 
 class Slots(Protocol):
@@ -34,12 +54,15 @@ class Slots(Protocol):
 class LocalSlots:
     """Slots of this process: ``most`` at once, in the order in which they were asked for.
 
-    ``most`` may answer differently each time; call ``wake`` when it has become more.
+    Those of a ``waiting_caller`` come before the others, which get every fifth slot all the same. ``most``
+    may answer differently each time; call ``wake`` when it has become more.
     """
 
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
-        self._waiting: collections.deque[tuple[asyncio.Future[None], asyncio.Event]] = collections.deque()
+        self._callers: _Waiting = collections.deque()
+        self._others: _Waiting = collections.deque()
+        self._favoured = 0  # callers in a row that came before others
         self.taken = 0
         self.halted = asyncio.Event()
 
@@ -63,11 +86,11 @@ class LocalSlots:
         halted = halted or self.halted
         if halted.is_set():
             raise RunStopped("stopped")
-        if self.taken < self._most() and not self._waiting:
+        if self.taken < self._most() and not self._callers and not self._others:
             self.taken += 1
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((future, halted))
+        (self._callers if has_waiting_caller() else self._others).append((future, halted))
         try:
             await future
         except asyncio.CancelledError:
@@ -89,10 +112,13 @@ class LocalSlots:
         """Let in none of the calls that pass this event to ``take``, from now on."""
         halted = halted or self.halted
         halted.set()
-        for future, event in self._waiting:
-            if event is halted and not future.done():
-                future.set_exception(RunStopped("stopped"))
-        self._waiting = collections.deque(one for one in self._waiting if one[1] is not halted)
+        for waiting in (self._callers, self._others):
+            for future, event in waiting:
+                if event is halted and not future.done():
+                    future.set_exception(RunStopped("stopped"))
+            kept = [one for one in waiting if one[1] is not halted]
+            waiting.clear()
+            waiting.extend(kept)
 
     async def pause(self, seconds: float, halted: asyncio.Event | None = None) -> None:
         """Wait so long; raises RunStopped as soon as the event is set."""
@@ -100,11 +126,29 @@ class LocalSlots:
 
     def wake(self) -> None:
         """Let in as many as there is room for."""
-        while self._waiting and self.taken < self._most():
-            future, _ = self._waiting.popleft()
+        while (self._callers or self._others) and self.taken < self._most():
+            is_favour = bool(self._callers and self._others)
+            is_callers = bool(self._callers) and not (is_favour and self._favoured >= _FAVOURED)
+            future, _ = (self._callers if is_callers else self._others).popleft()
             if not future.done():
+                self._favoured = self._favoured + 1 if is_callers and is_favour else 0
                 self.taken += 1
                 future.set_result(None)
+
+
+class CallersApart:
+    """As many slots for callers who wait as for all others, whose pictures may wait for an endpoint."""
+
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._callers, self._others = LocalSlots(most), LocalSlots(most)
+
+    def one(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Hold a place; waits for it."""
+        return (self._callers if has_waiting_caller() else self._others).one()
+
+    @property
+    def taken(self) -> int:
+        return self._callers.taken + self._others.taken
 
 
 async def pause(seconds: float, halted: asyncio.Event) -> None:

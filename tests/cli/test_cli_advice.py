@@ -119,6 +119,31 @@ def test_the_key_of_a_service_is_named_as_each_command_has_it(photos: Path, monk
     assert "set OPENAI_API_KEY, or pass --api-key (--model-key of cutline serve)" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (
+            ("photos",),
+            "requests bring their pictures, and with --image-root photos name those of this folder",
+        ),
+        (("weights",), "the model is an option: --model weights"),
+        (("blip",), "the model is an option: --model blip"),
+        (("--model", "photos"), "is a folder, and no model is in it (config.json): `cutline models` lists"),
+        (("--model", "weights"), "write --model hf:weights"),
+    ],
+)
+def test_a_service_is_given_its_model_as_an_option(
+    tmp_path, monkeypatch, arguments: tuple[str, ...], cure: str
+) -> None:
+    for name in ("photos", "weights"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "weights" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    ran = cutline_here("serve", *arguments)
+    assert ran.returncode == 2
+    assert cure in ran.stderr
+
+
 FAKE = ("--model", "fake")
 PIXELS = ("--model", "pixels:no-ocr")
 COMPARE = ("compare", "fake", "pixels:no-ocr", "--input-path", "photos", "-o")

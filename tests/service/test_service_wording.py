@@ -132,11 +132,18 @@ def test_another_method_or_path(service):
     answer = service.client.get("/caption")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json() == {"detail": "this path accepts POST only"}
-    gone = service.client.get("/captions")
-    assert (gone.status_code, gone.json()["detail"]) == (
-        404,
-        "there is no such path: /docs lists them",
-    )
+    task = "0" * 32
+    for path, near in {
+        "/captions": ", did you mean /caption?",
+        "/healthz": ", did you mean /health?",
+        f"/tasks/{task}/results": ", did you mean /task/{task_id}/results?",
+        "/api/v2/describe": ": /docs lists them",
+        "/x" * 4000: ": /docs lists them",
+    }.items():
+        gone = service.client.get(path)
+        assert (gone.status_code, gone.json()["detail"]) == (404, f"there is no such path{near}")
+    chat = service.client.post("/v1/chat/completion")
+    assert chat.json()["error"]["message"] == "there is no such path, did you mean /v1/chat/completions?"
 
 
 def test_a_wrong_key_is_not_called_a_missing_one(tmp_path):

@@ -21,9 +21,10 @@ from cutline.captioners.outage import OutageDetector, Verdict
 from cutline.captioners.pace_search import Window
 from cutline.captioners.server_queue import ServerQueue
 from cutline.captioners.throttle import Throttle
-from cutline.errors import RequestError, Retryable
+from cutline.errors import Rejected, RequestError, Retryable
 from cutline.records import Slowdown
-from cutline.slots import LocalSlots, pause
+from cutline.retry_policy import CALLERS_PATIENCE
+from cutline.slots import LocalSlots, has_waiting_caller, pause
 
 _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
@@ -69,7 +70,7 @@ class Concurrency:
         self.throttle = Throttle()
         self._causes: collections.Counter[str] = collections.Counter()
         self._cause = ""
-        self._turn = asyncio.Lock()
+        self._turn = LocalSlots(lambda: 1)
         self._waiting = 0
         self._queue = ServerQueue(demand.timeout)
         self._lowered_at = 0.0
@@ -119,11 +120,10 @@ class Concurrency:
 
         Raises:
             RunStopped: ``halted`` was passed to ``halt``.
+            Rejected: the endpoint is away, and a caller waits.
         """
-        await self._places.take(halted)
+        await (self._take_unless_away(halted) if has_waiting_caller() else self._take(halted))
         try:
-            if self.throttle.is_holding:
-                await self._wait_for_turn(halted)
             request = Request(time.monotonic(), self.throttle.sent(time.monotonic()), subject)
             try:
                 yield request
@@ -133,10 +133,42 @@ class Concurrency:
         finally:
             self._places.leave()
 
+    async def _take(self, halted: asyncio.Event) -> None:
+        await self._places.take(halted)
+        if self.throttle.is_holding:
+            try:
+                await self._wait_for_turn(halted)
+            except BaseException:
+                self._places.leave()
+                raise
+
+    async def _take_unless_away(self, halted: asyncio.Event) -> None:
+        """As ``_take``; raises Rejected where the endpoint is away after the patience of a caller."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def look() -> None:
+            nonlocal timer
+            if self.throttle.is_closed and not self.throttle.is_limited:
+                limit.reschedule(loop.time())
+            else:
+                timer = loop.call_later(CALLERS_PATIENCE, look)
+
+        timer = loop.call_later(CALLERS_PATIENCE, look)
+        try:
+            async with asyncio.timeout(None) as limit:
+                await self._take(halted)
+        except TimeoutError:
+            raise Rejected(
+                "endpoint", f"nothing is sent while the endpoint is away ({self._cause})"
+            ) from None
+        finally:
+            timer.cancel()
+
     async def _wait_for_turn(self, halted: asyncio.Event) -> None:
         self._waiting += 1
         try:
-            async with self._turn:
+            async with self._turn.one():
                 while (seconds := self.throttle.wait(time.monotonic())) > 0:
                     await pause(seconds, halted)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import math
 import re
 import time
 from collections import Counter
@@ -19,7 +20,8 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.slots import pause
+from cutline.retry_policy import CALLERS_PATIENCE
+from cutline.slots import has_waiting_caller, pause
 
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 405, 407, 410, 501, 505, 511})
@@ -63,7 +65,7 @@ class Retry(Wrapper):
     A refused key stops the run instead of failing every picture, and so do, while no request has ever
     succeeded, an unknown model or an unreachable endpoint. Pictures that were refused before that was
     clear do not fail either, so that the next run captions them. ``start``: how to start the server, for
-    messages.
+    messages. A caller who waits for one caption gets the error after a few seconds without an answer.
     """
 
     def __init__(
@@ -107,7 +109,11 @@ class Retry(Wrapper):
                 over = waited > self._options.patience or self._is_too_long(error)
                 if over or (failures > most and not (throttled or excused)):
                     raise await self._judged(error, attempts) from None
-                await self._wait(error, attempts)
+                left = CALLERS_PATIENCE - waited if has_waiting_caller() and not throttled else math.inf
+                if left <= 0:
+                    error.attempts = attempts
+                    raise error from None
+                await self._wait(error, attempts, left)
             except Rejected as error:
                 raise await self._judged(error, attempts) from None
             else:
@@ -115,14 +121,16 @@ class Retry(Wrapper):
                 self._state.unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
-    async def _wait(self, error: Retryable, attempts: int) -> None:
+    async def _wait(self, error: Retryable, attempts: int, longest: float) -> None:
         if error.retry_after is not None:
             seconds = retry_policy.spread(min(error.retry_after, self._options.patience))
         else:
             # While the endpoint is away, the requests wait for it together; no need to wait longer here.
             are_together = error.is_outage or error.may_be_outage
             number = min(attempts, _OUTAGE_ATTEMPTS) if are_together else attempts
-            seconds = retry_policy.delay(number, first=self._options.retry_delay)
+            seconds = retry_policy.delay(
+                number, first=self._options.retry_delay, longest=min(longest, retry_policy.MAX_DELAY)
+            )
         _log.info("retry model=%s attempt=%d wait=%.1fs cause=%s", self.name, attempts, seconds, error)
         self._state.retries[str(error.status or error.kind)] += 1
         self._state.waiting += 1

@@ -85,6 +85,9 @@ class Spec:
         what = f"{provider!r} is not a provider" if colon else f"{text!r} names no provider"
         if text and (Path(text) / "config.json").is_file():
             raise ConfigError(f"{text} is a folder: for the model in it, write --model hf:{text}")
+        if text and not colon and Path(text).is_dir():
+            message = f"{text} is a folder, and no model is in it (config.json)"
+            raise ConfigError(f"{message}: `cutline models` lists what can be named")
         if known := _known_model(text):
             raise ConfigError(f"{what}, did you mean --model {known}?")
         own = "or for a model of your own install its package or pass --plugin FILE"

@@ -63,7 +63,7 @@ class Throttle:
         self._pace_before = math.inf
         self._closed_at = self._closed_until = self._probe_at = 0.0
         self._closings = 0
-        self._limited = False
+        self.is_limited = False  # the last refusal was for the number of requests
 
     @property
     def is_closed(self) -> bool:
@@ -88,9 +88,9 @@ class Throttle:
         if self.is_closed:
             if not self._probe_at:
                 return max(0.0, self._closed_until - now)
-            if now - self._probe_at < (_ACCEPTED_AFTER if self._limited else max(1.0, 3 * self.latency)):
+            if now - self._probe_at < (_ACCEPTED_AFTER if self.is_limited else max(1.0, 3 * self.latency)):
                 return 0.05
-            if self._limited:
+            if self.is_limited:
                 self._open(now)
             else:
                 self._close(now, None)  # it hangs: another one may be answered
@@ -141,7 +141,7 @@ class Throttle:
         self._cycle_admitted -= 1
         self._in_a_row += 1
         self._row.refused(now - seconds)
-        self._limited = limited
+        self.is_limited = limited
         self._refusal_seconds += (seconds - self._refusal_seconds) * (0.2 if self._refusal_seconds else 1.0)
         if window is not None:
             window.refused += 1
@@ -218,7 +218,7 @@ class Throttle:
         """Note that a request got no answer, or an error of the server; many in a row close the gate."""
         self._outstanding -= 1
         self._in_a_row += 1
-        self._limited = False
+        self.is_limited = False
         if self.is_closed:
             if self._probe_at:
                 self._close(now, None)
@@ -251,7 +251,7 @@ class Throttle:
         self._cycle_start, self._cycle_admitted = now, 0
         self._closed_at = self._probe_at = 0.0
         self._in_a_row = self._closings = 0
-        if not self._limited and closed > _SHORT_CLOSED:
+        if not self.is_limited and closed > _SHORT_CLOSED:
             self._start(self._pace_before, now, searching=False)
         else:
             self._start(pace, now, searching=closed < _SHORT_CLOSED or pace > _FAST)

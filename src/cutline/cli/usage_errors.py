@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from pathlib import Path
 
 import cyclopts
 
@@ -46,6 +47,8 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
         message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
         words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
         several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
+        if arguments[0] == "serve" and tokens:
+            return f"{message}; {_option_of_serve(tokens[0])}"
         cure = "give the captions to compare with as --against" if arguments[0] == "eval" else SEVERAL_INPUTS
         return message + (f"; {cure}" if several else "")
     message = " ".join(str(error).split()).removesuffix(".")
@@ -58,6 +61,13 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
                 rf'unable to convert ("[^"]*") into {kind}$', rf"must be {expected}, not \1", message
             )
     return message
+
+
+def _option_of_serve(token: str) -> str:
+    """The option that takes what was given as an argument."""
+    if Path(token).is_dir() and not (Path(token) / "config.json").exists():
+        return f"requests bring their pictures, and with --image-root {token} name those of this folder"
+    return f"the model is an option: --model {token}"
 
 
 def usage_hint(error: cyclopts.CycloptsError, arguments: list[str]) -> str:

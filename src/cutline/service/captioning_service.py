@@ -35,7 +35,7 @@ from cutline.service.lifecycle.recovery import Recovery
 from cutline.service.pictures import Downloads
 from cutline.service.settings import Settings
 from cutline.service.telemetry.tracing import Tracing, set_error
-from cutline.slots import LocalSlots, and_preparing
+from cutline.slots import CallersApart, and_preparing
 
 _log = logging.getLogger("cutline.service")
 MAX_PIPELINES: Final = 64  # that are kept: most clients send the same options
@@ -70,7 +70,7 @@ class CaptioningService:
         for chain in self.chains:
             retries_of(self._job, chain, self._stages)
         self._pipelines: collections.OrderedDict[bytes, SamplePipeline] = collections.OrderedDict()
-        self._slots = LocalSlots(lambda: and_preparing(self.captioner.slots))
+        self._slots = CallersApart(lambda: and_preparing(self.captioner.slots))
         self._checking = asyncio.Semaphore(1)
         self._recovery = Recovery(self._reopen)
         if self._job.checks != CheckOptions():
@@ -171,7 +171,7 @@ class CaptioningService:
         tokens = min(options.max_tokens or 0, self._settings.max_tokens) or None
         return options if tokens == options.max_tokens else options.model_copy(update={"max_tokens": tokens})
 
-    async def _outcome(self, sample: Sample, pipeline: SamplePipeline, slots: LocalSlots) -> Outcome:
+    async def _outcome(self, sample: Sample, pipeline: SamplePipeline, slots: CallersApart) -> Outcome:
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),

@@ -16,7 +16,7 @@ from cutline.errors import ConfigError
 from cutline.interfaces import Captioner
 from cutline.job import Job
 from cutline.options import LocalOptions, ModelOptions
-from cutline.slots import LocalSlots, and_preparing
+from cutline.slots import CallersApart, and_preparing
 
 _VARIABLES: Final = ("key", "path", "file_name", "stem", "folder")
 
@@ -26,7 +26,7 @@ class ServedChain:
     """A chain with slots of its own: a slow one does not hold up the others."""
 
     chain: Chain
-    slots: LocalSlots
+    slots: CallersApart
 
 
 class Chains:
@@ -100,5 +100,5 @@ def chain_files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _slots(chain: Chain) -> LocalSlots:
-    return LocalSlots(lambda: and_preparing(chain.slots))
+def _slots(chain: Chain) -> CallersApart:
+    return CallersApart(lambda: and_preparing(chain.slots))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import sys
 import tempfile
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 import orjson
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from cutline.errors import ConfigError, RunStopped
+from cutline.formatting import did_you_mean
 from cutline.records import JSON
 from cutline.service.errors import ServiceError, field_message, with_field_names
 
@@ -27,6 +28,8 @@ _log = logging.getLogger("cutline.service")
 
 OPENAI_PREFIX: Final = "/v1/"
 NO_SPACE: Final = "the service has no room for the request now: its temporary disk is full"
+_MAX_PATH: Final = 200
+_TASK: Final = re.compile(r"[0-9a-f]{32}")
 _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -54,7 +57,16 @@ async def handle_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == 404 and _lacks_version(request):
         message = f"the base URL of this API ends in /v1: {str(request.base_url).rstrip('/')}/v1"
         path, error = OPENAI_PREFIX, ServiceError(404, message)
+    elif isinstance(error, HTTPException) and error.status_code == 404:
+        error = HTTPException(404, f"there is no such path{_near(request)}")
     return error_response(path, error)
+
+
+def _near(request: Request) -> str:
+    """The paths that an unknown one may be meant for, or where all are listed; the end of a message."""
+    known = request.app.openapi()["paths"]
+    path = _TASK.sub("{task_id}", request.scope["path"][:_MAX_PATH])
+    return did_you_mean(path, known, cutoff=0.7) or ": /docs lists them"
 
 
 def _lacks_version(request: Request) -> bool:
@@ -143,6 +155,4 @@ def _framework_error(error: HTTPException) -> ServiceError:
     message = error.detail
     if error.status_code == 405:
         message = f"this path accepts {(error.headers or {}).get('Allow', '')} only"
-    elif error.status_code == 404 and message == HTTPStatus.NOT_FOUND.phrase:
-        message = "there is no such path: /docs lists them"
     return ServiceError(error.status_code, message, headers=error.headers)

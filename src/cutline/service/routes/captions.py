@@ -33,6 +33,7 @@ from cutline.service.routes.schemas import (
     parse,
     parse_form,
 )
+from cutline.slots import waiting_caller
 
 Body = TypeVar("Body", bound=BaseModel)
 Many = TypeVar("Many", bound=ManyPictures)
@@ -47,7 +48,8 @@ async def caption(request: Request) -> Response:
     """Caption one picture, as JSON or as the multipart field ``image``."""
     service: CaptioningService = request.app.state.service
     sample, options = await _read_picture(request)
-    outcome = await while_connected(request, service.caption(sample, options))
+    with waiting_caller():
+        outcome = await while_connected(request, service.caption(sample, options))
     service.record(outcome)
     if not isinstance(outcome, Caption):
         raise failure_error(outcome)

@@ -31,6 +31,7 @@ from cutline.service.results import failure_error, failure_kind, public_model_na
 from cutline.service.routes.captions import LARGE, while_connected
 from cutline.service.routes.completion import Completion, chunks_of, event_of
 from cutline.service.routes.completion_request import ChatBody, CompletionRequest, parse_request
+from cutline.slots import waiting_caller
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -128,7 +129,8 @@ async def complete(request: CompletionRequest, service: CaptioningService) -> Co
         await service.check_schema(request.options)
         options = _supported(request.options, service)
         conversation = request.conversation
-        outcome = await service.caption(conversation.sample, options, conversation)
+        with waiting_caller():
+            outcome = await service.caption(conversation.sample, options, conversation)
     except ConfigError as error:
         raise ServiceError(400, with_field_names(str(error)), kind="invalid_value") from None
     service.record(outcome)
