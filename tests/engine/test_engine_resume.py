@@ -226,6 +226,24 @@ def test_failures_in_a_row_stop_the_run(run, endpoint, pictures, tmp_path):
     assert len(captions("jsonl", output)) == 100
 
 
+def test_a_misspelt_variable_stops_the_run_with_a_cure_that_works(run, pictures, tmp_path):
+    pictures(100)
+    output = tmp_path / "captions.jsonl"
+    assert run(output, "--prompt", "In {foldr}:", stop_after_failures=20, expect=STOPPED) == 0
+    assert all(failure["attempts"] == 0 for failure in failures(output))
+    assert "correct the prompt and run again with --on-change redo-failed" in report(output)["stopped"]
+    assert run(output, "--prompt", "In {folder}:", "--on-change", "redo-failed") == 100
+    assert len(captions("jsonl", output)) == 100
+
+
+def test_the_report_counts_what_the_output_had_before_among_that_of_earlier_runs(run, pictures, tmp_path):
+    folder, output = pictures(30), tmp_path / "captions.jsonl"
+    assert run(output) == 30
+    fill(folder, 10, start=30)
+    assert run(output) == 10
+    assert report(output)["this_run"] | {"captions": 10, "resumed": 30} == report(output)["this_run"]
+
+
 def test_the_report_sums_up_all_runs(run, endpoint, pictures, tmp_path):
     folder, output = pictures(20), tmp_path / "captions.jsonl"
     run(output)

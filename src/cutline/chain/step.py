@@ -175,6 +175,11 @@ def kind_of(error: Exception) -> str:
     return "out-of-memory" if isinstance(error, MemoryError) else "captioner"
 
 
+def _came_from_model(error: Exception) -> bool:
+    """Whether there was a request, where the error does not count them."""
+    return not isinstance(error, PictureError) and kind_of(error) != "prompt-variable"
+
+
 def step_failure(
     prefix: str, error: Exception, steps: tuple[Step, ...], useless: Mapping[str, Usage]
 ) -> StepFailed:
@@ -185,7 +190,7 @@ def step_failure(
         frames = traceback.extract_tb(error.__traceback__)
         location = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
         message = f"{type(error).__name__}: {message}".rstrip(": ") + location
-    attempts = error.attempts if isinstance(error, RequestError) else int(not isinstance(error, PictureError))
+    attempts = error.attempts if isinstance(error, RequestError) else int(_came_from_model(error))
     failure = StepFailed(
         kind_of(error),
         message if isinstance(error, PictureError) else prefix + message,

@@ -352,7 +352,7 @@ class _Run:
             totals=self.totals,
             all_totals=self.earlier + self.totals,
             loading_seconds=self.loading,
-            requests_resumed=stats.resumed.total,
+            requests_resumed=(stats.before + stats.resumed).total,
             changed=stats.changed,
             replaced=stats.replaced,
             unchecked=stats.unchecked,

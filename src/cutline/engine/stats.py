@@ -14,6 +14,7 @@ from cutline.errors import ManyFailed
 from cutline.records import JSON, Caption, Failure, Outcome, Sample, Skip, Step, Usage
 
 MAX_REPLACED = 3  # replaced pictures that are named
+_NO_VARIABLE = "prompt-variable"  # such failures are before the request, and as many as the pictures
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -145,7 +146,7 @@ class RunStats:
     unchecked: int = 0
     first_replaced: list[str] = dataclasses.field(default_factory=list)
     failed_in_a_row: int = 0
-    last_failure: str = ""
+    last_failure: Failure | None = None
     captions_without_usage: int = 0
     latencies: Latencies = dataclasses.field(default_factory=Latencies)
 
@@ -184,17 +185,23 @@ class RunStats:
             self.causes.add(outcome, sample.path)
         if fresh and isinstance(outcome, Caption):
             self.failed_in_a_row = 0
-        elif fresh and isinstance(outcome, Failure) and outcome.attempts:
+        elif fresh and isinstance(outcome, Failure) and (outcome.attempts or outcome.kind == _NO_VARIABLE):
             self.failed_in_a_row += 1
-            self.last_failure = outcome.message
+            self.last_failure = outcome
 
     def many_failed(self, most: int) -> ManyFailed | None:
         """Why a run ends in which so many pictures in a row failed; None for fewer than ``most``, or 0."""
-        if not 0 < most <= self.failed_in_a_row:
+        last = self.last_failure
+        if last is None or not 0 < most <= self.failed_in_a_row:
             return None
+        if last.kind == _NO_VARIABLE:
+            return ManyFailed(
+                f"{self.failed_in_a_row} pictures in a row failed, the last with: {last.message}; "
+                "correct the prompt and run again with --on-change redo-failed"
+            )
         return ManyFailed(
             f"{self.failed_in_a_row} pictures in a row failed at the model, the last with: "
-            f"{self.last_failure}; fix this and run the same command with --retry-failed"
+            f"{last.message}; fix this and run the same command with --retry-failed"
         )
 
     def add_unwritten(self, lost: Iterable[tuple[Sample, Skip | Failure]]) -> None:
