@@ -172,6 +172,24 @@ def explained(error: Exception) -> str:
 _KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _CURES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
+        # botocore's words for a file that it cannot open, which it does not name
+        ("unhandled exception: [errno 2]", "unhandled exception: [errno 21]", "unhandled exception: [x509"),
+        "AWS_CA_BUNDLE, or ca_bundle of ~/.aws/config, is not a file of certificates: name one, or unset it",
+    ),
+    (
+        ("certificate_verify_failed", "certificate verify failed"),
+        "the storage's certificate is not trusted: for a CA of your own set AWS_CA_BUNDLE to its file",
+    ),
+    (("wrong_version_number",), "the storage does not speak TLS: for one without it write http://"),
+    (
+        ("proxyconnectionerror", "proxies_config"),
+        "the proxy cannot be used: check http_proxy and https_proxy, or name the storage's host in no_proxy",
+    ),
+    (
+        ("credentials encoded in url",),
+        f"remove the name and the password from AWS_ENDPOINT_URL: set {_KEYS}",
+    ),
+    (
         ("nocredentials", "partialcredentials", "unable to locate credentials", "defaultcredentials"),
         f"give credentials: set {_KEYS}; for gs:// run `gcloud auth application-default login`",
     ),

@@ -206,6 +206,8 @@ def test_urls_in_a_form_that_is_not_fetched_are_to_be_corrected(here):
         ("(HTTPS://a.example?Policy=p&Key-Pair-Id=i&page=2)", "(HTTPS://a.example?Policy=…&Key-Pair-Id=…&page=2)"),
         ("what?key=value", "what?key=value"),
         ("https://u:p@w@a.example/x", "https://a.example/x"),
+        ("http://u:p/w@a.example/x", "http://a.example/x"),
+        ("http://a.example:80/@x http://[::1]:80/@x", "http://a.example:80/@x http://[::1]:80/@x"),
         ("https://a.example/x?url=https%3A%2F%2Fb%2Fx%3FX-Amz-Signature%3D0a%26w%3D2", "https://a.example/x?url=https%3A%2F%2Fb%2Fx%3FX-Amz-Signature%3D…%26w%3D2"),
         ("https://c.example/a.png?ex=66&is=65&hm=0f3", "https://c.example/a.png?ex=66&is=65&hm=…"),
         ("https://c.example/a.png?s=0123456789abcdef0123&page=20", "https://c.example/a.png?s=…&page=20"),
@@ -270,6 +272,55 @@ def test_storage_that_cannot_be_reached_names_the_cure(refusing, pictures, monke
     ):
         with pytest.raises(error, match="cannot be reached: check the network, and that AWS_ENDPOINT_URL"):
             package.caption(given, output)
+
+
+CONNECTIONS = {
+    "certificates that are not there": ({"AWS_CA_BUNDLE": "none.pem"}, "AWS_CA_BUNDLE, or ca_bundle of"),
+    "a folder as certificates": ({"AWS_CA_BUNDLE": "folder"}, "is not a file of certificates: name one"),
+    "no certificates": (
+        {"AWS_CA_BUNDLE": "words.pem"},
+        "is not a file of certificates: name one, or unset it",
+    ),
+    "a proxy that is not there": (
+        {"HTTP_PROXY": "http://me:hidden@127.0.0.1:9"},
+        "the proxy cannot be used: check http_proxy",
+    ),
+    "a proxy whose password breaks it": (
+        {"HTTP_PROXY": "http://me:hid/den@127.0.0.1:9"},
+        "the proxy cannot be used: check http_proxy",
+    ),
+    "a password in the address": (
+        {"AWS_ENDPOINT_URL": "http://me:hidden@127.0.0.1:9"},
+        "remove the name and the password from AWS_ENDPOINT_URL",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONNECTIONS)
+def test_settings_of_the_connection_to_storage_name_the_cure(case, refusing, here, pictures, monkeypatch):
+    settings, cure = CONNECTIONS[case]
+    (here / "words.pem").write_text("words")
+    for name, value in {"AWS_MAX_ATTEMPTS": "1", **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SinkError) as refused:
+        package.caption(str(pictures), "s3://bucket/out.jsonl")
+    assert cure in str(refused.value)
+    assert "hid" not in str(refused.value)
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_storage_over_tls_needs_a_certificate_that_is_trusted(
+    secure, refusing, storage, here, pictures, monkeypatch
+):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    cure = (
+        "for a CA of your own set AWS_CA_BUNDLE to its file" if secure else "for one without it write http://"
+    )
+    with Server("tls.py", str(here / "ca.pem")) as server:
+        address = server.root if secure else storage
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address.replace("http:", "https:"))
+        with pytest.raises(SinkError, match=cure):
+            package.caption(str(pictures), "s3://bucket/out.jsonl")
 
 
 def test_credentials_that_are_missing_name_the_cure(refusing, pictures, monkeypatch, here):
