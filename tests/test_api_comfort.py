@@ -98,9 +98,64 @@ def test_paths_are_taken_wherever_a_file_is_named(photos: Path, tmp_path: Path) 
         cutline.caption(photos, model="fake", schema=tmp_path / "missing.json")
 
 
-@pytest.mark.parametrize(
-    "steps", [{"look": {"model": "fake", "prompt": "x"}}, ["fake", "fake"], "fake", {"a": None}]
-)
+@pytest.mark.parametrize("steps", [["fake", "fake"], "fake", {"a": None}, 7])
 def test_steps_that_are_no_models_by_name_are_refused(photos: Path, steps: object) -> None:
     with pytest.raises(cutline.ConfigError, match="steps takes a model for each name"):
         cutline.caption(photos, steps=steps)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [
+            {"name": "look", "model": "fake", "prompt": "Name what is there."},
+            {"name": "write", "model": "fake", "prompt": "Use {look}.", "max_tokens": 9, "optional": True},
+        ],
+        {
+            "look": {"model": "fake", "prompt": "Name what is there."},
+            "write": {"model": "fake", "prompt": "Use {look}.", "max_tokens": 9, "optional": True},
+        },
+    ],
+)
+def test_steps_with_prompts_are_those_of_a_chain_file(photos: Path, tmp_path: Path, steps: object) -> None:
+    (tmp_path / "chain.toml").write_text(
+        '[[step]]\nname = "look"\nmodel = "fake"\nprompt = "Name what is there."\n'
+        '[[step]]\nname = "write"\nmodel = "fake"\nprompt = "Use {look}."\nmax_tokens = 9\noptional = true\n'
+    )
+    from_file = cutline.caption(photos, chain=tmp_path / "chain.toml", include_raw=True)
+    from_steps = cutline.caption(photos, steps=steps, include_raw=True)
+    told = [
+        [(row["caption"], row["captions"], row["prompt_id"], row["llm"]) for row in captions]
+        for captions in (from_file, from_steps)
+    ]
+    assert told[0] == told[1]
+    assert told[0]
+
+
+def test_the_first_of_the_steps_may_have_its_prompt_from_a_file(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "look.txt").write_text("Name what is there.")
+    in_file = {"look": {"model": "fake", "prompt": tmp_path / "look.txt"}}
+    as_text = {"look": {"model": "fake", "prompt": "Name what is there."}}
+    first, second = (cutline.caption(photos, steps=steps) for steps in (in_file, as_text))
+    assert [row["caption"] for row in first] == [row["caption"] for row in second]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({"look": {"prompt": "x"}}, "step 1: it has no model"),
+        ([{"model": "fake"}], "step 1: it has no name"),
+        ([{"name": "a", "model": "fake"}, {"name": "a", "model": "fake"}], "two steps are named 'a'"),
+        ({"look": {"model": "fake", "promt": "x"}}, "step look has no setting 'promt', did you mean prompt"),
+        ({"look": {"model": "fake", "optional": "no"}}, "optional must be true or false"),
+        ({"look": {"model": "fake", "prompt": {1, 2}}}, "a value is none of a chain file"),
+    ],
+)
+def test_steps_are_checked_as_those_of_a_chain_file(photos: Path, steps: object, message: str) -> None:
+    with pytest.raises(cutline.ConfigError, match=message):
+        cutline.caption(photos, steps=steps)
+
+
+def test_a_prompt_beside_that_of_the_first_step_is_refused(photos: Path) -> None:
+    with pytest.raises(cutline.ConfigError, match="the first step has a prompt of its own"):
+        cutline.caption(photos, prompt="Look.", steps={"look": {"model": "fake", "prompt": "x"}})

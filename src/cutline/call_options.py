@@ -32,12 +32,13 @@ _T = TypeVar("_T")
 class LoadOptions(TypedDict, total=False):
     """The options of ``load`` besides model and prompt; as on the command line.
 
-    ``steps`` are those of ``--step``, a model for each name.
+    ``steps`` has for each name a model, or a dict with the keys of a step in a chain file; or it is a list
+    of such dicts, with their ``name``.
     """
 
     allow_private_urls: bool
     user_agent: str | None
-    steps: Mapping[str, str]
+    steps: Mapping[str, str | Mapping[str, Any]] | Sequence[Mapping[str, Any]]
     chain: str | Path | None
     plugin: str | Path | Sequence[str | Path]
     endpoint: str | None
@@ -200,13 +201,34 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
 
 
 def _steps(steps: Any) -> tuple[str, ...]:
-    """The steps in the form of ``--step``."""
-    if not isinstance(steps, Mapping) or not all(isinstance(model, str) for model in steps.values()):
+    """The steps in the form of ``--step``: ``NAME=MODEL``, or the JSON of what a chain file has for one."""
+    if isinstance(steps, Mapping):
+        steps = [_named(name, step) for name, step in steps.items()]
+    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
+    if not is_list or not all(isinstance(step, Mapping) for step in steps):
         raise ConfigError(
-            "steps takes a model for each name, such as steps={'look': 'pixels', 'write': 'openai:gpt-5'}; "
-            "write steps with prompts or options of their own into a chain file, and give chain='chain.toml'"
+            "steps takes a model for each name, such as steps={'look': 'pixels', 'write': 'openai:gpt-5'}, "
+            "or a dict for each step with the keys of a chain file: {'name': 'look', 'model': 'pixels'}"
         )
-    return tuple(f"{name}={model}" for name, model in steps.items())
+    try:
+        tables = [orjson.dumps(dict(step), default=_path_text).decode() for step in steps]
+    except orjson.JSONEncodeError as error:
+        raise ConfigError(f"steps: a value is none of a chain file: {error}") from None
+    return tuple(
+        f"{step['name']}={step['model']}" if step.keys() == {"name", "model"} else table
+        for step, table in zip(steps, tables, strict=True)
+    )
+
+
+def _named(name: str, step: Any) -> Any:
+    step = {"model": step} if isinstance(step, str) else step
+    return {"name": name, **step} if isinstance(step, Mapping) else step
+
+
+def _path_text(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError
 
 
 def _prompts(prompt: PromptInput) -> tuple[str, ...]:

@@ -43,13 +43,16 @@ class Plan:
 
 
 def plan_of_options(values: Sequence[str]) -> Plan:
-    """The plan of several ``NAME=MODEL``.
+    """The plan of several ``NAME=MODEL``, or of steps as JSON objects with the keys of a chain file.
 
     Raises:
         ConfigError: one is not of that form, or two have the same name.
     """
     steps = []
-    for value in values:
+    for number, value in enumerate(values, 1):
+        if value.startswith("{"):
+            steps.append(_step(_object(value), "--step", number))
+            continue
         name, equals, model = value.partition("=")
         if not equals or not model.strip():
             raise ConfigError(
@@ -58,6 +61,14 @@ def plan_of_options(values: Sequence[str]) -> Plan:
         name = _checked(name, "--step")
         steps.append(PlannedStep(place=f"--step {name}", name=name, model=model.strip()))
     return _without_doubles(Plan(steps=tuple(steps)))
+
+
+def _object(text: str) -> JSON:
+    try:
+        table: JSON = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"--step {text[:60]} is not a JSON object: {error}") from None
+    return table
 
 
 def read_plan(path: str) -> Plan:

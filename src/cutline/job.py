@@ -135,7 +135,9 @@ class Job(StrictOptions):
             raise ConfigError(
                 "--step takes one --prompt, for the first step; a --chain file has one for each"
             )
-        plan_of_options(model.step)
+        plan = plan_of_options(model.step)
+        if prompts and plan.steps and plan.steps[0].prompt is not None:
+            raise ConfigError("the first step has a prompt of its own: remove it, or --prompt")
 
     def _check_cluster(self) -> None:
         """Refuse options of a cluster for a run without one."""
