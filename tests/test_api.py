@@ -200,7 +200,7 @@ def test_every_option_has_its_type() -> None:
     del fields["model"], fields["prompt"]  # arguments of their own
     fields = {"steps" if name == "step" else name: hint for name, hint in fields.items()}
     fields |= {
-        "steps": Mapping[str, str],
+        "steps": Mapping[str, str | Mapping[str, Any]] | Sequence[Mapping[str, Any]],
         "event": Sequence[str],
         **dict.fromkeys(("exclude", "header", "query"), Sequence[str]),
     }  # easier to write in Python
