@@ -101,6 +101,11 @@ def test_a_sample_without_the_value_fails_alone_and_says_which(values):
     assert caught.value.kind == "prompt-variable"
 
 
+def test_a_column_of_the_table_that_an_output_was_made_of_is_named_where_it_is():
+    with pytest.raises(SampleError, match=r"did you mean \{metadata\.context\}\?"):
+        Prompt(prefix="{context}").render({"key": "a.jpg", "text": "t", "metadata": {"context": "flood"}})
+
+
 def test_a_misspelt_variable_is_told_with_what_there_is():
     with pytest.raises(SampleError) as caught:
         Prompt(prefix="{twet_text}").render({"key": "a.jpg", "tweet_text": "help", "event name": "flood"})

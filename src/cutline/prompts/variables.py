@@ -90,7 +90,8 @@ def _by_spoken_name(name: str, values: Mapping[str, Any]) -> Any:
 
 def _unknown(name: str, values: Mapping[str, Any]) -> str:
     known = [_NOT_A_NAME.sub("_", column) for column in values if isinstance(column, str)]
-    close = nearest(name, known)
+    within = [f"{column}.{name}" for column, value in values.items() if look_up(f"{column}.{name}", values)]
+    close = within or nearest(name, known)
     meant = f", did you mean {{{close[0]}}}?" if close else ""
     shown = ", ".join(known[:NAMED]) + (", …" if len(known) > NAMED else "")
     return (
