@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import Any, Unpack, overload
 
 from cutline.call_options import (
     FIXED_BY_LOAD,
@@ -26,6 +27,7 @@ from cutline.engine.report import Report
 from cutline.engine.run import run_job
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
+from cutline.imaging.picture_objects import PictureObject, held, is_one
 from cutline.job import Job
 from cutline.loaded_model import LoadedModel
 from cutline.model_runtime import Runtime, runtime_in_use
@@ -33,9 +35,6 @@ from cutline.results import CaptionOptions, CaptionResult
 from cutline.sources.listed import sample_of
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.worker_threads import worker_threads
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 class CaptionArguments(CallOptions, total=False):
@@ -49,11 +48,11 @@ class CaptionArguments(CallOptions, total=False):
 
 @overload
 def caption(  # type: ignore[overload-overlap]  # bytes are iterable too
-    source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
+    source: PictureObject | Mapping[str, Any], output: None = None, **options: Unpack[CaptionArguments]
 ) -> CaptionResult: ...
 @overload
 def caption(
-    source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
+    source: str | os.PathLike[str], output: None = None, **options: Unpack[CaptionArguments]
 ) -> Captions | Any: ...
 @overload
 def caption(
@@ -73,7 +72,8 @@ def caption(
 
     Args:
         source: what the command line takes (folder, file, URL list, table, tars), one picture (path,
-            URL, encoded bytes, Pillow image), or a list of pictures.
+            URL, encoded bytes, open file, Pillow image, array, or mapping as a table's row), or several as a
+            list, a generator or a table of pandas, Polars, Arrow or Hugging Face.
         output: file or folder, resumable as on the command line; None keeps the rows in memory.
         model: ``provider:name``, as ``cutline models`` lists them, or a model from ``load``. A model that
             is loaded already with the same options is used as it is.
@@ -100,11 +100,11 @@ def caption(
 
 @overload
 async def acaption(  # type: ignore[overload-overlap]  # bytes are iterable too
-    source: bytes | bytearray | Image, output: None = None, **options: Unpack[CaptionArguments]
+    source: PictureObject | Mapping[str, Any], output: None = None, **options: Unpack[CaptionArguments]
 ) -> CaptionResult: ...
 @overload
 async def acaption(
-    source: str | Path, output: None = None, **options: Unpack[CaptionArguments]
+    source: str | os.PathLike[str], output: None = None, **options: Unpack[CaptionArguments]
 ) -> Captions | Any: ...
 @overload
 async def acaption(
@@ -142,9 +142,10 @@ class _Call:
         progress: bool | ProgressHook,
         options: Mapping[str, Any],
     ) -> None:
+        source = held(source)
         self._picture = source if output is None and _is_picture(source, options) else None
         self._source = listed_source(source)
-        self._path = str(source) if isinstance(source, str | Path) else ""
+        self._path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
         if self._source is not None and output is not None and not self._source.has_stable_names:
             raise ConfigError("an output needs stable names: give paths or URLs, or leave the output out")
         self._output = None if output is None else str(output)
@@ -209,9 +210,9 @@ def _runtime(model: str | LoadedModel) -> Runtime | None:
 
 def _is_picture(source: Any, options: Mapping[str, Any]) -> bool:
     """Whether the source is one picture, not a listing of several."""
-    if not isinstance(source, str | Path):
-        return isinstance(source, bytes | bytearray) or hasattr(source, "save")
-    path = str(source)
+    if not isinstance(source, str | os.PathLike):
+        return is_one(source)
+    path = os.fspath(source)
     ending = extension(path)
     if options.get("source_type") is not None:
         return False

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import orjson
 
 from cutline.background_loop import BackgroundLoop
 from cutline.errors import ConfigError
+from cutline.imaging.picture_objects import PictureObject, held, is_one, items_of
 from cutline.job import OPTION_GROUPS
 from cutline.option_names import suggested_option
 from cutline.options import CheckOptions, Existing, OnChange, OnMissing, PromptOptions, SamplePictures
@@ -19,10 +21,7 @@ from cutline.parameters import COMMON
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Input: TypeAlias = "str | Path | bytes | bytearray | Image | Iterable[Any]"
+Input: TypeAlias = "str | os.PathLike[str] | PictureObject | Mapping[str, Any] | Iterable[Any]"
 PromptInput: TypeAlias = str | Path | Sequence[str] | Mapping[str, str]
 """A text, a library prompt's name or a template file; several as a mapping by name."""
 
@@ -148,6 +147,11 @@ FIXED_BY_LOAD = LoadOptions.__annotations__.keys() - {
     *("allow_private_urls", "user_agent", "max_pixels"),
 }
 """Options that a loaded model has from ``load`` and cannot be given again."""
+_OF_PATHS = {
+    **dict.fromkeys(("split", "event"), "the folder of a dataset"),
+    **dict.fromkeys(("image_column", "url_column", "text_column", "key_column"), "the file of a table"),
+}
+"""What the options need that nothing in a list of pictures has."""
 
 
 def job_data(
@@ -174,9 +178,9 @@ def job_data(
             more = hint or f"; help(cutline.{listed}) lists them"
             raise ConfigError(f"{call} has no option {name!r}{more}")
         data[group][name] = value
-    for name in ("split", "event"):
+    for name, needed in _OF_PATHS.items():
         if source is not None and data["input"].get(name):
-            raise ConfigError(f"{name} needs the folder of a dataset, not a list of pictures")
+            raise ConfigError(f"{name} needs {needed}, not a list of pictures")
     return data
 
 
@@ -242,13 +246,9 @@ def _prompts(prompt: PromptInput) -> tuple[str, ...]:
 
 def listed_source(source: Input) -> ListedSource | None:
     """A source of the pictures in a list, or of the only one; None for a path."""
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         return None
-    if isinstance(source, bytes | bytearray) or hasattr(source, "save"):
-        return ListedSource([source])
-    if not isinstance(source, Iterable):
-        raise ConfigError(f"cannot caption a {type(source).__name__}: give a path, or a list of pictures")
-    return ListedSource(list(source))
+    return ListedSource([held(item) for item in ([source] if is_one(source) else items_of(source))])
 
 
 def _fields(cls: type[Any]) -> set[str]:

@@ -23,6 +23,7 @@ from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
+from cutline.imaging.picture_objects import is_one, items_of
 from cutline.job import Job
 from cutline.model_runtime import Runtime, abandon, started_runtime
 from cutline.records import Problem, Sample
@@ -31,11 +32,12 @@ from cutline.sources.listed import sample_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-    from PIL.Image import Image
+    from cutline.imaging.picture_objects import PictureObject
 
-PictureInput: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | Image"
-"""One picture: a path, an http(s) URL, encoded bytes or a Pillow image."""
+PictureInput: TypeAlias = "str | os.PathLike[str] | PictureObject | Mapping[str, Any]"
+"""One picture: a path, an http(s) URL, what a program holds, or a mapping as a row of a table."""
 
 
 def load(
@@ -178,7 +180,7 @@ class LoadedModel:
         cancels what is in progress. Raises as ``caption``.
         """
         with contextlib.closing(_Window(self, options)) as window:
-            for image in images:
+            for image in _listed(images):
                 window.add(image)
                 while window.has_next:
                     yield window.next()
@@ -281,8 +283,15 @@ async def _iterated(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator
         async for image in images:
             yield image
     else:
-        for image in images:
+        for image in _listed(images):
             yield image
+
+
+def _listed(images: Iterable[Any]) -> Iterable[Any]:
+    """The pictures to map; ConfigError for a single one."""
+    if is_one(images):
+        raise ConfigError(f"map takes a list, not a {type(images).__name__}: give [picture] for one")
+    return items_of(images)
 
 
 def _job(model: str, prompt: PromptInput, options: LoadOptions) -> Job:

@@ -13,7 +13,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from serving import Service, free_port, png
 
 import cutline
@@ -86,6 +88,18 @@ def test_options_are_sent(client):
 def test_a_picture_without_caption_is_an_error_that_says_why(client, picture, error, words):
     with pytest.raises(error, match=words):
         client.caption(picture)
+
+
+def test_pictures_that_a_program_holds_are_uploaded(client):
+    encoded = png(3)
+    image = Image.open(io.BytesIO(encoded)).convert("RGB")
+    forms = [encoded, image, np.asarray(image), io.BytesIO(encoded), memoryview(encoded)]
+    (caption,) = {client.caption(form).caption for form in forms}
+    assert [one.caption for one in client.batch(iter(forms))] == [caption] * len(forms)
+    with pytest.raises(ConfigError, match=r"transpose\(1, 2, 0\)"):
+        client.caption(np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(ConfigError, match=r"\[picture\] for a single one"):
+        client.batch(np.asarray(image))
 
 
 def test_a_batch_keeps_its_order_and_each_picture_fails_by_itself(client, service):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, Unpack
 
@@ -79,7 +79,7 @@ class AsyncClient:
         """The caption of one picture.
 
         Raises:
-            PictureError: the local file cannot be read.
+            PictureError: the local file, or the image, cannot be read.
             Rejected: the service cannot caption it; with the reason.
             Retryable: the service was not available, or had no time.
             EndpointUnusable: the key is not accepted.
@@ -93,7 +93,7 @@ class AsyncClient:
             name = without_credentials(picture.name) if picture.kind == "url" else picture.name
             raise Rejected(error.kind, f"{name}: {error}", status=error.status) from None
 
-    async def batch(self, images: Sequence[Image], **options: Unpack[CaptionOptions]) -> list[CaptionResult]:
+    async def batch(self, images: Iterable[Image], **options: Unpack[CaptionOptions]) -> list[CaptionResult]:
         """The captions of several pictures in their order; each fails by itself, with ``error`` and ``kind``.
 
         Raises:
@@ -106,7 +106,7 @@ class AsyncClient:
 
     async def submit(
         self,
-        images: Sequence[Image],
+        images: Iterable[Image],
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,

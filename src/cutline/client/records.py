@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cutline.records import JSON
 from cutline.results import CaptionResult
+
+if TYPE_CHECKING:
+    import os
+
+    from cutline.imaging.picture_objects import PictureObject
 
 
 class ServerPath(str):
@@ -16,8 +20,8 @@ class ServerPath(str):
     __slots__ = ()
 
 
-Image: TypeAlias = str | Path | bytes
-"""A local file, an http(s) URL that the server fetches, encoded bytes, or a ``ServerPath``."""
+Image: TypeAlias = "str | os.PathLike[str] | PictureObject"
+"""A local file, an http(s) URL that the server fetches, what a program holds, or a ``ServerPath``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

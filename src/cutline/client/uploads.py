@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -15,6 +16,7 @@ import orjson
 
 from cutline.client.records import Image, ServerPath
 from cutline.errors import ConfigError, PictureError
+from cutline.imaging.picture_objects import encoded, is_one, items_of
 from cutline.records import JSON
 
 Kind = Literal["path", "url", "upload"]
@@ -64,16 +66,27 @@ class ImageInput:
 
 
 def image_input(image: Image, index: int = 0) -> ImageInput:
-    """Classify a picture; raises ConfigError for what is not one."""
-    if isinstance(image, bytes | bytearray):
-        return ImageInput(index=index, name=f"image-{index}", kind="upload", data=bytes(image))
+    """Classify a picture.
+
+    Raises:
+        ConfigError: it is not one.
+        PictureError: ``decode``, when an image or an open file cannot be read.
+    """
     if isinstance(image, ServerPath):
         return ImageInput(index=index, name=str(image), kind="path")
     if isinstance(image, str) and image.startswith(("http://", "https://")):
         return ImageInput(index=index, name=image, kind="url")
-    if isinstance(image, str | Path):
-        return ImageInput(index=index, name=str(image), kind="upload", file=Path(image))
-    raise ConfigError(f"a {type(image).__name__} is not a picture: pass a path, a URL or encoded bytes")
+    if isinstance(image, str | os.PathLike):
+        return ImageInput(index=index, name=os.fspath(image), kind="upload", file=Path(image))
+    name = f"image-{index}"
+    try:
+        data = encoded(image)
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's, as it reads the file only now
+        raise PictureError("decode", f"{name}: {error}") from None
+    if data is None:
+        kind = type(image).__name__
+        raise ConfigError(f"a {kind} is not a picture: pass a path, a URL, bytes, a Pillow image or an array")
+    return ImageInput(index=index, name=name, kind="upload", data=data)
 
 
 def request_groups(pictures: Sequence[ImageInput]) -> Iterator[list[ImageInput]]:
@@ -115,11 +128,11 @@ def _sendable(name: str) -> str:
     return line.encode("utf-8", "replace").decode()
 
 
-def image_inputs(images: Sequence[Image]) -> list[ImageInput]:
+def image_inputs(images: Iterable[Image]) -> list[ImageInput]:
     """Classify pictures; raises ConfigError if one is not a picture, or they are not a list."""
-    if isinstance(images, str | bytes | bytearray | Path):
+    if is_one(images):
         raise ConfigError("pass a list of pictures: [picture] for a single one")
-    return [image_input(image, index) for index, image in enumerate(images)]
+    return [image_input(image, index) for index, image in enumerate(items_of(images))]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

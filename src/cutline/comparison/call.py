@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -57,7 +58,7 @@ def compare(
         SinkError: the report or a journal cannot be written; the same call continues later.
     """
     listed = None if source is None else listed_source(source)
-    path = "" if source is None or listed is not None else str(source)
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
     data = _options(options, prompt, listed)
     job = Job.from_dict({**data, "input_path": path, "output_path": str(output)}, origin="compare()")
     plan = Plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -58,7 +59,7 @@ def judge(
         SinkError: the result or the journal cannot be written; the same call continues later.
     """
     listed = None if images is None else listed_source(images)
-    path = "" if images is None or listed is not None else str(images)
+    path = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
     data = _options(options)
     if model is not None:
         data["model"]["model"] = model
