@@ -72,8 +72,8 @@ class JournalIndex:
         run, models = checked(data["run"], dict), checked(data.get("models", {}), dict)
         kinds, stages = checked(data.get("kinds", []), list), checked(data.get("stages", []), list)
         retried = frozenset(checked(data.get("mended", []), list))
-        self.last_run, self.models, self.retried = run, models, retried
         self.drop(data.get("drop", "none"), kinds or None)
+        self.last_run, self.models, self.retried = run, models, retried
         self.stages = tuple(stages)
         self.drop_skips()
         self.trusted = self.trusted or data.get("trusted") is True
@@ -94,14 +94,22 @@ class JournalIndex:
             self.unidentified.add(key)
 
     def drop(self, drop: Drop, kinds: Collection[str] | None = None) -> None:
-        """Drop earlier outcomes; of failures only those of ``kinds``, where these are given."""
+        """Drop earlier outcomes; of failures only those of ``kinds``, where these are given.
+
+        Of a chain the replies are kept: those of steps whose requests are still the same can be used.
+        """
         if drop == "none":
             return
         self.drops += 1
         if drop == "all":
             without = self.failed.keys() | self.skipped.keys()
             self.dropped |= {key: offset for key, offset in self.offsets.items() if key not in without}
-            for known in (self.offsets, self.skipped, self.incomplete, self.steps, self.failed):
+            if len(self.models) > 1:
+                for key, offset in self.offsets.items():
+                    self.steps[key] = [offset]
+            else:
+                self.steps.clear()
+            for known in (self.offsets, self.skipped, self.incomplete, self.failed):
                 known.clear()
             self.unidentified.clear()
             self.requests.clear()
