@@ -80,6 +80,7 @@ def test_who_has_seen_all_of_the_tour_has_seen_it_without_a_click(page: Any, stu
 def test_the_tour_that_was_closed_stays_so_where_that_cannot_be_kept(page: Any, studio: Studio) -> None:
     studio.call("PUT", "preferences", {"tips": False})
     tour = page.get_by_role("complementary", name="Tour of five keys")
+    expect(tour).to_be_visible()
     page.route("**/studio/preferences", lambda route: route.abort())
     tour.get_by_role("button", name="Skip the tour").click()
     expect(tour).to_have_count(0)

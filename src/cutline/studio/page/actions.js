@@ -1,17 +1,18 @@
 // @ts-check
 /** What the page can do by keys; other modules add theirs. */
 
-import { isTouched, save } from "./draft.js";
+import { dirty, isTouched, save } from "./draft.js";
 import { columns, nextSize } from "./grid.js";
+import { hold } from "./held_keys.js";
 import { register } from "./keys.js";
 import { side } from "./map.js";
-import { acceptSeen, goToNext, markDone, reject, toggleMark, typedFor } from "./marks.js";
+import { acceptSeen, acceptTyped, goToNext, markDone, reject, toggleMark, typedFor } from "./marks.js";
 import { back, dialog, focusField, focusOn, panel, show } from "./panels.js";
-import { redo, undo } from "./running.js";
-import { clear, extend, go, invert, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
+import { afterEdits, isActing, redo, undo } from "./running.js";
+import { asked, clear, extend, go, invert, latest, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
 import { cursor, notice, result, showsTags } from "./store.js";
 
-const last = () => result.value.length - 1;
+const end = () => result.value.length - 1;
 const page = () => columns.count * columns.page;
 
 /** Keys that move the cursor, and with Shift pick what lies between. @type {[string, string, string, () => number, boolean][]} */
@@ -21,7 +22,7 @@ const MOVES = [
   ["up", "ArrowUp", "a line up", () => cursor.value - columns.count, false],
   ["down", "ArrowDown", "a line down", () => cursor.value + columns.count, false],
   ["home", "Home", "first picture", () => 0, true],
-  ["end", "End", "last picture", last, true],
+  ["end", "End", "last picture", end, true],
   ["page-up", "PageUp", "a page up", () => cursor.value - page(), true],
   ["page-down", "PageDown", "a page down", () => cursor.value + page(), true],
 ];
@@ -41,8 +42,19 @@ function find() {
 /** Open a panel before the next key, which is meant for it; those that read captions wait for what is saved. @param {string} name */
 const opened = (name) => () => (void save(), show(name));
 
-/** @param {() => Promise<unknown> | unknown} then */
-const saved = (then) => () => void save().then(then);
+/** The next keys are about the picture that is gone to. @param {string} query @param {string} none */
+const nextOf = (query, none) => () => void hold(save().then(() => goToNext(query, none)));
+
+/**
+ * Take back, or do again, what was done last: what was picked, or an edit. What is still under way is waited for.
+ * @param {(edit: number | null) => boolean} pick @param {() => Promise<unknown>} change
+ */
+const last = (pick, change) => () => {
+  const isKnown = !isActing() && !dirty().length;
+  if (isKnown && pick(latest())) return;
+  const saving = save();
+  void afterEdits(async () => (await saving, !isKnown && pick(await asked())) || change());
+};
 
 function edit() {
   if (panel.value === "map") side.value = "picture";
@@ -54,26 +66,22 @@ function edit() {
 async function finish() {
   const row = result.value[cursor.value];
   if (row === undefined) return;
-  if (typedFor(row) !== null) {
-    if (await save()) await acceptSeen();
-    if (typedFor(row) !== null) return;
-  }
-  const saving = save();
+  const saving = typedFor(row) === null ? save() : acceptTyped(row);
   const place = cursor.value;
   go(place + 1);
   const next = result.value[cursor.value];
   notice.value = next === row ? "This is the last picture." : "";
   try {
-    if (await saving) await markDone(row);
-    else if (result.value[cursor.value] === next && result.value[place] === row && !isTouched()) go(place);
+    if (await markDone(row, saving)) return;
+    if (result.value[cursor.value] === next && result.value[place] === row && !isTouched()) go(place);
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }
 }
 
 for (const action of [
-  { id: "next-missing", keys: ["J"], text: "next picture without a caption", run: saved(() => goToNext("missing:", "No picture here is without a caption.")) },
-  { id: "next-open", keys: ["U"], text: "next picture that is not done", run: saved(() => goToNext("status:open", "All pictures here are done.")) },
+  { id: "next-missing", keys: ["J"], text: "next picture without a caption", run: nextOf("missing:", "No picture here is without a caption.") },
+  { id: "next-open", keys: ["U"], text: "next picture that is not done", run: nextOf("status:open", "All pictures here are done.") },
   { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: () => go(cursor.value + 1) },
   { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: () => go(cursor.value - 1) },
 ]) register({ group: "Move", ...action });
@@ -88,15 +96,15 @@ for (const action of [
 for (const action of [
   { id: "edit", keys: ["Enter"], text: "edit the caption", grid: true, run: edit },
   { id: "finish", keys: ["Ctrl+Enter"], text: "save, mark as done, go to the next", typing: true, run: () => void finish() },
-  { id: "done", keys: ["D"], text: "mark as done, or not", run: () => void toggleMark("done") },
-  { id: "flag", keys: ["F"], text: "flag, or not", run: () => void toggleMark("flagged") },
+  { id: "done", keys: ["D"], text: "mark as done, or not", run: () => toggleMark("done") },
+  { id: "flag", keys: ["F"], text: "flag, or not", run: () => toggleMark("flagged") },
   { id: "bulk", keys: ["Ctrl+H"], text: "edit many captions", typing: true, run: opened("bulk") },
   { id: "generate", keys: ["G"], text: "generate captions", run: opened("generate") },
-  { id: "accept", keys: ["A"], text: "accept the proposal and show the next picture, or accept those of what is picked", run: () => void acceptSeen() },
-  { id: "reject", keys: ["R"], text: "reject the proposal and show the next picture, or reject those of what is picked", run: saved(() => reject()) },
+  { id: "accept", keys: ["A"], text: "accept the proposal and show the next picture, or accept those of what is picked", run: acceptSeen },
+  { id: "reject", keys: ["R"], text: "reject the proposal and show the next picture, or reject those of what is picked", run: () => void reject() },
   { id: "tags", keys: ["T"], text: "text or tags", run: () => (showsTags.value = !showsTags.value) },
-  { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: saved(() => takeBack() || undo()) },
-  { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: saved(() => pickAgain() || redo()) },
+  { id: "undo", keys: ["Ctrl+Z"], text: "undo", run: last(takeBack, undo) },
+  { id: "redo", keys: ["Ctrl+Shift+Z"], text: "redo", run: last(pickAgain, redo) },
 ]) register({ group: "Edit", ...action });
 
 for (const action of [

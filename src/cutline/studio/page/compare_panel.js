@@ -4,6 +4,7 @@
 import { batch, computed, html, signal, useEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { differences } from "./difference.js";
+import { hold } from "./held_keys.js";
 import { register } from "./keys.js";
 import { focusOn, mainKey, Panel, panel } from "./panels.js";
 import { Picture } from "./picture.js";
@@ -37,7 +38,14 @@ function follow() {
   if (at >= 0) cursor.value = at;
 }
 
-async function start() {
+/** Open the comparison; the next keys are about its first picture. */
+function start() {
+  if (!isStarting) void hold(begin()).finally(() => (isStarting = false));
+  isStarting = true;
+}
+let isStarting = false;
+
+async function begin() {
   problem.value = "";
   const names = [...chosen.value, ...(other.value.trim() ? [other.value.trim()] : [])];
   try {
@@ -56,6 +64,7 @@ async function load(at) {
   const now = open.value;
   if (!now || found.value.has(at) || at >= now.rows) return;
   const rows = await get(`studio/compare/${now.comparison}?start=${at}&count=${PART}`);
+  if (now !== open.value) return;
   const next = new Map(found.value);
   rows.forEach((/** @type {Compared} */ one, /** @type {number} */ number) => next.set(at + number, one));
   found.value = next;
@@ -67,8 +76,8 @@ async function go(at) {
   if (!now) return;
   place.value = Math.max(0, Math.min(now.rows, at));
   try {
-    if (place.value === now.rows) tally.value = await get(`studio/compare/${now.comparison}/tally`);
-    else await load(place.value);
+    if (place.value === now.rows) await count(now.comparison);
+    else if (!found.value.has(place.value)) await hold(load(place.value)); // the next key is about it
     follow();
     const after = found.value.get(place.value + 1);
     if (after) new Image().src = `studio/pictures/${after.row}`;
@@ -77,18 +86,29 @@ async function go(at) {
   }
 }
 
+/** Picks are kept in their order: one may replace the one before. @type {Promise<unknown>} */
+let keeping = Promise.resolve();
+
+/** Count the picks, once all are kept. @param {number} comparison */
+async function count(comparison) {
+  await keeping;
+  const found = await get(`studio/compare/${comparison}/tally`);
+  if (open.value?.comparison === comparison) tally.value = found;
+}
+
 /** Pick a text, 0 for none, and go on at once. @param {number} which */
 function pick(which) {
   const [now, shown, at] = [open.value, found.value.get(place.value), place.value];
   if (panel.value !== "compare" || !now || !shown || which > shown.texts.length || (which && shown.texts[which - 1] === null)) return;
   found.value = new Map(found.value).set(at, { ...shown, place: which });
-  const saving = send(`studio/compare/${now.comparison}/picks/${shown.row}`, { place: which }, "PUT").catch((error) => {
+  keeping = keeping.then(() => send(`studio/compare/${now.comparison}/picks/${shown.row}`, { place: which }, "PUT")).catch((error) => {
+    if (now !== open.value) return;
     notice.value = `Not kept: ${error.message}`;
     found.value = new Map(found.value).set(at, shown);
     void go(at);
   });
   if (at + 1 < now.rows) void go(at + 1);
-  else void saving.then(() => go(at + 1));
+  else void hold(keeping.then(() => found.value.get(at)?.place === which && go(at + 1)));
 }
 
 for (const which of [1, 2, 3, 0]) {
@@ -104,7 +124,7 @@ export function ComparePanel() {
     get("studio/compare").then((names) => (sets.value = names), (error) => (problem.value = error.message));
     if (!open.value) focusOn(".compare input");
   }, []);
-  return html`<${Panel} name="compare" title="Compare" main=${() => !open.value && isChosen() && void start()}>
+  return html`<${Panel} name="compare" title="Compare" main=${() => !open.value && isChosen() && start()}>
     ${problem.value && html`<p class="notice" role="alert">${problem.value}</p>`}
     ${!open.value ? html`<${Choice} />` : changes.value ? html`<${Words} />` : place.value >= open.value.rows ? html`<${Result} />` : html`<${Texts} />`}
     <footer><${Outcome} /></footer>

@@ -21,6 +21,7 @@ async function enter(state) {
     picked.value = new Set();
     left.value = new Set();
     cursor.value = 0;
+    jobs.value = {}; // a restarted studio numbers from 1
     result.value = new Uint32Array();
     answered.value = "";
     dataset.value = state;

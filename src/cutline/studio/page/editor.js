@@ -6,6 +6,7 @@ import { send } from "./api.js";
 import { Difference, merge } from "./difference.js";
 import { change, draft, open, resolve, save } from "./draft.js";
 import { partsOf, quoted, termsOf } from "./filter_text.js";
+import { hold } from "./held_keys.js";
 import { ActionButton, keyOf, keyText } from "./keys.js";
 import { Suggestion } from "./marks.js";
 import { focusOn, useWantedFocus } from "./panels.js";
@@ -171,6 +172,12 @@ export function Editor() {
   useLayoutEffect(() => {
     if (row !== undefined && isLoaded) open(row, now?.key ?? "", now?.caption ?? null);
   }, [row, isLoaded, now?.caption]);
+  useLayoutEffect(() => {
+    if (row === undefined || isLoaded) return undefined;
+    let end = () => {};
+    void hold(new Promise((then) => (end = () => then(null))), (target) => target.matches(".editor .field"));
+    return () => end();
+  }, [row, isLoaded]);
   useWantedFocus();
   if (!now) return html`<section class="editor"><p class="note">No picture matches.</p>
     ${query.value && html`<p><button onClick=${() => search("").then(() => focusOn(".grid"))}>Show all pictures</button></p>`}</section>`;

@@ -4,6 +4,7 @@
 import { html, signal, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { save } from "./draft.js";
+import { everywhere, hold } from "./held_keys.js";
 import { ActionButton, actions, Keys, ran } from "./keys.js";
 import { Dialog, dialog } from "./panels.js";
 import { ended, JobProgress } from "./running.js";
@@ -45,10 +46,11 @@ async function look(path) {
 
 /** Open a folder of pictures; whether it is open now. @param {string} folder @param {any} [options] @returns {Promise<boolean>} */
 export async function openFolder(folder, options = {}) {
-  if (!(await save())) return false;
+  if (isOpening.value) return false;
   isOpening.value = true;
   problem.value = "";
   try {
+    if (!(await save())) throw new Error("The caption that is shown is not saved: nothing was opened.");
     await send("studio/open", { folder, ...options });
     notice.value = "";
     return true;
@@ -62,11 +64,11 @@ export async function openFolder(folder, options = {}) {
 
 /** @param {string} folder @param {any} [options] */
 async function choose(folder, options = { sidecar_ext: ending.value, one_a_line: lines.value }) {
-  if (await openFolder(folder, options)) dialog.value = "";
+  if ((await openFolder(folder, options)) && dialog.value === "folders") dialog.value = "";
 }
 
-/** Go into a folder, or open a table or tar. @param {Folder | Output} one */
-const enter = (one) => ("kind" in one ? choose(one.path, { sidecar_ext: ".txt", one_a_line: false }) : look(one.path));
+/** Go into a folder, which the next key is about, or open a table or tar. @param {Folder | Output} one */
+const enter = (one) => ("kind" in one ? choose(one.path, { sidecar_ext: ".txt", one_a_line: false }) : hold(look(one.path), everywhere));
 
 /** @param {Output} one */
 const about = ({ kind, size }) => `${kind}, ${size < 1e6 ? `${Math.ceil(size / 1e3).toLocaleString("en")} KB` : `${Math.round(size / 1e6).toLocaleString("en")} MB`}`;
@@ -80,9 +82,9 @@ function press(event) {
   const isTyped = typed.value !== (now?.path ?? "");
   const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
   if (event.key === "Enter" && event[/Mac/.test(navigator.platform) ? "metaKey" : "ctrlKey"]) void choose(typed.value);
-  else if (event.altKey && event.key === "ArrowUp") now?.parent != null && void look(now.parent);
+  else if (event.altKey && event.key === "ArrowUp") now?.parent != null && void hold(look(now.parent), everywhere);
   else if (step) chosen.value = Math.max(0, Math.min(folders.length - 1, chosen.value + step));
-  else if (event.key === "Enter" && isTyped) void look(typed.value);
+  else if (event.key === "Enter" && isTyped) void hold(look(typed.value), everywhere);
   else if (event.key === "Enter" && folders[chosen.value]) void enter(folders[chosen.value]);
   else if (event.key === "Enter") void choose(typed.value);
   else return;

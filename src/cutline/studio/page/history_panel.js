@@ -5,7 +5,7 @@ import { html, useEffect, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { Panel } from "./panels.js";
-import { DOUBLE_CLICK, Outcome, outcome, plural, undo } from "./running.js";
+import { afterEdits, DOUBLE_CLICK, Outcome, outcome, plural, undo } from "./running.js";
 import { current, edition, forget, opening, putWritten, rows, want } from "./store.js";
 
 const PART = 50; // edits in a request
@@ -69,7 +69,7 @@ let latest = -DOUBLE_CLICK;
 function takeBack(event, id) {
   if (event.timeStamp - latest < DOUBLE_CLICK) return;
   latest = event.timeStamp;
-  void undo(id);
+  void afterEdits(() => undo(id));
 }
 
 function Conflicts() {

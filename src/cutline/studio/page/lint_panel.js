@@ -6,6 +6,7 @@ import { get, send } from "./api.js";
 import * as bulk from "./bulk.js";
 import { save } from "./draft.js";
 import { quoted, withTerm } from "./filter_text.js";
+import { hold } from "./held_keys.js";
 import { guessScope, Panel, prepareScope, scope, ScopeChoice, scopeOf, show } from "./panels.js";
 import { ended, JobProgress, plural } from "./running.js";
 import { keepSet, setName } from "./selection.js";
@@ -183,9 +184,9 @@ function Line({ one, isGroup }) {
   return html`<li class=${one.is_ignored ? "off" : ""}>
     <p><button class="quiet term" aria-pressed=${isActive(`${one.place}`)} title=${`${one.text}. Click: filter, Alt-click: leave out`} onClick=${click}>${text}</button> <span class="figures">${one.message.split("`").map((part, place) => (place % 2 ? html`<code>${part}</code>` : part))}</span></p>
     <p class="acts">
-      ${(one.replace || one.check === "once") && act("Replace…", () => mend(one, "bulk"))}
-      ${((isText && !one.replace && one.check !== "once" && one.text !== "CAPITALS") || one.check === "frequent") && act("Remove…", () => mend(one, "bulk"))}
-      ${(isGroup || one.check === "prompt" || one.text === "CAPITALS") && one.check !== "picture" && act("Generate…", () => mend(one, "generate"))}
+      ${(one.replace || one.check === "once") && act("Replace…", () => hold(mend(one, "bulk")))}
+      ${((isText && !one.replace && one.check !== "once" && one.text !== "CAPITALS") || one.check === "frequent") && act("Remove…", () => hold(mend(one, "bulk")))}
+      ${(isGroup || one.check === "prompt" || one.text === "CAPITALS") && one.check !== "picture" && act("Generate…", () => hold(mend(one, "generate")))}
       ${isGroup && act("Keep one…", () => filter(one.place, [one], { others: true }))}
       ${act(one.is_ignored ? "Take back" : "Ignore", () => ignore(one))}
     </p>

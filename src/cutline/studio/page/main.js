@@ -14,6 +14,7 @@ import { FirstSteps, Tour } from "./folders.js";
 import { GeneratePanel } from "./generate_panel.js";
 import { Grid, Sizes } from "./grid.js";
 import { HistoryPanel } from "./history_panel.js";
+import { listen as listenFirst } from "./held_keys.js";
 import { ActionButton, listen, rebind } from "./keys.js";
 import { LintPanel } from "./lint_panel.js";
 import { MapPanel } from "./map_panel.js";
@@ -87,6 +88,7 @@ function App() {
 }
 
 preferences.subscribe((kept) => kept && rebind(kept.keys));
+listenFirst();
 listen();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 start();

@@ -4,13 +4,13 @@
 import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { find, send } from "./api.js";
 import { Difference } from "./difference.js";
-import { save } from "./draft.js";
+import { isTouched, save } from "./draft.js";
 import { retry, running } from "./generate.js";
 import { ActionButton } from "./keys.js";
 import { focusOn } from "./panels.js";
-import { DOUBLE_CLICK, outcome, plural, run } from "./running.js";
+import { DOUBLE_CLICK, inTurn, outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { cursor, dataset, notice, picked, putWritten, result, rows } from "./store.js";
+import { cursor, dataset, notice, opening, picked, putWritten, result, rows } from "./store.js";
 
 /** What an action is about: what is picked, where the grid has the focus; else the cursor's picture. */
 export function targets() {
@@ -20,14 +20,11 @@ export function targets() {
   return row === undefined ? [] : [row];
 }
 
-/** Each mark knows what the one before has set. @type {Promise<void>} */
-let marking = Promise.resolve();
-
 /** Set a mark, or remove it where all have it. @param {"done" | "flagged"} mark */
 export function toggleMark(mark) {
   const rows = targets();
-  if (rows.length) marking = marking.then(() => toggle(mark, rows));
-  return marking;
+  notice.value = "";
+  if (rows.length) void inTurn(() => toggle(mark, rows));
 }
 
 /** @param {"done" | "flagged"} mark @param {number[]} rows */
@@ -36,17 +33,22 @@ async function toggle(mark, rows) {
     const having = new Set(await find(`status:${mark}`));
     const on = !rows.every((row) => having.has(row));
     await send("studio/marks", { rows, mark, on });
-    notice.value = rows.length > 1 ? `${plural(rows.length, "picture")} ${on ? "marked as" : "no longer"} ${mark}.` : "";
+    if (rows.length > 1) notice.value = `${plural(rows.length, "picture")} ${on ? "marked as" : "no longer"} ${mark}.`;
   } catch (error) {
     notice.value = /** @type {Error} */ (error).message;
   }
 }
 
-/** @param {number} row */
-export const markDone = (row) => send("studio/marks", { rows: [row], mark: "done", on: true });
+/** Mark a picture as done, once it is saved; whether that is so. @param {number} row @param {Promise<boolean>} saving */
+export const markDone = (row, saving) => inTurn(async () => {
+  if (!(await saving)) return false;
+  await send("studio/marks", { rows: [row], mark: "done", on: true });
+  return true;
+});
 
 /** Go to the next picture of the result that matches a query; after the last one comes the first. @param {string} text @param {string} none */
 export async function goToNext(text, none) {
+  notice.value = "";
   try {
     const matching = new Set(await find(text));
     const { length } = result.value;
@@ -54,7 +56,6 @@ export async function goToNext(text, none) {
       const place = (cursor.value + step) % length;
       if (matching.has(result.value[place])) {
         go(place);
-        notice.value = "";
         return;
       }
     }
@@ -82,59 +83,100 @@ let shown = null;
 /** @param {number} row @param {string | null} caption */
 export const keepShown = (row, caption) => (shown = { row, caption });
 
-/** Accept what is seen now: what was typed into a caption is saved first, and not replaced unseen. */
-export async function acceptSeen() {
-  const seen = shown;
-  if (await save()) await accept(undefined, seen);
+/** The rows whose proposal is being decided about. @type {Set<number>} */
+const deciding = new Set();
+
+/** @param {number} row */
+const hasProposal = (row) => Boolean(rows.value.get(row)?.proposal) && !deciding.has(row);
+
+/**
+ * Decide about the proposal of a row. It is gone at once, as the next key is not about it, and comes back where that
+ * did not work. @param {number} row @param {() => Promise<boolean>} work
+ */
+async function decide(row, work) {
+  const [folder, known, text] = [opening.value, rows.value.get(row), typedFor(row)];
+  if (!known) return false;
+  const show = (/** @type {import("./store.js").Row["proposal"]} */ proposal) => putWritten([{ ...(rows.value.get(row) ?? known), proposal }]);
+  deciding.add(row);
+  keepTyped(row, null);
+  show(null);
+  const isDone = await inTurn(work);
+  deciding.delete(row);
+  if (isDone || folder !== opening.value) return isDone;
+  show(known.proposal);
+  keepTyped(row, text);
+  return false;
 }
 
-/** Accept proposals. @param {any} [scope] a promise of it; the rows of `targets` for none @param {typeof shown} [seen] */
-export async function accept(scope, seen) {
-  const numbers = scope ? null : targets();
-  const row = numbers?.length === 1 ? numbers[0] : null;
-  const known = row === null ? undefined : rows.value.get(row);
-  if (row !== null && !known?.proposal) {
-    notice.value = "This picture has no proposal.";
-    return;
-  }
-  notice.value = "";
-  const text = row === null ? null : typedFor(row);
-  const own = row !== null && text !== null && text !== known?.proposal?.caption ? { captions: { [row]: text } } : {};
-  const looked = seen && seen.row === row ? { seen: { [seen.row]: seen.caption } } : {};
-  const state = await run("studio/accept", scope ?? { rows: numbers, ...own, ...looked });
-  if (state?.result?.written && row !== null) next(row);
+/** Accept the proposal of a row as it is seen now; what was typed into the caption is saved first. @param {number} row @returns {Promise<boolean>} whether that worked */
+function acceptOne(row) {
+  const [text, seen, proposal] = [typedFor(row), shown, rows.value.get(row)?.proposal];
+  const own = text !== null && text !== proposal?.caption ? { captions: { [row]: text } } : {};
+  const looked = seen?.row === row ? { seen: { [row]: seen.caption } } : {};
+  const saving = save();
+  return decide(row, async () => {
+    const state = (await saving) ? await run("studio/accept", { rows: [row], ...own, ...looked }) : null;
+    return Boolean(state?.result?.written);
+  });
 }
+
+/** Accept what was typed in place of the proposal of a row; whether that worked. @param {number} row */
+export const acceptTyped = (row) => (hasProposal(row) ? acceptOne(row) : save());
+
+/** @param {number} row @param {Promise<boolean>} deciding */
+async function decided(row, deciding) {
+  const place = cursor.value;
+  if (result.value[place] === row) next(place);
+  const at = cursor.value;
+  if (!(await deciding) && cursor.value === at && result.value[place] === row && !isTouched()) go(place);
+}
+
+/** Accept what is seen now, or the proposals of what is picked: what was typed into a caption is saved first, and not replaced unseen. */
+export function acceptSeen() {
+  const numbers = targets();
+  notice.value = "";
+  if (numbers.length !== 1) {
+    void accept(save().then((isSaved) => {
+      if (!isSaved) throw new Error("The caption that was typed is not saved: nothing was accepted.");
+      return { rows: numbers };
+    }));
+  } else if (hasProposal(numbers[0])) void decided(numbers[0], acceptOne(numbers[0]));
+  else notice.value = NONE;
+}
+
+/** Accept the proposals of a scope. @param {any} scope a promise of it */
+export const accept = (scope) => run("studio/accept", scope);
+
+const NONE = "This picture has no proposal.";
 
 /** Reject proposals. @param {any} [scope] a promise of it; the rows of `targets` for none */
 export async function reject(scope) {
-  const numbers = scope ? null : targets();
-  if (numbers?.length === 1 && !rows.value.get(numbers[0])?.proposal) {
-    notice.value = "This picture has no proposal.";
-    return;
-  }
+  const numbers = scope ? [] : targets();
   notice.value = "";
-  try {
-    const done = await send("studio/reject", await (scope ?? { rows: numbers }));
-    outcome.value = { text: `${plural(done.written, "proposal")} rejected.`, isBad: false, edit: done.id, conflicts: [] };
-    if (numbers?.length === 1) next(numbers[0]);
-  } catch (error) {
-    outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
-  }
+  const saving = save();
+  const work = async () => {
+    await saving;
+    try {
+      const done = await send("studio/reject", await (scope ?? { rows: numbers }));
+      outcome.value = { text: `${plural(done.written, "proposal")} rejected.`, isBad: false, edit: done.id, conflicts: [] };
+      return true;
+    } catch (error) {
+      outcome.value = { text: /** @type {Error} */ (error).message, isBad: true, edit: null, conflicts: [] };
+      return false;
+    }
+  };
+  const [row] = numbers;
+  if (numbers.length !== 1) await inTurn(work);
+  else if (hasProposal(row)) await decided(row, decide(row, work));
+  else notice.value = NONE;
 }
 
-/** Go on to the next picture with a proposal, if the cursor is still on the row, whose own is decided about. @param {number} row */
-function next(row) {
-  keepTyped(row, null);
-  const decided = rows.value.get(row);
-  if (decided) putWritten([{ ...decided, proposal: null }]); // the next key is not about it
-  const { length } = result.value;
-  if (result.value[cursor.value] !== row) return;
-  for (let place = cursor.value + 1; place < length; place += 1) {
-    const known = rows.value.get(result.value[place]);
-    if (!known || known.proposal) {
-      if (known) go(place);
-      return;
-    }
+/** Go on to the next picture with a proposal. @param {number} place of the one before */
+function next(place) {
+  for (let at = place + 1; at < result.value.length; at += 1) {
+    const row = result.value[at];
+    if (!rows.value.has(row)) return;
+    if (hasProposal(row)) return go(at);
   }
 }
 
@@ -177,7 +219,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     event.stopPropagation();
-    void acceptSeen();
+    acceptSeen();
   };
   return html`<section class="suggestion" aria-label="Proposal">
     <p class="line-of"><b>Proposal</b> <span class="figures" title=${proposal.prompt_id}>${proposal.model}${proposal.prompt_id && ` · ${proposal.prompt_id.split("@")[0]}`}</span></p>
@@ -188,7 +230,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
           onInput=${(/** @type {any} */ event) => type(event.target.value)}></textarea>`}
     <div class="line-of">
       <span class="buttons">
-        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${unlessDouble(() => void acceptSeen())}>Accept changed</button>`}
+        ${text === null ? html`<${ActionButton} id="accept">Accept<//>` : html`<button class="main" onClick=${unlessDouble(acceptSeen)}>Accept changed</button>`}
         ${text === null ? html`<button onClick=${edit}>Change</button>` : html`<button class="quiet" onClick=${forget}>As proposed</button>`}
         <${ActionButton} id="reject">Reject<//>
       </span>

@@ -9,6 +9,7 @@ const POLL = 3000; // ms, where no event comes
 const FADES = 30_000; // ms until a line of success goes; what it offers stays in the history
 /** Milliseconds in which a second click is not meant for the button that came under the pointer. */
 export const DOUBLE_CLICK = 500;
+const GONE = "The studio was started again meanwhile: look whether this was done.";
 const NAMED = 5; // files in a line
 
 /** What the latest edit did; `edit`: its number, to take it back. */
@@ -20,6 +21,24 @@ outcome.subscribe((now) => {
   if (now && !now.isBad) fading = setTimeout(() => (outcome.value = null), FADES);
 });
 
+/** What is done by keys, one after the other: each knows what the one before has done. @type {Promise<unknown>} */
+let acts = Promise.resolve();
+let acting = 0;
+
+/** The edits that are under way. @type {Set<Promise<unknown>>} */
+const edits = new Set();
+
+/** Whether something is under way that is an edit or may become one. */
+export const isActing = () => acting > 0 || edits.size > 0;
+
+/** Do something once all that was begun before is done. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+export function inTurn(work) {
+  acting += 1;
+  const done = acts.then(work).finally(() => (acting -= 1));
+  acts = done.catch(() => {});
+  return done;
+}
+
 /** @param {number} count @param {string} noun */
 export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -27,8 +46,10 @@ export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${c
 export function ended(number) {
   return new Promise((resolve) => {
     const timer = setInterval(async () => {
-      const found = (await get("studio/jobs").catch(() => [])).find((/** @type {any} */ job) => job.job === number);
-      if (found) jobs.value = { ...jobs.value, [number]: found };
+      const all = await get("studio/jobs").catch(() => null);
+      if (!all || jobs.value[number]?.is_over) return; // an event was faster
+      const found = all.find((/** @type {any} */ job) => job.job === number) ?? { job: number, is_over: true, problem: GONE };
+      jobs.value = { ...jobs.value, [number]: found };
     }, POLL);
     const stop = jobs.subscribe((/** @type {Record<number, any>} */ all) => {
       if (!all[number]?.is_over) return;
@@ -68,7 +89,14 @@ export function report(job) {
  * Start a job and show what it did. `started` is called with its number.
  * @param {string} path @param {any} [body] or a promise of it @param {(job: number) => void} [started]
  */
-export async function run(path, body, started) {
+export function run(path, body, started) {
+  const done = start(path, body, started);
+  if (path !== "studio/export") edits.add(done);
+  return done.finally(() => edits.delete(done));
+}
+
+/** @param {string} path @param {any} [body] @param {(job: number) => void} [started] */
+async function start(path, body, started) {
   try {
     const { job } = await send(path, await body);
     if (job === null) {
@@ -93,6 +121,9 @@ export function JobProgress({ job, bare }) {
     ${!bare && html`<span class="figures">${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")}</span>`}`;
 }
 
+/** Do something in its turn, once the edits are done that are under way. @template T @param {() => Promise<T>} work */
+export const afterEdits = (work) => inTurn(() => Promise.all(edits).then(work));
+
 /** Take an edit back, or the latest. @param {number} [edit] */
 export const undo = (edit) => run("studio/undo", edit === undefined ? {} : { edit });
 export const redo = () => run("studio/redo");
@@ -103,7 +134,7 @@ export function Outcome() {
   if (!text) return html`<p class="outcome" aria-live="polite"></p>`;
   return html`<p class=${`outcome ${isBad ? "problem" : ""}`} aria-live="polite">
     <span>${text}</span>
-    ${edit !== null && html`<button onClick=${() => undo(edit)}>${isUndo ? "Redo" : "Undo"}</button>`}
+    ${edit !== null && html`<button onClick=${() => afterEdits(() => undo(edit))}>${isUndo ? "Redo" : "Undo"}</button>`}
     <button class="quiet" aria-label="Dismiss" onClick=${() => (outcome.value = null)}>×</button>
   </p>`;
 }

@@ -4,6 +4,7 @@
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { keywordsOf, partsOf, quoted, withKeywords, without, withTerm } from "./filter_text.js";
+import { everywhere, hold } from "./held_keys.js";
 import { actions, keyText, register, tip } from "./keys.js";
 import { focusOn } from "./panels.js";
 import { clear, forgetSet, keepSet, setName, sets } from "./selection.js";
@@ -56,7 +57,7 @@ export function Search() {
     const step = isPlain && found.length ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
     if (step) setAt((at + step + found.length + (at < 0 && step < 0 ? 1 : 0)) % found.length);
     else if (isPlain && event.key === "ArrowDown") look(event);
-    else if (isPlain && event.key === "Tab" && typed && listed.of !== typed) void completionsOf(typed).then(([first]) => first && latest.current === typed && choose(first));
+    else if (isPlain && event.key === "Tab" && typed && listed.of !== typed) void hold(completionsOf(typed).then(([first]) => first && latest.current === typed && choose(first)), everywhere);
     else if (isPlain && event.key === "Tab" && found.length) choose(found[Math.max(0, at)]);
     else if (isPlain && event.key === "Enter" && at >= 0 && listed.of === typed) choose(found[at]);
     else if (isPlain && event.key === "Enter") {
@@ -193,7 +194,7 @@ function NameForm({ kind, label, start, save }) {
   const field = useFocus();
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (name.trim() && (await save(name.trim()))) close();
+    if (name.trim() && (await hold(save(name.trim()), everywhere))) close();
   };
   return html`<form class=${`line-form ${kind}`} onSubmit=${submit}>
     <input ref=${field} type="text" aria-label=${label} placeholder="Name" value=${name} autocomplete="off" onInput=${(/** @type {any} */ event) => setName(event.target.value)}

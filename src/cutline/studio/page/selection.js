@@ -4,6 +4,7 @@
 import { batch, effect, signal } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
 import { isTouched } from "./draft.js";
+import { inTurn, isActing } from "./running.js";
 import { cursor, dataset, heard, notice, opening, picked, query, result, search } from "./store.js";
 
 /** Where the range began that Shift extends, and what was picked before. @type {{place: number, before: Set<number>} | null} */
@@ -23,7 +24,17 @@ let taken = [];
 let back = [];
 export const steps = signal({ undo: false, redo: false });
 
-const latest = () => dataset.value?.undo_edit ?? null;
+/** The latest edit in effect, as the events tell. @returns {number | null} */
+export const latest = () => dataset.value?.undo_edit ?? null;
+
+/** That of the server, whose event may not have come. @returns {Promise<number | null>} */
+export const asked = async () => (await get("studio/state").catch(() => null))?.undo_edit ?? latest();
+
+/** @param {Step} step */
+async function date(step) {
+  step.edit = await asked();
+  tell();
+}
 
 function tell() {
   steps.value = { undo: taken.at(-1)?.edit === latest(), redo: back.at(-1)?.edit === latest() };
@@ -38,16 +49,20 @@ function pick(next) {
   if (next.size === picked.value.size && [...next].every((row) => picked.value.has(row))) return;
   const last = taken.at(-1);
   if (anchor && last?.anchor === anchor) last.after = next; // the same range, drawn further
-  else taken = [...taken, { before: picked.value, after: next, edit: latest(), anchor }].slice(-MOST);
+  else {
+    const step = { before: picked.value, after: next, edit: latest(), anchor };
+    taken = [...taken, step].slice(-MOST);
+    if (isActing()) void inTurn(() => date(step));
+  }
   back = [];
   picked.value = next;
   tell();
 }
 
-/** Take back what was picked since the latest edit; whether there was something. */
-export function takeBack() {
+/** Take back what was picked since the latest edit; whether there was something. @param {number | null} edit */
+export function takeBack(edit) {
   const step = taken.at(-1);
-  if (!step || step.edit !== latest()) return false;
+  if (!step || step.edit !== edit) return false;
   taken = taken.slice(0, -1);
   back = [...back, step];
   picked.value = step.before;
@@ -57,10 +72,10 @@ export function takeBack() {
   return true;
 }
 
-/** Pick again what was taken back last; whether there was something. */
-export function pickAgain() {
+/** Pick again what was taken back last; whether there was something. @param {number | null} edit */
+export function pickAgain(edit) {
   const step = back.at(-1);
-  if (!step || step.edit !== latest()) return false;
+  if (!step || step.edit !== edit) return false;
   back = back.slice(0, -1);
   taken = [...taken, step];
   picked.value = step.after;

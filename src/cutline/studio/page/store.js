@@ -4,6 +4,7 @@
 import { batch, computed, signal } from "./vendor/preact.js";
 import { find, send } from "./api.js";
 import { withTerm } from "./filter_text.js";
+import { hold, lost } from "./held_keys.js";
 
 /**
  * @typedef {{row: number, key: string, caption: string | null, marks: string[], problem: string, note: string,
@@ -34,6 +35,7 @@ notice.subscribe((now) => {
   clearTimeout(fading);
   if (now) fading = setTimeout(() => (notice.value = ""), FADES);
 });
+lost.subscribe((count) => count && (notice.value = `The studio did not respond in time: ${count === 1 ? "a key that was" : `${count} keys that were`} pressed meanwhile did nothing.`));
 /** Whether the server does not respond, though nothing was requested. */
 export const isDown = signal(false);
 /** Why the query cannot be parsed, and the characters at fault. */
@@ -84,7 +86,10 @@ export async function settled() {
  * searched for anything and the row may be written in.
  * @param {string} text @param {boolean} [stays]
  */
-export const search = (text, stays = false) => (latest = run(text, stays));
+export function search(text, stays = false) {
+  latest = run(text, stays);
+  return stays ? latest : hold(latest); // the next keys are about what it finds
+}
 
 /** @param {string} text @param {boolean} stays */
 async function run(text, stays) {

@@ -4,6 +4,7 @@
 import { effect, html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { change, draft, save } from "./draft.js";
+import { everywhere, hold } from "./held_keys.js";
 import { keyText, register } from "./keys.js";
 import { focusOn } from "./panels.js";
 import { current, heard, locked, notice, opening } from "./store.js";
@@ -61,7 +62,7 @@ export function TagField({ tags, readOnly, add, dropLast }) {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     const step = plain && found.length ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
     if (step) setAt((at + step + found.length + (at < 0 && step < 0 ? 1 : 0)) % found.length);
-    else if (event.key === "Tab" && !event.shiftKey && text && listed.of !== text) void suggest().then(([first]) => first && latest.current === text && take(first.tag));
+    else if (event.key === "Tab" && !event.shiftKey && text && listed.of !== text) void hold(suggest().then(([first]) => first && latest.current === text && take(first.tag)), everywhere);
     else if (event.key === "Tab" && !event.shiftKey && found.length) take(found[Math.max(0, at)].tag);
     else if (event.key === "Enter" && plain && text) take(at >= 0 ? found[at].tag : text);
     else if (event.key === "Enter" && text) return take(at >= 0 ? found[at].tag : text); // and on to the next picture
@@ -248,7 +249,7 @@ function PhrasesForm() {
   };
   const keep = async () => {
     try {
-      phrases.value = await send("studio/phrases", { phrases: text.split("\n") }, "PUT");
+      phrases.value = await hold(send("studio/phrases", { phrases: text.split("\n") }, "PUT"), everywhere);
       close();
     } catch (error) {
       notice.value = /** @type {Error} */ (error).message;
