@@ -275,6 +275,7 @@ def test_a_filter_is_saved_found_again_and_forgotten(page: Any, studio: Studio) 
 def test_axe_finds_nothing_by_day_and_night(page: Any, scheme: str, size: tuple[int, int]) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    expect(page.locator(".cell").last).to_have_attribute("title", "11.jpg")
     page.keyboard.press("Space")
     panels = page.evaluate(
         "import('/page/panels.js').then(() => ['', 'bulk', 'history', 'export', 'generate', 'words', 'compare', 'lint', 'map'])"

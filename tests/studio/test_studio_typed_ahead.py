@@ -221,3 +221,51 @@ def test_what_is_typed_after_the_name_of_a_set_is_not_its_name(page: Any, studio
     held.release()
     wait_until(lambda: page.evaluate("1") and marks(studio) == ["done"])
     assert list(studio.call("GET", "sets")) == ["mine"]
+
+
+def test_keys_wait_for_those_that_the_user_has_chosen(page: Any, studio: Studio) -> None:
+    studio.call("PUT", "preferences", {"keys": {"flag": ["D"], "done": []}})
+    held = Held(page, "studio/preferences$", "GET")
+    page.reload()
+    held.wait()
+    expect(page.get_by_role("textbox", name="Caption")).to_have_value(FIRST)
+    page.keyboard.press("d")
+    held.release()
+    wait_until(lambda: page.evaluate("1") and marks(studio))
+    assert marks(studio) == ["flagged"]
+    studio.call("PUT", "preferences", {"keys": {}})
+
+
+def test_an_export_is_started_once(page: Any, studio: Studio) -> None:
+    held = Held(page, "studio/captions/", "PUT")
+    page.get_by_role("textbox", name="Caption").fill("a dog")
+    press(page, "Escape", "e", "Control+Enter", "Control+Enter")
+    held.wait()
+    held.release()
+    expect(page.locator(".side .outcome")).to_contain_text("8 pictures exported")
+    page.wait_for_load_state("networkidle")
+    assert (
+        len([job for job in studio.call("GET", "jobs") if "result" in job and "export" in job["summary"]])
+        == 1
+    )
+
+
+def test_an_export_that_a_save_forbids_says_so(page: Any, studio: Studio) -> None:
+    page.route("**/studio/captions/*", lambda route: route.abort())
+    page.get_by_role("textbox", name="Caption").fill("a dog")
+    press(page, "Escape", "e", "Control+Enter")
+    expect(page.locator(".side .outcome")).to_contain_text("is not saved: nothing was exported")
+
+
+def test_a_message_that_comes_before_a_search_responds_stays(page: Any, studio: Studio) -> None:
+    page.locator(".grid").focus()
+    page.route("**/studio/marks", lambda route: route.abort())
+    held = Held(page, "studio/find.q=cat")
+    press(page, "d")
+    find(page, "cat")
+    held.wait()
+    message = page.locator(".bar").get_by_role("alert").filter(has_text="does not respond")
+    expect(message).to_be_visible()
+    held.release()
+    expect(page.locator(".bar .count").first).to_have_text("8 of 12")
+    expect(message).to_be_visible()

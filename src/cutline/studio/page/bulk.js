@@ -9,7 +9,7 @@ import { guessScope, mainKey, Panel, prepareScope, scope, ScopeChoice, scopeOf, 
 import { Picture } from "./picture.js";
 import { JobProgress, Outcome, plural, run } from "./running.js";
 import { go } from "./selection.js";
-import { answered, edition, mistake, picked, result } from "./store.js";
+import { answered, edition, mistake, opening, picked, result } from "./store.js";
 
 /**
  * `type`: "text"; "tags", several between commas; "check".
@@ -114,6 +114,7 @@ const ROWS = /** @type {Record<string, import("./vendor/preact.js").Signal<any>>
 /** What is to be previewed, and what the preview that is shown is of: while they differ, nothing is applied unseen. */
 const wanted = computed(() => ({ edit: edit.value, scope: scope.value, rows: ROWS[scope.value]?.value, error: scope.value === "filter" && mistake.value }));
 const previewed = signal(/** @type {typeof wanted.value | null} */ (null));
+opening.subscribe(() => batch(() => ((preview.value = previewed.value = null), (changes.value = []))));
 const isStale = () => previewed.value !== wanted.value;
 
 /** Preview again soon. @param {boolean} [keepTicks] where only the captions have changed */

@@ -4,6 +4,7 @@
 import { batch, html } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
+import { hold } from "./held_keys.js";
 import { restore } from "./selection.js";
 import { answered, clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
 
@@ -28,10 +29,12 @@ async function enter(state) {
     clear();
   });
   if (state.folder) await search(isSame ? query.value : "");
+  const turn = opening.value;
+  const at = cursor.value;
   if (key !== undefined) {
     const [found] = await send("studio/rows", { keys: [key] }).catch(() => []);
     const place = found ? result.value.indexOf(found.row) : -1;
-    if (place >= 0) cursor.value = place;
+    if (place >= 0 && turn === opening.value && cursor.value === at) cursor.value = place;
   }
   if (state.folder && !isSame) await restore();
   await recall();
@@ -75,13 +78,14 @@ export async function start() {
     else notice.value = /** @type {Error} */ (error).message;
     return;
   }
+  const prefer = (/** @type {any} */ kept) => (preferences.value ??= kept); // an event may have brought newer ones
+  void hold(get("studio/preferences").then(prefer, () => prefer({ keys: {}, tips: true }))); // keys may be others
   connect();
   watch();
   if (dataset.value.folder) {
     await search("");
     await restore();
   }
-  preferences.value = await get("studio/preferences").catch(() => ({ keys: {}, tips: true }));
   await recall();
 }
 

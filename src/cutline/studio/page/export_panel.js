@@ -38,17 +38,25 @@ const job = signal(/** @type {number | null} */ (null));
 const made = signal(/** @type {number | null} */ (null));
 
 async function request() {
+  const name = /** @type {"all"} */ (scope.value);
+  const fields = { format: format.value, output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
+  const saving = save();
   const within = await scopeOf();
-  if (!isPossible()) throw new Error("There is no picture to export: choose another scope.");
-  return { format: format.value, scope: within, output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
+  if (!sizes.value[name]) throw new Error("There is no picture to export: choose another scope.");
+  if (!(await saving)) throw new Error("The caption that was typed is not saved: nothing was exported.");
+  return { ...fields, scope: within };
 }
 
+let isStarting = false;
+
 async function start() {
-  if (job.value !== null || !(await save())) return;
+  if (isStarting) return;
+  isStarting = true;
   made.value = null;
   const state = await run("studio/export", request(), (number) => (job.value = number));
   if (state?.result?.is_file && state.result.written) made.value = state.job;
   job.value = null;
+  isStarting = false;
 }
 
 /** Whether the scope has pictures. */

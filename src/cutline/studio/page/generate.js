@@ -65,7 +65,8 @@ function choiceOf() {
 
 async function request() {
   const { policy, write, replaces } = form.value;
-  return { scope: await scopeOf(), choice: choiceOf(), policy, write, replaces_person: replaces };
+  const choice = choiceOf();
+  return { scope: await scopeOf(), choice, policy, write, replaces_person: replaces };
 }
 
 let turn = 0;
@@ -106,13 +107,24 @@ export async function load() {
   }
 }
 
+let isStarting = false;
+
 /** @param {string} path @param {() => Promise<any>} request */
 async function run(path, request) {
+  if (isStarting) return;
+  isStarting = true;
+  await begin(path, request);
+  isStarting = false;
+}
+
+/** @param {string} path @param {() => Promise<any>} request */
+async function begin(path, request) {
   problem.value = "";
   last.value = null;
   try {
-    if (!(await save())) return;
-    const { job } = await send(path, await request());
+    const [isSaved, body] = await Promise.all([save(), request()]);
+    if (!isSaved) throw new Error("The caption that was typed is not saved: nothing was started.");
+    const { job } = await send(path, body);
     if (job === null) {
       problem.value = "There is nothing to caption here: choose another scope, or what happens to captions.";
       return;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The history: every edit with the button that takes it back, and the captions that a picture has had. */
 
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { Panel } from "./panels.js";
@@ -30,10 +30,13 @@ function Edits() {
   const [edits, setEdits] = useState(/** @type {EditRecord[]} */ ([]));
   const [isAll, setAll] = useState(false);
   const [problem, setProblem] = useState("");
+  const turn = useRef(0);
   const load = async (/** @type {EditRecord[]} */ known, /** @type {number} */ count) => {
     try {
       const before = known.length ? `&before=${/** @type {EditRecord} */ (known.at(-1)).id}` : "";
+      const mine = (turn.current += 1);
       const next = await get(`studio/history?limit=${count}${before}`);
+      if (mine !== turn.current) return;
       setEdits([...known, ...next]);
       setAll(next.length < count);
       setProblem("");

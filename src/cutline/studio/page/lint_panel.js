@@ -55,16 +55,26 @@ async function attempt(work) {
   }
 }
 
+/** The opening whose captions are being checked. @type {number | null} */
+let checking = null;
+
 /** Check the captions of the scope. */
-const check = () => attempt(async () => {
-  if (job.value !== null) return;
+function check() {
+  const mine = opening.value;
+  if (checking === mine) return;
+  checking = mine;
+  void attempt(start).then(() => checking === mine && (checking = null));
+}
+
+async function start() {
+  const [where, chosen] = [scope.value, picked.value];
   if (list.value && isActive(active.value.key)) await search(list.value.base); // back to what was checked
   await save();
   const within = await scopeOf();
-  let base = scope.value === "filter" ? answered.value : "";
-  if (scope.value === "selection") {
+  let base = where === "filter" ? answered.value : "";
+  if (where === "selection") {
     const name = setName("lint");
-    if (await keepSet(name, picked.value)) base = `in:${name}`;
+    if (await keepSet(name, chosen)) base = `in:${name}`;
   }
   const turn = opening.value;
   const began = edition.value;
@@ -84,7 +94,7 @@ const check = () => attempt(async () => {
     list.value = { number: state.figures.lint, captions: found.captions, findings, base, edition: began };
     active.value = { key: "", query: "" };
   });
-});
+}
 
 /** Make the captions of findings a set. @param {Finding[]} findings @param {boolean} [others] all but the first of each */
 async function setOf(findings, others = false) {

@@ -4,6 +4,7 @@
 import { batch, effect, signal } from "./vendor/preact.js";
 import { bytes, find, get, send } from "./api.js";
 import { clustersOf, joined, lassoOf, withClusters, withLasso } from "./filter_text.js";
+import { hold } from "./held_keys.js";
 import { NONE } from "./map_colors.js";
 import { panel } from "./panels.js";
 import { ended } from "./running.js";
@@ -261,14 +262,22 @@ async function keep(mask) {
   return (await keepSet(name, rows)) ? name : "";
 }
 
+/** What was drawn round is joined with what was before. @type {Promise<void>} */
+let drawing = Promise.resolve();
+
 /** Select what was drawn round. @param {Uint8Array} inside a byte for each point @param {import("./filter_text.js").Joining} how */
 export async function area(inside, how) {
   if (!inside.includes(1)) return void (problem.value = "No point is inside.");
-  const text = query.value;
   const now = selected.value;
-  const before = how === "new" ? null : lassoOf(text);
   if (how === "new") selected.value = inside; // at once; what the query finds follows
   else if (now || how === "take") selected.value = joined(inside, now ?? new Uint8Array(inside.length).fill(1), false, how);
+  return hold((drawing = drawing.then(() => keepArea(inside, how))));
+}
+
+/** @param {Uint8Array} inside @param {import("./filter_text.js").Joining} how */
+async function keepArea(inside, how) {
+  const text = query.value;
+  const before = how === "new" ? null : lassoOf(text);
   try {
     const rows = before && maskOf(await find(`in:${before.name}`), inside.length);
     const name = await keep(joined(inside, rows, before?.isOut ?? false, how));

@@ -108,12 +108,13 @@ export function guessScope() {
  * still among them. A query that cannot be parsed has none.
  */
 export async function scopeOf() {
+  const [name, chosen] = [scope.value, picked.value]; // another panel may be open by the time of the response
   await settled();
-  if (scope.value === "filter" && !mistake.value && answered.value !== query.value) throw new Error("The search got no response: find again.");
-  if (scope.value === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
-  if (scope.value === "selection") return { rows: [...picked.value].sort((a, b) => a - b) };
-  if (scope.value === "filter" && mistake.value) return { rows: [] };
-  return scope.value === "filter" && answered.value ? { rows: [...result.value] } : {};
+  if (name === "filter" && !mistake.value && answered.value !== query.value) throw new Error("The search got no response: find again.");
+  if (name === "picture") return { rows: [...result.value.slice(cursor.value, cursor.value + 1)] };
+  if (name === "selection") return { rows: [...chosen].sort((a, b) => a - b) };
+  if (name === "filter" && mistake.value) return { rows: [] };
+  return name === "filter" && answered.value ? { rows: [...result.value] } : {};
 }
 
 const SCOPES = /** @type {const} */ ([

@@ -115,7 +115,12 @@ sets.subscribe((kept) => {
   }
 });
 heard.set("filters", (event) => take(event.filters));
-opening.subscribe(async () => take(dataset.peek()?.folder ? await get("studio/filters").catch(() => ({})) : {}));
+opening.subscribe(async () => {
+  take({});
+  const none = filters.peek();
+  const found = dataset.peek()?.folder ? await get("studio/filters").catch(() => ({})) : {};
+  if (filters.peek() === none) take(found); // what came meanwhile is newer
+});
 
 /** @param {string} name @param {string | null} text */
 async function keep(name, text) {

@@ -143,7 +143,11 @@ export function click(event, place) {
 /** Named sets of pictures, which `in:NAME` finds, and how many each has. */
 export const sets = signal(/** @type {Record<string, number>} */ ({}));
 heard.set("sets", (event) => (sets.value = event.sets));
-opening.subscribe(async () => (sets.value = dataset.peek()?.folder ? await get("studio/sets").catch(() => ({})) : {}));
+opening.subscribe(async () => {
+  const none = (sets.value = {});
+  const found = dataset.peek()?.folder ? await get("studio/sets").catch(() => ({})) : {};
+  if (sets.peek() === none) sets.value = found; // what came meanwhile is newer
+});
 
 /** Forget a set; whether that worked. @param {string} name */
 export async function forgetSet(name) {

@@ -97,6 +97,7 @@ async function run(text, stays) {
   searching = new AbortController();
   const { signal: aborted } = searching;
   query.value = text;
+  if (!stays) notice.value = ""; // and none that comes before the response
   try {
     const matching = await find(text, aborted);
     const row = result.value[cursor.value];
@@ -108,7 +109,6 @@ async function run(text, stays) {
       cursor.value = Math.max(0, found.indexOf(row));
       left.value = new Set(isGone ? [row] : []);
       mistake.value = null;
-      notice.value = "";
     });
   } catch (error) {
     if (aborted.aborted) return;
@@ -122,6 +122,7 @@ async function run(text, stays) {
 export const filterBy = (term, { altKey }) => search(withTerm(query.value, term, altKey));
 
 let comparing = 0;
+let comparisons = 0;
 
 /** Find out which rows of the result no longer match, without taking them away. */
 export function compare() {
@@ -129,8 +130,9 @@ export function compare() {
   if (!query.value) return;
   comparing = setTimeout(async () => {
     const [shown, text] = [result.value, query.value];
+    const mine = (comparisons += 1);
     const found = new Set(await find(text).catch(() => shown));
-    if (shown === result.value && text === query.value) left.value = new Set(shown.filter((row) => !found.has(row)));
+    if (mine === comparisons && shown === result.value && text === query.value) left.value = new Set(shown.filter((row) => !found.has(row)));
   }, 300);
 }
 
