@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 from cutline import registry
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean, excerpt
-from cutline.interfaces import Check, Filter, Measure, Stage
+from cutline.interfaces import Check, Filter, Measure, Stage, check_members
 
 Room: TypeAlias = Literal["filters", "checks"]
 
@@ -152,8 +152,7 @@ def _check_measure(measure: Any) -> None:
         )
     if not isinstance(meaning, str) or not meaning:
         raise ConfigError(f"the measure {name!r} needs a meaning: a line about what the number says")
-    if measure.measure is Measure.measure:
-        raise ConfigError(f"the measure {name!r} needs a method measure(self, picture)")
+    check_members(f"the measure {name!r}", measure, Measure, "measure")
 
 
 def _check_class(room: Room, name: str, made: Any) -> None:
@@ -163,3 +162,4 @@ def _check_class(room: Room, name: str, made: Any) -> None:
     options = getattr(made, "Options", None)
     if not (isinstance(options, type) and dataclasses.is_dataclass(options)):
         raise ConfigError(f"the Options of the {room[:-1]} {name!r} are not a dataclass")
+    check_members(f"the {room[:-1]} {name!r}", made, base, room[:-1])

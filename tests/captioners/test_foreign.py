@@ -96,10 +96,14 @@ def test_a_subclass_is_used_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "made", [object(), SimpleNamespace(name="a"), SimpleNamespace(name=3, caption=print, aclose=print)]
+    ("made", "cure"),
+    [
+        (object(), "needs a name: write `name = 'broken'` in its class"),
+        (SimpleNamespace(name=3, caption=print, aclose=print), "needs a name"),
+        (SimpleNamespace(name="a"), r"needs a method `async def caption\(self, picture, prompt\)`"),
+        (SimpleNamespace(name="a", caption=print, aclose=print), "make it `async def caption`"),
+    ],
 )
-def test_what_is_not_a_captioner_is_refused(made):
-    with pytest.raises(
-        ConfigError, match=r"broken is not a captioner: it needs name, caption\(\) and aclose\(\)"
-    ):
+def test_what_is_not_a_captioner_is_refused(made, cure):
+    with pytest.raises(ConfigError, match=f"^the captioner 'broken'.*{cure}"):
         adapt(made, "broken")

@@ -237,7 +237,10 @@ def test_a_measure_that_breaks_is_named_with_the_picture(photos, tmp_path, resul
         ({"name": "sharpness"}, "the name of one of cutline's own measures"),
         ({"name": "my.red"}, "needs a name of a letter and letters"),
         ({"name": "red2", "meaning": ""}, "needs a meaning"),
-        ({"name": "red3", "measure": cutline.Measure.measure}, r"needs a method measure\(self, picture\)"),
+        (
+            {"name": "red3", "measure": cutline.Measure.measure},
+            r"needs a method `def measure\(self, picture\)`",
+        ),
     ],
 )
 def test_a_measure_that_no_rule_could_use_is_refused(members, cure):

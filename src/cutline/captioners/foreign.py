@@ -8,7 +8,7 @@ from typing import Any
 
 from cutline.errors import ConfigError
 from cutline.imaging import Picture
-from cutline.interfaces import Captioner, Profile
+from cutline.interfaces import Captioner, Profile, check_members
 from cutline.parameters import COMMON
 from cutline.prompts import Prompt
 from cutline.records import Reply
@@ -23,13 +23,12 @@ def adapt(made: Any, provider: str) -> Captioner:
     Raises:
         ConfigError: a required member is missing.
     """
-    if isinstance(made, Captioner):
-        return made
-    if not isinstance(getattr(made, "name", None), str) or not all(
-        callable(getattr(made, name, None)) for name in _REQUIRED
-    ):
-        raise ConfigError(f"{provider} is not a captioner: it needs name, caption() and aclose()")
-    return _Adapted(made)
+    if not isinstance(getattr(made, "name", None), str):
+        raise ConfigError(
+            f"the captioner {provider!r} needs a name: write `name = {provider!r}` in its class"
+        )
+    check_members(f"the captioner {provider!r}", made, Captioner, *_REQUIRED)
+    return made if isinstance(made, Captioner) else _Adapted(made)
 
 
 class _Adapted(Captioner):

@@ -21,7 +21,7 @@ from cutline.evaluation.results import (
 )
 from cutline.evaluation.texts import read_texts
 from cutline.formatting import did_you_mean, plural, printable
-from cutline.interfaces import CorpusMetric, Need, Say
+from cutline.interfaces import CorpusMetric, Need, Say, check_members
 from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
 from cutline.metrics.intervals import intervals, paired_tests
@@ -107,6 +107,7 @@ def _chosen(plan: EvaluationPlan) -> tuple[list[type[CorpusMetric]], dict[str, s
         made = registry.load("metrics", name) if registry.has("metrics", name) else None
         if made is None or not hasattr(made, "needs"):
             raise ConfigError(_unknown(name))
+        check_members(f"the metric {name!r}", made, CorpusMetric, "scores")
         missing = [_OPTIONS[need] for need in made.needs if given[need] is None]
         if missing and plan.metrics:
             raise ConfigError(f"{name} needs {' and '.join(missing)}: give it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cutline.interfaces.captioner import Captioner, Profile
 from cutline.interfaces.measure import Measure, MeasureOptions
+from cutline.interfaces.members import check_members
 from cutline.interfaces.messages import Say, silent
 from cutline.interfaces.metric import CorpusMetric, Metric, Need
 from cutline.interfaces.sink import Sink
@@ -40,5 +41,6 @@ __all__ = [
     "Source",
     "Stage",
     "Violation",
+    "check_members",
     "silent",
 ]

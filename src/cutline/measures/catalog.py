@@ -6,7 +6,7 @@ import contextlib
 
 from cutline import registry
 from cutline.errors import ConfigError
-from cutline.interfaces import Measure, MeasureOptions
+from cutline.interfaces import Measure, MeasureOptions, check_members
 
 _CLASS = "class"  # of class.LABEL
 
@@ -26,6 +26,7 @@ def make_measure(name: str, options: MeasureOptions) -> Measure:
     made = registry.load("measures", name)
     if not (isinstance(made, type) and Measure in made.__mro__):
         raise ConfigError(f"the measure {name!r} is not a class derived from cutline.Measure")
+    check_members(f"the measure {name!r}", made, Measure, "measure")
     return made(options)  # type: ignore[no-any-return]
 
 

@@ -11,7 +11,7 @@ from cutline.errors import ConfigError
 from cutline.files import SEVERAL_INPUTS
 from cutline.formatting import did_you_mean
 from cutline.imaging import EXTENSIONS
-from cutline.interfaces import Sink
+from cutline.interfaces import Sink, check_members
 from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
 
@@ -58,9 +58,12 @@ def open_sink(output: str, output_format: str | None, state: Path, options: Sink
 
     ``state`` is an existing folder for working parts, kept between runs. ConfigError: the format is unknown.
     """
-    kind = registry.load("sinks", format_of(output, output_format))
-    sink = kind(output, state, options)
-    return sink if Sink in type(sink).__mro__ else PluginSink(sink)
+    name = format_of(output, output_format)
+    sink = registry.load("sinks", name)(output, state, options)
+    is_whole = Sink in type(sink).__mro__
+    own = ("open", "write", "commit", "finish", *(() if is_whole else ("close",)))
+    check_members(f"the sink {name!r}", sink, Sink, *own)
+    return sink if is_whole else PluginSink(sink)
 
 
 class PluginSink(Sink):

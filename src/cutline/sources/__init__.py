@@ -12,7 +12,7 @@ from cutline.errors import ConfigError
 from cutline.files import not_there
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.formats import OTHER_FORMATS
-from cutline.interfaces import Source
+from cutline.interfaces import Source, check_members
 from cutline.records import LeftOver, Sample
 from cutline.sources.content_types import table_type
 from cutline.sources.contents import folder_type
@@ -37,7 +37,11 @@ def open_source(path: str | os.PathLike[str], options: SourceOptions | None = No
     source_type = options.source_type or detect(path, options)
     kind = registry.load("sources", source_type)
     _refuse_ignored(source_type, kind, options)
+    label = f"the source {source_type!r}"
+    if not callable(getattr(kind, "from_options", None)):
+        raise ConfigError(f"{label} needs `@classmethod def from_options(cls, path, options)`")
     source = kind.from_options(path, options)
+    check_members(label, source, Source, "samples")
     return source if Source in type(source).__mro__ else PluginSource(source)
 
 
