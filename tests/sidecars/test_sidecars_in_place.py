@@ -90,12 +90,13 @@ def test_what_is_not_utf_8_is_reported_once(tmp_path):
         str(folder), str(folder), model="fixed_text:猫", output_format="sidecar", existing="append"
     )
     assert texts(folder)["a.txt"] == "café, 猫".encode()
-    read, rewritten = done.report.warnings
+    read, rewritten, replaced = done.report.warnings
     assert read.startswith("2 text files not in UTF-8")
     assert "a.txt" in read
     assert "c.txt" in read
     assert rewritten.startswith("2 text files rewritten as UTF-8")
-    assert done.report.to_json()["warnings"] == [read, rewritten]
+    assert replaced.startswith("3 texts replaced: `cutline undo ")
+    assert done.report.to_json()["warnings"] == [read, rewritten, replaced]
 
 
 def test_a_damaged_one_is_not_extended_and_stops_nothing(tmp_path):

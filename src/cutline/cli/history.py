@@ -25,12 +25,16 @@ def undo(
         int | None, Parameter(help="Go back to the state after this edit; 0 for the start.")
     ] = None,
     edit: Annotated[int | None, Parameter(help="Undo this edit only, and keep later ones.")] = None,
+    state: Annotated[
+        str | None, Parameter(help="The --state of a run whose replaced texts are to come back.")
+    ] = None,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
-    """Undo the latest edit of a folder's captions, including those of the studio."""
+    """Undo the latest edit of a folder's captions: of the studio too, or of a run that replaced texts."""
     if to is not None and edit is not None:
         raise ConfigError("--to and --edit exclude each other: give one of them")
     opened = dataset.open(folder)
+    opened.note_runs(state)
     if to and opened.history.edit(to) is None:
         raise ConfigError(f"there is no edit {to}; `cutline history` lists them")
     code = 0

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from cutline.dataset.history import History
 from cutline.dataset.inputs import DatasetInput
+from cutline.dataset.replaced_texts import OWNERSHIP
 from cutline.dataset.scan import Entry
 from cutline.errors import SampleError
 from cutline.files import name_to_text
 from cutline.sidecars.ownership import Written, file_id, written_files
-
-_OWNERSHIP: Final = "sidecars.sqlite"
 
 
 class Authorship:
@@ -29,7 +27,7 @@ class Authorship:
     def by_person(self, rows: Iterable[int]) -> set[int]:
         """Those of the rows, which have captions, whose caption a person wrote."""
         edits = {file: not model or bool(author) for file, _, model, author in self._history.last_edits()}
-        runs = written_files(self._state / _OWNERSHIP)
+        runs = written_files(self._state / OWNERSHIP)
         found = set()
         for row in rows:
             entry = self._entries[row]

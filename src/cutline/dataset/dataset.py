@@ -136,6 +136,8 @@ class Dataset(DatasetRows):
 
         Texts that were changed since are conflicts and stay unchanged.
         """
+        if edit is None:
+            self.note_runs()
         record = self.history.undoable() if edit is None else self.history.edit(edit)
         if record is None:
             if edit is not None:

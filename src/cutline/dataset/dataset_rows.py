@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,11 +28,13 @@ from cutline.dataset.proposals import ProposalStore
 from cutline.dataset.query import evaluate, parse
 from cutline.dataset.query.tree import Everything, Mark, mentions
 from cutline.dataset.query_words import QueryWords
+from cutline.dataset.replaced_texts import note_runs
 from cutline.dataset.row_captions import RowCaptions
 from cutline.dataset.row_sets import NamedRows, RowSets
 from cutline.dataset.scan import Entry
 from cutline.dataset.tag_counts import TagCounts
 from cutline.dataset.writer import Progress, Writer
+from cutline.errors import SinkError
 from cutline.records import Location
 
 _TABLES: Final = TableOptions()
@@ -66,6 +70,8 @@ class DatasetRows:
         contents = DatasetContents(self._source.contents, self.history)
         self._writer = Writer(self.history, contents)
         self.recovered = self._writer.recover()
+        with contextlib.suppress(SinkError):  # of a run under way, or in a folder that is only read
+            self.note_runs()
         self._foreign = ForeignEdits(self.history, contents.read, self._note)
         self.marks = Marks(self.history)
         self.entries: Sequence[Entry] = self._source.entries(listed)
@@ -90,6 +96,18 @@ class DatasetRows:
             self._named,
             self._picture_files if self.unit == "file" else None,
         )
+
+    def note_runs(self, state: str | os.PathLike[str] | None = None) -> None:
+        """Add the texts that runs replaced here to the history, an edit for each run; opening does it too.
+
+        ``state``: the folder that the run had as its ``--state``.
+
+        Raises:
+            SinkError: a run writes here, or the history cannot be written.
+        """
+        if self.unit == "file":
+            place = history_folder(self.folder) if state is None else Path(state)
+            note_runs(self.history, self._source.contents, place)
 
     def read_texts(self, progress: Progress | None = None) -> None:
         """Read the captions of all rows, block by block; ``progress`` is called with the number read."""

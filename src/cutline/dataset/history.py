@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import time as now
 from typing import Any, Final
 
 import filelock
@@ -57,10 +57,18 @@ class History(HistoryFile):
         finally:
             lock.release()
 
-    def begin(self, info: EditInfo, changes: Iterable[Change], *, extended: int | None = None) -> int:
+    def begin(
+        self,
+        info: EditInfo,
+        changes: Iterable[Change],
+        *,
+        extended: int | None = None,
+        time: float | None = None,
+    ) -> int:
         """Commit an open edit with its changes, durably; returns its id.
 
-        ``extended``: an edit to add them to, if it is still in effect.
+        ``extended``: an edit to add them to, if it is still in effect. ``time``: in seconds since 1970, by
+        default now.
         """
         values = (info.kind, info.summary, info.author, info.model, info.prompt_id, info.target)
         with self._transaction() as database:
@@ -71,7 +79,7 @@ class History(HistoryFile):
                 number = database.execute(
                     "INSERT INTO edits (time, kind, summary, author, model, prompt_id, target, state)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
-                    (time.time(), *values),
+                    (now() if time is None else time, *values),
                 ).lastrowid
             assert number is not None
             database.executemany(

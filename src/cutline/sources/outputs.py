@@ -199,6 +199,16 @@ def state_of_output(path: str) -> str:
     return ""
 
 
+def is_written_whole(state: str) -> bool:
+    """Whether the output of a state folder on this machine is files that only its run may change.
+
+    Texts beside pictures are others' too: of their runs, and of edits, anyone may add or replace some.
+    """
+    return any(
+        os.path.lexists(f"{state}/{record}") for record in (FILE_RECORD, SHARDS_RECORD, "batches.json")
+    )
+
+
 def states_beside(output: str) -> tuple[str, str]:
     """Where the state of an output may be that has it beside it, see engine.state."""
     folder, _, name = output.rpartition("/")

@@ -17,7 +17,8 @@ from cutline.dataset.export.merge import merge_folder
 from cutline.errors import ConfigError, OutputExists
 from cutline.files import sync_file, sync_folder, write_errors
 from cutline.locations.roots import is_within
-from cutline.sources.outputs import is_failures_list, state_folder_of, state_of_output
+from cutline.sidecars.claims import FolderClaim
+from cutline.sources.outputs import is_failures_list, is_written_whole, state_folder_of, state_of_output
 
 _LOCK: Final = "lock"
 
@@ -83,7 +84,11 @@ class ExportPlace:
         with write_errors(self.output):
             if self._is_export is None:
                 self.output.mkdir(exist_ok=True)
-                merge_folder(made, self.output, self._protected, overwrite=self._overwrite)
+                claim = FolderClaim(self.output, ".txt")
+                try:
+                    merge_folder(made, self.output, self._protected, overwrite=self._overwrite)
+                finally:
+                    claim.release()
                 return
             if not self._is_folder:
                 sync_file(made)
@@ -107,7 +112,8 @@ class ExportPlace:
             raise ConfigError(
                 f"{self.output} is in {folder}, the state of a run: choose a place outside of it"
             )
-        if folder := state_of_output(real):
+        folder = state_of_output(real)
+        if folder and (self._is_export is not None or is_written_whole(folder)):
             raise ConfigError(
                 f"{self.output} belongs to the run whose state is in {folder}: choose another place"
             )
