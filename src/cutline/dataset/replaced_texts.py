@@ -11,7 +11,7 @@ from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo
 from cutline.errors import SampleError
 from cutline.formatting import plural
-from cutline.sidecars.ownership import ReplacedTexts
+from cutline.sidecars.replaced import ReplacedTexts
 
 OWNERSHIP: Final = "sidecars.sqlite"
 

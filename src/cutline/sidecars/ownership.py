@@ -7,8 +7,9 @@ import dataclasses
 import hashlib
 import sqlite3
 import threading
+import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,21 +43,6 @@ class Written:
         return digest(content) in {self.last, self.previous} or content == self.before
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Replaced:
-    """A text that a run put in the place of one that it had not written; ``file`` is below the output.
-
-    ``run`` counts the runs, ``time`` is in seconds since 1970, ``model`` the one that wrote ``after``.
-    """
-
-    run: int
-    file: str
-    before: bytes
-    after: bytes
-    model: str
-    time: float
-
-
 def file_id(name: str) -> str:
     """The same for two names that a file system may treat as one."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
@@ -78,49 +64,6 @@ def written_files(file: Path) -> dict[str, Written]:
     return {
         name: Written(last=last, previous=previous, before=before) for name, last, previous, before in rows
     }
-
-
-class ReplacedTexts:
-    """The texts that runs have replaced, in the record of a state folder, until the history has them.
-
-    Raises:
-        SinkError: from all methods, where the record cannot be used, as while a run writes there.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def read(self) -> list[Replaced]:
-        """Those of all runs, the earliest first."""
-        if not self._file.exists():
-            return []
-        with self._open() as database:
-            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replaced'").fetchone():
-                return []  # of an earlier version
-            rows = database.execute(
-                "SELECT run, file, before, after, model, time FROM replaced ORDER BY run, rowid"
-            ).fetchall()
-        return [
-            Replaced(run=run, file=file, before=before, after=after, model=model, time=time)
-            for run, file, before, after, model, time in rows
-        ]
-
-    def forget(self, texts: Iterable[Replaced]) -> None:
-        with self._open() as database, database:
-            database.executemany(
-                "DELETE FROM replaced WHERE run = ? AND file = ?", [(each.run, each.file) for each in texts]
-            )
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            place = f"{self._file.absolute().as_uri()}?mode=rw"
-            with contextlib.closing(sqlite3.connect(place, uri=True, timeout=0)) as database:
-                yield database
-        except sqlite3.Error as error:
-            raise SinkError(
-                f"cannot use {self._file}: {error}; wait for the run that writes there to end"
-            ) from error
 
 
 class SidecarOwnership:
@@ -167,22 +110,21 @@ class SidecarOwnership:
     def forget(self, file: str) -> None:
         self._run("DELETE FROM files WHERE file = ?", file)
 
-    def run(self) -> int:
-        """The number of the run that is under way: that of a killed one which it continues."""
-        return int(self._run("PRAGMA user_version")[0]) + 1
+    def keep(self, file: str, before: bytes, after: bytes, model: str) -> None:
+        """Record a text before it is replaced; of several in a run the first is what comes back.
 
-    def end_run(self, number: int) -> None:
-        """The run has ended; what the next one replaces is an edit of its own."""
-        self._run(f"PRAGMA user_version = {number:d}")
-
-    def keep(self, text: Replaced) -> None:
-        """Record a text before it is replaced; of several in a run the first is what comes back."""
-        values = (text.run, text.file, text.before, text.after, text.model, text.time)
+        A run that continues a killed one is the same run.
+        """
         self._run(
-            "INSERT INTO replaced VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO replaced SELECT user_version + 1, ?, ?, ?, ?, ? FROM pragma_user_version WHERE true"
             " ON CONFLICT (run, file) DO UPDATE SET after = excluded.after, model = excluded.model",
-            *values,
+            *(file, before, after, model, time.time()),
         )
+
+    def end_run(self) -> None:
+        """The run has ended; what the next one replaces is an edit of its own."""
+        number = self._run("PRAGMA user_version")[0]
+        self._run(f"PRAGMA user_version = {number + 1:d}")
 
     def close(self) -> None:
         with self._errors():

@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from cutline.errors import ConfigError, OutputKept, SampleError
 from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_errors
-from cutline.formatting import plural, printable
 from cutline.interfaces import Sink
 from cutline.records import JSON, Caption, Outcome, Sample, Skip
 from cutline.serialization import valid_unicode
@@ -21,7 +18,8 @@ from cutline.sidecars.claims import FolderClaim
 from cutline.sidecars.decoder import check_joinable
 from cutline.sidecars.names import ActualNames, candidates, relative_place
 from cutline.sidecars.obstacles import check_replaceable
-from cutline.sidecars.ownership import Owner, Replaced, SidecarOwnership, Written, digest, file_id
+from cutline.sidecars.ownership import Owner, SidecarOwnership, Written, digest, file_id
+from cutline.sidecars.replaced import undo_lines
 from cutline.sidecars.text_files import SidecarFiles
 from cutline.sinks.options import SinkOptions
 from cutline.sinks.sidecar_places import SidecarPlaces, homeless
@@ -62,7 +60,7 @@ class SidecarSink(Sink):
         self._claim: FolderClaim | None = None
         self._unsynced: set[Path] = set()
         self._written = 0
-        self._run = self._replaced = 0
+        self._replaced = 0
         self._ending = sidecar_ending(options.sidecar_ext)
         self._actual = ActualNames(self._ending).of
         self._places = SidecarPlaces(self._root, self._ending, follow_links=options.follow_links)
@@ -81,7 +79,6 @@ class SidecarSink(Sink):
             self._claim = FolderClaim(self._root, self._ending)
         self._ownership = SidecarOwnership(self._state / "sidecars.sqlite")
         self._written = mark["written"] if mark else 0
-        self._run = self._ownership.run()
         if mark is None:
             self._ownership.release_names()
 
@@ -151,7 +148,7 @@ class SidecarSink(Sink):
     def finish(self) -> None:
         self.commit()
         if self._replaced:
-            self._known.end_run(self._run)
+            self._known.end_run()
         self.close()
 
     def close(self) -> None:
@@ -168,20 +165,7 @@ class SidecarSink(Sink):
 
     @property
     def warnings(self) -> Sequence[str]:
-        lines: list[str] = [*self._encodings.lines()]
-        if self._replaced and self._root:
-            texts = plural(self._replaced, "text")
-            lines.append(f"{texts} replaced: `{self._undo()}` brings back what was there")
-        return lines
-
-    def _undo(self) -> str:
-        """The command that brings back what was replaced."""
-        assert self._root is not None, "texts without a folder have no history"
-        command = ["cutline", "undo", name_to_text(str(self._root))]
-        place, state = Path(os.path.realpath(self._root)), Path(os.path.realpath(self._state))
-        if state not in {place.with_name(f"{mark}{place.name}.cutline") for mark in ("", "_")}:
-            command += ["--state", name_to_text(str(self._state))]
-        return printable(shlex.join(command))
+        return [*self._encodings.lines(), *undo_lines(self._replaced, self._root, self._state)]
 
     @property
     def _known(self) -> SidecarOwnership:
@@ -290,21 +274,14 @@ class SidecarSink(Sink):
         self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
         if content != data:
             if content and before is not None:  # the first text was not ours
-                self._keep(file, content, data, model)
+                self._replaced += 1
+                self._known.keep(self._short(file), content, data, model)
             with file_errors(file):
                 self._put(file, data)
             if before is not None:
                 old = self._decoder.decode(before, os.fspath(file.parent))
                 self._encodings.note_rewritten(os.fspath(file), old, data)
         self._written += 1
-
-    def _keep(self, file: Path, before: bytes, after: bytes, model: str) -> None:
-        """Record a text that is replaced next, so that it can be brought back."""
-        name = self._short(file)
-        self._known.keep(
-            Replaced(run=self._run, file=name, before=before, after=after, model=model, time=time.time())
-        )
-        self._replaced += 1
 
     def _put(self, file: Path, data: bytes) -> None:
         self._files.write(file, data)
