@@ -10,7 +10,7 @@ from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_pr
 from cutline.cli.edit import find_rows
 from cutline.dataset.export.records import ExportResult
 from cutline.files import name_to_text
-from cutline.formatting import plural
+from cutline.formatting import plural, printable
 from cutline.terminal import print_error, print_line
 
 _SHOWN = 5  # pictures
@@ -54,6 +54,9 @@ def _outcome(result: ExportResult) -> str:
     unit = "text" if result.format == "texts" else "picture"
     done = f"{plural(result.written, unit)} exported to {name}"
     parts = [done if result.is_complete else f"nothing was written to {name}"]
+    if result.alone:
+        first = printable(result.alone[0])
+        parts.append(f"{len(result.alone):,} of them beside no picture there, such as that of {first}")
     if result.missing:
         parts.append(f"{result.missing:,} without a caption left out")
     if result.failed:

@@ -65,6 +65,7 @@ class DatasetRows:
             folder, self.history, tables, ending=ending, text_encoding=text_encoding, cache=cache
         )
         self.folder = self._source.place
+        self.image_root = os.path.abspath(tables.image_root) if tables.image_root else ""  # noqa: PTH100 - strings
         self.one_a_line = one_a_line
         self._guard = threading.RLock()
         contents = DatasetContents(self._source.contents, self.history)

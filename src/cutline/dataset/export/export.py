@@ -10,6 +10,7 @@ from typing import Final
 
 from cutline.dataset.export.absence import none_found
 from cutline.dataset.export.names import FORMATS, export_format
+from cutline.dataset.export.pictures_there import PicturesThere
 from cutline.dataset.export.place import ExportPlace
 from cutline.dataset.export.records import ExportItem, ExportOptions, ExportResult
 from cutline.dataset.export.writers import WRITERS, Writer, exported_files
@@ -45,6 +46,7 @@ class Export:
         )
         self._written = self._missing = 0
         self._failed: list[tuple[str, str]] = []
+        self._there = PicturesThere(path) if self.format == "texts" else None
         self._unread: list[ExportItem] = []  # until the first picture is written
 
     def run(self, items: Iterable[ExportItem], total: int, progress: Progress | None = None) -> ExportResult:
@@ -70,6 +72,8 @@ class Export:
             except StopEdit:
                 is_stopped = True
             if self._written and not is_stopped:
+                if self._there is not None:
+                    self._there.check()
                 self._place.publish(writer.finish())
         if len(self._unread) == len(self._failed) < _FIRST and not self._written:
             self._check_found()
@@ -88,6 +92,7 @@ class Export:
             missing=self._missing,
             failed=tuple(self._failed),
             stopped=total - self._written - self._missing - len(self._failed),
+            alone=tuple(self._there.alone) if self._there is not None else (),
         )
 
     def _add(self, writer: Writer, item: ExportItem) -> None:
@@ -97,7 +102,8 @@ class Export:
             self._missing += 1
         else:
             try:
-                writer.add(item, item.place().read() if writer.needs_picture else b"")
+                placed = self._there.place(item) if self._there is not None else item
+                writer.add(placed, item.place().read() if writer.needs_picture else b"")
             except (PictureError, SampleError) as error:
                 self._failed.append((item.key, str(error)))
                 if not self._written and len(self._unread) < _FIRST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,7 @@ class Rows(Protocol):
     """The parts of a dataset that an export reads."""
 
     entries: Sequence[Entry]
+    image_root: str
 
     def problem(self, row: int) -> str: ...
 
@@ -34,14 +36,26 @@ class Rows(Protocol):
 
 def export_items(dataset: Rows, texts: pa.ChunkedArray, rows: RowNumbers) -> Iterator[ExportItem]:
     """The pictures of ``rows`` with their captions in ``texts``."""
+    above = _folder_above([entry.key for entry in dataset.entries], dataset.image_root)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         captions = texts.take(pa.array(block)).to_pylist()
         for row, caption in zip(block.tolist(), captions, strict=True):
-            yield _item(dataset, row, caption)
+            yield _item(dataset, row, caption, len(above))
 
 
-def _item(dataset: Rows, row: int, caption: str | None) -> ExportItem:
+def _folder_above(keys: Sequence[str], image_root: str) -> str:
+    """The folder that absolute paths are below, with its slash: the image root, or the longest common one."""
+    if not all(key.startswith("/") for key in keys):
+        return ""
+    for folder in (image_root, posixpath.commonpath([posixpath.dirname(key) for key in keys] or ["/"])):
+        prefix = folder.rstrip("/") + "/"
+        if folder and all(key.startswith(prefix) for key in keys):
+            return prefix
+    return ""
+
+
+def _item(dataset: Rows, row: int, caption: str | None, above: int) -> ExportItem:
     location: Location | PictureError
     try:
         location = dataset.location(row)
@@ -51,7 +65,8 @@ def _item(dataset: Rows, row: int, caption: str | None) -> ExportItem:
     return ExportItem(
         key=dataset.entries[row].key,
         location=location,
-        text_name=dataset.text_name(row),
+        name=dataset.entries[row].key[above:],
+        text_name=dataset.text_name(row)[above:],
         caption=caption,
         problem=dataset.problem(row) if caption is None else "",
         columns=dataset.columns(row),

@@ -31,12 +31,13 @@ class ExportItem:
     """A picture to export, and its caption; None if it has none, with the cause in ``problem``, if known.
 
     ``key`` is its path in the dataset as valid Unicode, ``location`` where it is, or why it cannot be read,
-    and ``text_name`` a unique path for a text beside it. ``model`` and ``prompt_id`` wrote the caption, if
-    known. ``columns``: the input's other columns.
+    ``name`` a unique relative path for a copy, and ``text_name`` one for a text beside it. ``model`` and
+    ``prompt_id`` wrote the caption, if known. ``columns``: the input's other columns.
     """
 
     key: str
     location: Location | PictureError
+    name: str
     text_name: str
     caption: str | None
     problem: str = ""
@@ -60,7 +61,8 @@ class ExportResult:
     """The result of an export: ``written`` + ``missing`` + ``failed`` + ``stopped`` are all in scope.
 
     ``missing`` have no caption. ``failed`` holds the pictures that could not be read, with the cause.
-    ``stopped``: not reached before the export was stopped; ``output`` does not exist then.
+    ``stopped``: not reached before the export was stopped; ``output`` does not exist then. ``alone``: the
+    pictures that are not in the folder where their texts were written, beside other pictures.
     """
 
     output: Path
@@ -69,6 +71,7 @@ class ExportResult:
     missing: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
+    alone: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

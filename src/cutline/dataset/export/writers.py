@@ -54,7 +54,7 @@ class ZipWriter:
         self._pairs = JsonFile(folder / PAIRS, "[", "]") if pairs else None
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        name = picture_name(item.key, picture)
+        name = picture_name(item.name, picture)
         self._zip.writestr(_member(name), picture)
         if self._pairs is None:
             self._zip.writestr(_member(member_name(item.text_name)), item.text.encode())
@@ -151,7 +151,7 @@ class ImageFolderWriter:
         self._rows = (self._folder / METADATA_FILE).open("wb")
 
     def add(self, item: ExportItem, picture: bytes) -> None:
-        name = picture_name(item.key, picture)
+        name = picture_name(item.name, picture)
         path = self._folder / name
         with file_errors(name):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ class FolderWriter:
 
     def add(self, item: ExportItem, picture: bytes) -> None:
         if self.needs_picture:
-            self._write(picture_name(item.key, picture), picture)
+            self._write(picture_name(item.name, picture), picture)
             self._write(member_name(item.text_name), item.text.encode())
         else:
             self._write(local_name(item.text_name), item.text.encode())
