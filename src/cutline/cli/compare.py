@@ -113,7 +113,8 @@ def compare(
     Parameters
     ----------
     candidates
-        Models, chain files (`.toml`), outputs of earlier runs; `name=…` before one names it.
+        Models, chain files (`.toml`), outputs of earlier runs; `name=…` before one names it,
+        `:PROMPT` behind an output chooses one of several prompts.
     input_path
         The pictures, as for `cutline caption`. Not needed if every candidate is an output.
     output_path

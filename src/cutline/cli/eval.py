@@ -16,6 +16,7 @@ from rich.text import Text
 from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.streams import optional_output
 from cutline.cli.tables import new_table, table_console
+from cutline.engine.chosen_captions import split_choice
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
@@ -33,7 +34,10 @@ _NOTHING: Final = "\N{EN DASH}"
 def evaluate(
     captions: Annotated[
         str,
-        Parameter(help="A caption for each picture: an output of cutline, a folder of texts, COCO results."),
+        Parameter(
+            help="A caption for each picture: an output of cutline, a folder of texts, COCO results. "
+            "`PATH:NAME` chooses one of several prompts or contestants."
+        ),
     ],
     /,
     *,
@@ -80,7 +84,10 @@ def evaluate(
         ENDINGS,
         "scores are written",
         overwrite=overwrite,
-        inputs=[captions, references, against, objects],
+        inputs=[
+            objects,
+            *(split_choice(one)[0] for one in (captions, references, against) if one is not None),
+        ],
     )
     names = None if metrics is None else tuple(filter(None, (name.strip() for name in metrics.split(","))))
     if names == ():

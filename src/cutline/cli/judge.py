@@ -110,7 +110,8 @@ def judge(
     Parameters
     ----------
     outputs
-        Outputs of earlier runs; `name=…` before one names it.
+        Outputs of earlier runs; `name=…` before one names it, `:PROMPT` behind it chooses one of
+        several prompts.
     model
         The model that judges, `provider:name`; not one that wrote the captions.
     allow_missing

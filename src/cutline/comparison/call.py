@@ -40,7 +40,8 @@ def compare(
 
     Args:
         source: as for ``caption``; None if every candidate is an output of an earlier run.
-        candidates: models, chain files and outputs of earlier runs; ``name=…`` before one names it.
+        candidates: models, chain files and outputs of earlier runs; ``name=…`` before one names it,
+            ``:prompt`` behind an output chooses one of several prompts.
         prompt: as for ``caption``; each is used with every model.
         output: ``.html`` for people, ``.json`` or ``.csv`` for programs.
         blind: call the captioners A, B … in the page, and show their names at a click.

@@ -15,6 +15,7 @@ from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import HEADER_OPTIONS
 from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.chosen_captions import several_captions, split_choice
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 from cutline.job import Job
@@ -43,7 +44,7 @@ class _Spec:
 
     @property
     def is_output(self) -> bool:
-        return Path(self.value).suffix.lower() in OUTPUTS
+        return Path(split_choice(self.value)[0]).suffix.lower() in OUTPUTS
 
     @property
     def is_chain(self) -> bool:
@@ -157,7 +158,7 @@ def _model_job(spec: _Spec, job: Job) -> Job:
 def _check(spec: _Spec, job: Job) -> None:
     """Refuse what cannot be a candidate, with what was probably meant."""
     if spec.is_output or spec.is_chain:
-        if not Path(spec.value).is_file():
+        if not Path(split_choice(spec.value)[0]).is_file():
             kind = "output {} to compare" if spec.is_output else "chain file {}"
             raise ConfigError(f"there is no {kind.format(spec.value)}")
         return
@@ -236,6 +237,11 @@ def _refuse(names: AbstractSet[str]) -> None:
 
 def _check_names(candidates: Sequence[Candidate]) -> None:
     if len(candidates) < 2:
+        if candidates and len(names := several_captions(candidates[0].output)) > 1:
+            raise ConfigError(
+                f"nothing to compare: {candidates[0].name} has several captions of each picture, name them: "
+                f"`cutline compare {' '.join(names)}`"
+            )
         only = f"only {candidates[0].name} is there: " if candidates else ""
         raise ConfigError(
             f"nothing to compare: {only}name at least two models or outputs, such as "

@@ -25,6 +25,7 @@ from cutline.comparison.results import Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.credentials import Secret
 from cutline.engine import assembly
+from cutline.engine.chosen_captions import split_choice
 from cutline.engine.overlap import refuse_overlap, run_paths
 from cutline.engine.recorded_captions import Answers, read_answers, samples_in, unreadable_rows
 from cutline.engine.report import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, Interrupted
@@ -131,7 +132,7 @@ class ComparisonRunner:
         self._judge = self._judge_of(parse_judge(judge, bare, self.plan.key)) if judge else None
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
-        outputs = [candidate.output for candidate in self._candidates if candidate.output]
+        outputs = [split_choice(candidate.output)[0] for candidate in self._candidates if candidate.output]
         refuse_overlap(run_paths(job.input_path, self._output, job.run.state), "", outputs)
 
     async def run(self) -> ComparisonRun:
@@ -266,6 +267,8 @@ class ComparisonRunner:
                 )
             if answers.matched_by != "ids":
                 self.hooks.message(f"{output} and the pictures matched by {answers.matched_by}")
+            if answers.note:
+                self.hooks.message(answers.note)
             if answers.damaged:
                 self._unread = True
                 self.hooks.message(f"{output}: {unreadable_rows(answers.damaged)}")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from cutline.engine.chosen_captions import ChosenCaptions, split_choice
 from cutline.engine.picture_digests import recorded_digests
 from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.state import failures_file, state_folder
@@ -64,7 +65,7 @@ class Answers:
 
     ``matched_by`` says how pictures and rows were put together, such as ``ids`` or ``file names``. ``others``
     counts the captions of further pictures, ``first_others`` are the first of those. ``damaged`` names the
-    rows that cannot be read, or are none of cutline's.
+    rows that cannot be read, or are none of cutline's. ``note`` tells which of several captions they are.
     """
 
     by_key: Mapping[str, Answer]
@@ -74,16 +75,19 @@ class Answers:
     others: int = 0
     first_others: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+    note: str = ""
 
 
 def read_answers(path: str, keys: Collection[str], matching: Matching | None = None) -> Answers:
     """The answers in an output and its failures file, for those ``keys`` (as stored) that have one.
 
+    ``path:name`` chooses the captions of a prompt, step or contestant.
+
     The ids of the output are put to keys by ``matching``; without one they are the keys or, where none is
     among them, are matched as by ``match_ids``.
 
     Raises:
-        ConfigError: there is no such file, or it holds no captions of cutline.
+        ConfigError: there is no such file, or it holds no captions of cutline, or none of the name.
     """
     if matching is not None:
         wanted = frozenset(keys)
@@ -118,20 +122,23 @@ def recorded_keys(path: str) -> list[str]:
 def _answers(path: str, keys: Mapping[str, str]) -> Answers:
     """The answers in an output for those of its ids in ``keys``, by the keys there."""
     damaged: list[str] = []
+    file, name = split_choice(path)
+    chosen = ChosenCaptions(file, name)
     found = {
         key: Answer(problem=f"{row['kind']}: {row['message']}")
         for row in _failures(path, damaged)
         if (key := keys.get(stored_key(row["image_id"]))) is not None
     }
     others, first = 0, []
-    for row in _rows(path, damaged):
+    for row in _rows(path, damaged, chosen):
         own = stored_key(row["image_id"])
         if own in keys:
             found[keys[own]] = _answer(row)
         else:
             others += 1
             first += [own] if others <= _NAMED else []
-    digests = recorded_digests(state_folder(path, None), frozenset(keys))
+    chosen.check()
+    digests = recorded_digests(state_folder(file, None), frozenset(keys))
     own_keys = {key: own for own, key in keys.items()}
     found = {
         key: dataclasses.replace(one, digest=digests.get(own_keys[key], "")) for key, one in found.items()
@@ -143,6 +150,7 @@ def _answers(path: str, keys: Mapping[str, str]) -> Answers:
         others=others,
         first_others=tuple(first),
         damaged=tuple(damaged),
+        note=chosen.note,
     )
 
 
@@ -182,7 +190,12 @@ def samples_in(path: str, limit: int | None) -> list[Sample]:
 
 
 def cost_of_run(path: str) -> float | None:
-    """US dollars for a picture, from the report that a run left beside its output; None without one."""
+    """US dollars for a picture, from the report that a run left beside its output; None without one.
+
+    The cost of one of several prompts is not recorded.
+    """
+    if split_choice(path)[1]:
+        return None
     try:
         report = orjson.loads((state_folder(path, None) / "report.json").read_bytes())
         return float(report["cost_usd"]) / int(report["captions"] + report["failures"])
@@ -190,17 +203,23 @@ def cost_of_run(path: str) -> float | None:
         return None  # no report, or no price in it
 
 
-def _rows(path: str, damaged: list[str] | None = None) -> Iterator[JSON]:
+def _rows(
+    path: str, damaged: list[str] | None = None, chosen: ChosenCaptions | None = None
+) -> Iterator[JSON]:
     """The rows of an output of cutline; those that are none are left out, and named in ``damaged``.
+
+    With ``chosen`` the caption is the chosen one, or None where the picture lacks it.
 
     Raises ConfigError where none is one.
     """
     bad = [] if damaged is None else damaged
     before, is_output = len(bad), False
+    path, _ = split_choice(path)
     for number, row in numbered_rows(path, None, damaged=bad):
         if isinstance(row.get("image_id"), str) and isinstance(row.get("caption"), str):
             is_output = True
-            yield row
+            if (one := row if chosen is None else chosen.row(row)) is not None:
+                yield one
         else:
             bad.append(f"row {number}")
     if not is_output and len(bad) > before:
@@ -212,6 +231,7 @@ def _failures(path: str, damaged: list[str] | None = None) -> Iterator[JSON]:
 
     ``damaged``: as in ``_rows``, for lines that are not failures.
     """
+    path, _ = split_choice(path)
     file = failures_file(path, state_folder(path, None))
     bad, is_list = [], False
     try:
@@ -235,6 +255,8 @@ def _failures(path: str, damaged: list[str] | None = None) -> Iterator[JSON]:
 
 
 def _answer(row: JSON) -> Answer:
+    if row["caption"] is None:
+        return Answer(problem=str(row.get("problem") or "missing: the picture has no caption of this name"))
     steps = row.get("steps")
     if isinstance(steps, str) and steps:  # CSV and Parquet hold nested columns as JSON text
         steps = orjson.loads(steps)

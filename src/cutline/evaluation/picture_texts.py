@@ -33,7 +33,7 @@ def pair_texts(captions: Texts, references: Texts | None, against: Texts | None)
         ConfigError: the files have no picture in common.
     """
     problems = [*problems_of(captions), *(problems_of(against) if against is not None else ())]
-    notes: list[str] = []
+    notes = [one.note for one in (captions, against) if one is not None and one.note]
     ids = [key for key, texts in captions.by_id.items() if texts]
     known: dict[str, list[str]] = {key: [] for key in ids}
     if references is not None:
@@ -102,6 +102,7 @@ def problems_of(texts: Texts) -> list[EvaluationProblem]:
     what = f"rows without an id in {texts.path}"
     return [
         *_missing(f"rows that cannot be read in {texts.path}", texts.damaged),
+        *_missing(f"pictures without a caption in {texts.path}", texts.lacking),
         *_missing(f"values that are not text in {texts.path}", texts.not_text),
         *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
         *([EvaluationProblem(what=what, count=texts.nameless)] if texts.nameless else []),

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from cutline.engine.chosen_captions import ChosenCaptions, split_choice
 from cutline.errors import ConfigError
 from cutline.evaluation.conversations import first_reply, is_conversation
 from cutline.evaluation.text_columns import (
@@ -45,9 +46,10 @@ _INNER: Final[Mapping[Role, tuple[str, ...]]] = {
 class Texts:
     """The texts of each picture of a file, in its order.
 
-    ``file_names`` are those in the file, by id. ``not_text`` and ``repeated`` are the ids of values that are
-    not text and of captions after a picture's first; ``nameless`` counts rows without id, and ``damaged``
-    names those that cannot be read.
+    ``path`` is as it was given, with the name of the chosen captions, and ``note`` tells of others.
+    ``file_names`` are those in the file, by id. ``lacking`` are the ids without the chosen caption,
+    ``not_text`` and ``repeated`` those of values that are not text and of captions after a picture's first;
+    ``nameless`` counts rows without id, and ``damaged`` names those that cannot be read.
     """
 
     path: str
@@ -57,21 +59,26 @@ class Texts:
     repeated: tuple[str, ...] = ()
     nameless: int = 0
     damaged: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    note: str = ""
 
 
 def read_texts(path: str, role: Role) -> Texts:
     """Read the texts of a file or folder; captions one for each picture, references any number.
 
     Reads what cutline writes (a table, shards, a folder of texts), COCO's results and annotations, objects
-    ``{id: [text, …]}`` and tables with a list in a cell.
+    ``{id: [text, …]}`` and tables with a list in a cell. ``path:name`` chooses among several captions of a
+    row.
 
     Raises:
-        ConfigError: it cannot be read, or contains no texts.
+        ConfigError: it cannot be read, contains no texts, or none of the name.
     """
+    given = path
+    path, name = split_choice(given)
     place = Path(path)
     if not place.exists() and not list(place.parent.glob(f"{place.stem}-*{place.suffix}")):
         raise ConfigError(not_there(path))
-    collected = _Collected(role)
+    collected = _Collected(role, ChosenCaptions(path, name))
     names: dict[str, str] = {}
     if place.is_dir():
         _read_folder(place, collected)
@@ -85,7 +92,8 @@ def read_texts(path: str, role: Role) -> Texts:
         raise ConfigError(
             f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
         )
-    texts = collected.texts(path, names)
+    collected.chosen.check()
+    texts = collected.texts(given, names)
     if not texts.by_id and not texts.not_text and place.is_dir() and not texts.nameless:
         raise ConfigError(
             f"{path} is a folder without texts: give an output, such as captions.jsonl, or a folder of .txt "
@@ -107,11 +115,13 @@ def _without_texts(texts: Texts) -> str:
 class _Collected:
     """Collects texts while a file is read."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, chosen: ChosenCaptions) -> None:
         self._role: Role = role
+        self.chosen = chosen
         self._by_id: dict[str, list[str]] = {}
         self._not_text: list[str] = []
         self._repeated: list[str] = []
+        self._lacking: list[str] = []
         self._nameless = 0
         self.damaged: list[str] = []
 
@@ -138,13 +148,16 @@ class _Collected:
     def rows(self, path: str, rows: Iterable[JSON]) -> None:
         """Raises ConfigError: the first row has no known column."""
         columns: TextColumns | None = None
-        for row in rows:
+        chooses = self._role == "captions" or self.chosen.is_named  # else all are references
+        for row in self.chosen.rows(rows) if chooses else rows:
             columns = columns or text_columns(path, row, self._role)
             key = _as_id(row.get(columns.key))
             if self._role == "references" and (numbered := NUMBERED.fullmatch(key)):
                 key = numbered[1]
             if not key:
                 self._nameless += 1
+            elif chooses and "caption" in row and row["caption"] is None and self.chosen.names:
+                self._lacking.append(key)
             elif columns.has_text(row):
                 self.add(key, _value(row, columns))
             else:
@@ -180,6 +193,8 @@ class _Collected:
             repeated=tuple(self._repeated),
             nameless=self._nameless,
             damaged=tuple(self.damaged),
+            lacking=tuple(self._lacking),
+            note=self.chosen.note if self._role == "captions" else "",
         )
 
 

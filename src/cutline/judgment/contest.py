@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cutline.engine import assembly
+from cutline.engine.chosen_captions import several_captions, split_choice
 from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.recorded_captions import Answers, first_of, read_answers, samples_in, unreadable_rows
 from cutline.errors import ConfigError, PictureError
@@ -29,7 +30,8 @@ class Contestant:
 
     ``digests`` are those of the captioned pictures, if recorded. ``outside`` counts its captions of pictures
     that are not among those judged, ``first_outside`` are the first ones. ``damaged`` names unreadable rows
-    of its output. ``matched_by`` tells how its ids were matched with those of the pictures.
+    of its output. ``matched_by`` tells how its ids were matched with those of the pictures, ``note`` which of
+    several captions were read.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Contestant:
     first_outside: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     matched_by: str = "ids"
+    note: str = ""
 
     @classmethod
     def of(cls, name: str, answers: Answers) -> Contestant:
@@ -56,6 +59,7 @@ class Contestant:
             first_outside=answers.first_others,
             damaged=answers.damaged,
             matched_by=answers.matched_by,
+            note=answers.note,
         )
 
 
@@ -88,7 +92,8 @@ class Contest:
 
     def notes(self) -> tuple[str, ...]:
         """Notes on how ids were matched unless they were equal, and on ignored captions and rows."""
-        lines = [
+        lines = [one.note for one in self.contestants if one.note]
+        lines += [
             f"{one.name} and the pictures matched by {one.matched_by}"
             for one in self.contestants
             if one.matched_by != "ids"
@@ -113,13 +118,14 @@ def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     outputs: dict[str, str] = {}
     named = values.items() if isinstance(values, Mapping) else map(parse_prompt_option, values)
     for name, output in named:
-        if Path(output).suffix.lower() not in OUTPUTS:
+        path, _ = split_choice(output)
+        if Path(path).suffix.lower() not in OUTPUTS:
             raise ConfigError(
                 f"{output!r} is not an output of captions, which ends in {', '.join(OUTPUTS)}: caption with "
                 "it first, or use `cutline compare … --judge MODEL`, which does both"
             )
-        if not Path(output).is_file():
-            raise ConfigError(f"{output} does not exist")
+        if not Path(path).is_file():
+            raise ConfigError(f"{path} does not exist")
         if (name or output) in outputs:
             raise ConfigError(
                 f"two contestants are named {name or output!r}: name one of them, as other={output}"
@@ -127,6 +133,11 @@ def parse_outputs(values: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
         outputs[name or output] = output
     if len(outputs) < 2:
         only = f"only {next(iter(outputs))} is given: " if outputs else ""
+        if outputs and len(names := several_captions(next(iter(outputs.values())))) > 1:
+            raise ConfigError(
+                f"nothing to judge: {only}it has several captions of each picture, name them: "
+                f"`cutline judge {' '.join(names)}`"
+            )
         raise ConfigError(
             f"nothing to judge: {only}name at least two outputs, such as "
             "`cutline judge a.jsonl b.jsonl --judge openai:gpt-4o-mini`"

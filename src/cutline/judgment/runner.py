@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cutline.credentials import Secret
 from cutline.engine.cancellation import Stop
+from cutline.engine.chosen_captions import split_choice
 from cutline.engine.overlap import refuse_overlap, run_paths
 from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
@@ -110,7 +111,7 @@ class JudgmentRunner:
         if is_state_of_run(str(self._folder)):
             raise ConfigError(f"{self._folder} holds the state of a run: give --state another folder")
         paths = run_paths(job.input_path, self._output, job.run.state)
-        refuse_overlap(paths, "", list(self._outputs.values()))
+        refuse_overlap(paths, "", [split_choice(output)[0] for output in self._outputs.values()])
 
     async def estimate(self) -> Estimate:
         """Judge a few games or captions, and scale up; raises as ``cutline.engine.preview.estimate``."""
