@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
+import zipfile
 from pathlib import Path
 
 from cutline.dataset.folder_input import FolderInput
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.inputs import DatasetInput
-from cutline.dataset.scan import scan
+from cutline.dataset.scan import Entry, scan
 from cutline.dataset.shard_input import ShardInput
-from cutline.dataset.table_input import TableInput, table_files
+from cutline.dataset.table_input import TableInput, holds_captions, table_files
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, not_there
 from cutline.imaging import EXTENSIONS
 from cutline.sources.content_types import table_type
-from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
+from cutline.sources.names import METADATA_FILES, TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.outputs import STATE_ENDING
+from cutline.sources.zip_metadata import PAIRS
 from cutline.storage import is_remote
 
 
@@ -46,17 +49,24 @@ def open_input(
     if is_tar(path) or _holds_tars(place, ending):
         _refuse(tables, name)
         return ShardInput(path, place, history, text_encoding)
-    if files := _tables(path):
+    if files := _tables(path) or _tables_within(place, ending):
         if ending != ".txt":
             raise ConfigError(f"--sidecar-ext is for folders of pictures: {name} is a table")
         return TableInput(files, place, history, tables)
     if Path(path).is_file():
-        hint = "give its folder" if table_ending(path) in EXTENSIONS else "give a folder, a table or a tar"
-        raise ConfigError(f"{name} is not a dataset: {hint}")
+        raise ConfigError(f"{name} is not a dataset: {_hint(path)}")
     if not os.path.lexists(path):
         raise ConfigError(not_there(name))
     _refuse(tables, name)
     return FolderInput(path, ending, text_encoding, cache)
+
+
+def _hint(path: str) -> str:
+    if zipfile.is_zipfile(path):
+        file = shlex.quote(name_to_text(path))
+        folder = shlex.quote(name_to_text(os.path.splitext(path)[0]))  # noqa: PTH122 - strings
+        return f"unpack it by `unzip {file} -d {folder}`, and give the folder"
+    return "give its folder" if table_ending(path) in EXTENSIONS else "give a folder, a table or a tar"
 
 
 def _refuse(tables: TableOptions, name: str) -> None:
@@ -70,6 +80,20 @@ def _tables(path: str) -> list[str]:
         return [] if Path(path).is_dir() else table_files(path)
     is_table = Path(path).is_file() and ending not in EXTENSIONS and table_type(path) not in {"", "tar"}
     return [path] if is_table else []
+
+
+def _tables_within(place: str, ending: str) -> list[str]:
+    """The table with the captions of a folder's pictures, as exports write it, unless they have texts."""
+    files = (os.path.join(place, name) for name in (*METADATA_FILES, PAIRS))  # noqa: PTH118 - strings
+    found = [file for file in files if os.path.isfile(file) and holds_captions(file)]  # noqa: PTH113 - strings
+    if not found or any(_has_text(place, entry) for entry in scan(place, ending=ending)):
+        return []
+    return found[:1]
+
+
+def _has_text(place: str, entry: Entry) -> bool:
+    files = filter(None, (entry.sidecar, entry.common))
+    return any(os.path.exists(os.path.join(place, file)) for file in files)  # noqa: PTH110, PTH118 - strings
 
 
 def _holds_tars(place: str, ending: str) -> bool:

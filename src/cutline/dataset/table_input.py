@@ -75,7 +75,7 @@ class TableInput(RecordedInput):
                 f"{place} names no pictures and has no captions: its columns are "
                 f"{', '.join(list(table.columns)[:20])}; name them with --image-column and --text-column"
             )
-        root = options.image_root or os.path.dirname(place)  # noqa: PTH120 - strings
+        root = options.image_root or (place if os.path.isdir(place) else os.path.dirname(place))  # noqa: PTH112, PTH120 - strings
         if not Path(root).is_dir():
             raise ConfigError(f"--image-root {root} is not a folder")
         self._root = ImageRoot(root)

@@ -33,6 +33,8 @@ from cutline.sidecars import TextDecoder
 from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
+from cutline.sources.zip_metadata import PAIRS
+from cutline.sources.zips import ZipSource
 
 _TEXT_TABLES: Final = (".csv", ".tsv", ".txt", ".token")
 _TABLES: Final = (".jsonl", ".ndjson", ".parquet", *_TEXT_TABLES)
@@ -84,13 +86,17 @@ def read_texts(path: str, role: Role) -> Texts:
         _read_folder(place, collected)
     elif place.suffix.lower() == ".json":
         names = _read_json(place, collected)
+    elif place.suffix.lower() == ".zip":
+        samples = ZipSource(path).samples()
+        collected.rows(path, ({"image_id": each.key, "caption": each.text} for each in samples if each.text))
     elif place.suffix.lower() in _TEXT_TABLES and place.is_file():
         collected.rows(path, text_rows(place, collected.damaged))
     elif place.suffix.lower() in _TABLES:
         collected.rows(path, (row for _, row in numbered_rows(path, None, damaged=collected.damaged)))
     else:
         raise ConfigError(
-            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)} or .json"
+            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)}, .json "
+            "or .zip"
         )
     collected.chosen.check()
     texts = collected.texts(given, names)
@@ -280,6 +286,8 @@ def _read_folder(folder: Path, collected: _Collected) -> None:
     elif (folder / METADATA_FILE).is_file():
         rows = numbered_rows(str(folder / METADATA_FILE), "imagefolder")
         collected.rows(str(folder), (row for _, row in rows))
+    elif (folder / PAIRS).is_file():
+        _read_json(folder / PAIRS, collected)
     else:
         for name, text in _sidecars(folder):
             collected.add(name, text)

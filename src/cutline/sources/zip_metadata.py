@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from cutline.sources.rows import BadRow, readable_rows
 from cutline.sources.table_files import TEXT_NAMES, open_table
 
 _FILE_NAME: Final = "file_name"
+PAIRS: Final = "captions.json"
+"""The pairs of ``image`` and ``caption`` in the zips and folders that exports write."""
+_PAIR: Final = {"image", "caption"}
 _MAX_BYTES: Final = 512 << 20  # of one table, unpacked
 
 
@@ -31,16 +35,17 @@ class ZipMetadata:
     def __init__(
         self,
         file: str,
-        names: Iterable[str],
+        names: Collection[str],
         data: Callable[[str, int], bytes],
         options: SourceOptions,
         notes: LeftOvers,
     ) -> None:
         self._file, self._data, self._options, self._notes = file, data, options, notes
         self._rows: dict[str, dict[str, Any]] = {}
+        self._names = names
         self.problems: list[tuple[str, Problem]] = []
         for name in sorted(names):
-            if is_metadata_file(name):
+            if is_metadata_file(name) or name == PAIRS:
                 self._read(name)
 
     def of(self, name: str) -> tuple[str | None, dict[str, Any]]:
@@ -50,7 +55,8 @@ class ZipMetadata:
             return None, {}
         given = self._options.text_column
         column = given or next((each for each in TEXT_NAMES if each in row), None)
-        return (first_text(row.get(column)) if column else None), metadata(row, _FILE_NAME)
+        others = {} if set(row) == _PAIR else metadata(row, _FILE_NAME)
+        return (first_text(row.get(column)) if column else None), others
 
     def rest(self) -> Iterator[tuple[str, Problem]]:
         """Rows that name no picture of the zip."""
@@ -72,6 +78,9 @@ class ZipMetadata:
                 self._notes.note("unread-metadata", f"{self._file}/{name}")
 
     def _add(self, name: str, copy: str) -> None:
+        if name == PAIRS:
+            self._add_pairs(copy)
+            return
         table = open_table(copy, self._options)
         if _FILE_NAME not in table.columns:
             raise ConfigError("it names no pictures")
@@ -85,3 +94,10 @@ class ZipMetadata:
             if isinstance(given, str) and given:
                 path = given.replace("\\", "/").removeprefix("./")
                 self._rows[f"{folder}/{path}" if folder else path] = row
+
+    def _add_pairs(self, copy: str) -> None:
+        """The captions of pictures that the zip has; another file of that name is none of them."""
+        with contextlib.suppress(ConfigError, SourceError):
+            for _, row in readable_rows(open_table(copy, self._options)):
+                if not isinstance(row, BadRow) and set(row) == _PAIR and row["image"] in self._names:
+                    self._rows.setdefault(row["image"], row)
