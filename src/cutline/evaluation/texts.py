@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import io
-import os
 import token
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,16 +24,15 @@ from cutline.evaluation.text_columns import (
     text_columns,
 )
 from cutline.evaluation.text_tables import NUMBERED, text_rows
+from cutline.evaluation.texts_beside import sidecar_texts, zip_rows
 from cutline.files import not_there
 from cutline.formatting import one_line
 from cutline.records import JSON
 from cutline.serialization import decode_foreign_json
-from cutline.sidecars import TextDecoder
 from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
 from cutline.sources.zip_metadata import PAIRS
-from cutline.sources.zips import ZipSource
 
 _TEXT_TABLES: Final = (".csv", ".tsv", ".txt", ".token")
 _TABLES: Final = (".jsonl", ".ndjson", ".parquet", *_TEXT_TABLES)
@@ -87,8 +85,7 @@ def read_texts(path: str, role: Role) -> Texts:
     elif place.suffix.lower() == ".json":
         names = _read_json(place, collected)
     elif place.suffix.lower() == ".zip":
-        samples = ZipSource(path).samples()
-        collected.rows(path, ({"image_id": each.key, "caption": each.text} for each in samples if each.text))
+        collected.rows(path, zip_rows(path))
     elif place.suffix.lower() in _TEXT_TABLES and place.is_file():
         collected.rows(path, text_rows(place, collected.damaged))
     elif place.suffix.lower() in _TABLES:
@@ -289,20 +286,5 @@ def _read_folder(folder: Path, collected: _Collected) -> None:
     elif (folder / PAIRS).is_file():
         _read_json(folder / PAIRS, collected)
     else:
-        for name, text in _sidecars(folder):
+        for name, text in sidecar_texts(folder):
             collected.add(name, text)
-
-
-def _sidecars(folder: Path) -> Iterator[tuple[str, str | None]]:
-    """The texts of a folder by their path without extension; None if the encoding is uncertain."""
-    decoder = TextDecoder(root=str(folder))
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.lower().endswith(".txt") and not name.startswith("."):
-                file = Path(place, name)
-                try:
-                    text = decoder.decode(file.read_bytes(), place)
-                except OSError as error:
-                    raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from None
-                yield file.relative_to(folder).as_posix()[:-4], None if text.unsure else text.caption
