@@ -364,3 +364,25 @@ def test_what_is_no_picture_in_a_list_fails_by_itself(wrong):
     assert (
         ("there is no" in str(failure)) or ("cannot caption a" in str(failure)) or "missing" in str(failure)
     )
+
+
+def test_map_shows_its_progress(photos: list[Path], capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[cutline.Progress] = []
+    with cutline.load("fake") as model:
+        results = list(model.map([*photos, "no/such.jpg"], progress=seen.append))
+        assert [now.done for now in seen] == list(range(1, len(results) + 1))
+        last = seen[-1]
+        assert (last.total, last.captions, last.failures) == (len(results), len(photos), 1)
+        assert list(model.map(iter(photos[:1]), progress=seen.append))
+        assert (seen[-1].total, seen[-1].done) == (None, 1)
+        capfd.readouterr()
+        list(model.map(photos))
+        assert capfd.readouterr().err == ""
+        assert len(list(model.map(photos, progress=True))) == len(photos)
+
+
+async def test_amap_shows_its_progress(photos: list[Path]) -> None:
+    seen: list[cutline.Progress] = []
+    async with cutline.aload("fake") as model:
+        results = [one async for one in model.amap(photos, progress=seen.append)]
+    assert [now.captions for now in seen] == list(range(1, len(results) + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from cutline.call_options import (
     PromptInput,
     job_data,
     listed_source,
+    model_name,
     waited_for,
 )
 from cutline.captioners.pool import CaptionerPool
@@ -29,6 +31,7 @@ from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
 from cutline.imaging.picture_objects import PictureObject, held, is_one
 from cutline.job import Job
+from cutline.keyword_names import keyword_names, with_keywords
 from cutline.loaded_model import LoadedModel
 from cutline.model_runtime import Runtime, runtime_in_use
 from cutline.results import CaptionOptions, CaptionResult
@@ -91,11 +94,12 @@ def caption(
         SinkError: the output cannot be written; run the same call again to continue.
         RunStopped: one picture cannot be captioned, and no other one either.
     """
-    call = _Call(
-        source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
-    )
-    runtime = _runtime(model)
-    return waited_for(call) if runtime is None else runtime.loop.run(call(runtime.pool))
+    with keyword_names():
+        call = _Call(
+            source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
+        )
+        runtime = _runtime(model)
+        return waited_for(call) if runtime is None else runtime.loop.run(call(runtime.pool))
 
 
 @overload
@@ -121,11 +125,12 @@ async def acaption(
     **options: Unpack[CallOptions],
 ) -> Captions | CaptionResult:
     """As ``caption``, for use within an event loop."""
-    call = _Call(
-        source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
-    )
-    runtime = _runtime(model)
-    return await (call() if runtime is None else runtime.loop.arun(call(runtime.pool)))
+    with keyword_names():
+        call = _Call(
+            source, output, model=model, prompt=prompt, api_key=api_key, progress=progress, options=options
+        )
+        runtime = _runtime(model)
+        return await (call() if runtime is None else runtime.loop.arun(call(runtime.pool)))
 
 
 class _Call:
@@ -186,6 +191,8 @@ class _Call:
                 await session.aclose()
             result = CaptionResult.of(outcome, image=sample.key)
             failed = result.error is not None
+            if result.error is not None:
+                result = dataclasses.replace(result, error=with_keywords(result.error))
             show(Progress(total=1, done=1, captions=int(not failed), failures=int(failed)))
             return result
 
@@ -195,7 +202,7 @@ class _Call:
             base = self._model.job.to_dict()
             data = {group: {**base.get(group, {}), **values} for group, values in data.items()}
         else:
-            data["model"]["model"] = self._model
+            data["model"]["model"] = model_name(self._model)
         return Job.from_dict({**data, "input_path": self._path, "output_path": output}, origin="caption()")
 
     async def _run(self, job: Job, pool: CaptionerPool | None) -> Report:

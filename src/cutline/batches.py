@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from cutline.call_options import CallOptions, PromptInput, job_data, waited_for
+from cutline.call_options import CallOptions, PromptInput, job_data, model_name, waited_for
 from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.batches.collect import Collection, collect_job
@@ -16,10 +16,12 @@ from cutline.engine.batches.submit import Submission, submit_job
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
+from cutline.keyword_names import keyword_names
 
 _T = TypeVar("_T")
 
 
+@keyword_names()
 def batch_submit(
     source: str | Path,
     output: str | Path,
@@ -55,7 +57,7 @@ def batch_submit(
         raise ConfigError("a batch needs an input that can be read again later: give a path, not pictures")
     data = job_data(options, call="batch_submit()", prompt=prompt)
     data |= {"input_path": str(source), "output_path": str(output)}
-    data["model"]["model"] = model
+    data["model"]["model"] = model_name(model)
     job = Job.from_dict(data, origin="batch_submit()")
     limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
     return _shown(
@@ -63,6 +65,7 @@ def batch_submit(
     )
 
 
+@keyword_names()
 def batch_status(output: str | Path, *, state: str | None = None, api_key: str | None = None) -> BatchStatus:
     """The state of an output's batches at the service.
 
@@ -74,6 +77,7 @@ def batch_status(output: str | Path, *, state: str | None = None, api_key: str |
     return waited_for(lambda: current_status(status, key=given_key(api_key)))
 
 
+@keyword_names()
 def batch_collect(
     output: str | Path,
     *,
@@ -105,6 +109,7 @@ def batch_collect(
     )
 
 
+@keyword_names()
 def batch_cancel(
     output: str | Path, *, forget: bool = False, state: str | None = None, api_key: str | None = None
 ) -> BatchStatus:

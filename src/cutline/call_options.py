@@ -199,9 +199,31 @@ def _as_in_a_job(options: Mapping[str, Any]) -> JSON:
     for name in ("event", "exclude", "check", "filter", "keep", "header", "query"):
         if isinstance(named.get(name), str):
             named[name] = (named[name],)
+    for name in ("check", "filter"):
+        if odd := [one for one in _each(named.get(name)) if not isinstance(one, str)]:
+            raise ConfigError(
+                f"{name} takes names, not a {type(odd[0]).__name__}: write `@cutline.register_stage` above "
+                f"`class Mine(cutline.{name.title()}):` with `name = 'mine'` and `async def {name}`, and "
+                f"give {name}='mine'"
+            )
     if isinstance(named.get("schema"), Mapping):
         named["schema"] = orjson.dumps(named["schema"]).decode()
     return named
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, Iterable) else () if value is None else (value,)
+
+
+def model_name(model: Any) -> str:
+    """The name that a call was given as its model; ConfigError: it is a function, a class or the like."""
+    if isinstance(model, str):
+        return model
+    raise ConfigError(
+        f"model takes a name, not a {type(model).__name__}: write `@cutline.register_model('mine')` above "
+        "`class Mine:` with `def infer(self, prompt, image, image_name): return 'a caption'`, "
+        "and give model='mine'"
+    )
 
 
 def _steps(steps: Any) -> tuple[str, ...]:

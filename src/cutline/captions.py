@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 from cutline.engine.report import Report
 from cutline.engine.state import failures_file
 from cutline.errors import ConfigError
+from cutline.keyword_names import with_keywords
 from cutline.records import JSON
 from cutline.sinks.reader import read_rows
 from cutline.sources.outputs import rejected_list
@@ -76,7 +77,8 @@ class Captions:
         if self.failed is not None:
             return list(self.failed)
         path = failures_file(self.report.output, Path(self.report.state))
-        return list(read_rows(str(path), "jsonl") if path.exists() else self.report.failed)
+        rows = read_rows(str(path), "jsonl") if path.exists() else self.report.failed
+        return [{**row, "message": with_keywords(str(row.get("message", "")))} for row in rows]
 
     @property
     def rejected(self) -> list[JSON]:

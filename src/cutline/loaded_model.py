@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import contextlib
 import weakref
 from collections.abc import (
@@ -15,18 +13,20 @@ from collections.abc import (
     Iterator,
 )
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
-from cutline.call_options import LoadOptions, PromptInput, job_data
+from cutline.call_options import LoadOptions, PromptInput, job_data, model_name
 from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
-from cutline.imaging.picture_objects import is_one, items_of
 from cutline.job import Job
+from cutline.keyword_names import keyword_names, with_keywords
 from cutline.model_runtime import Runtime, abandon, started_runtime
-from cutline.records import Problem, Sample
+from cutline.records import Sample
+from cutline.result_window import ResultWindow, alisted, listed, total_of
 from cutline.results import CaptionOptions, CaptionResult
 from cutline.sources.listed import sample_of
 
@@ -63,8 +63,8 @@ def load(
     Raises:
         ConfigError: an option is wrong or the model cannot be loaded; the message names the cure.
     """
-    runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
-    with progress_hook(progress) as show:
+    with keyword_names(), progress_hook(progress) as show:
+        runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
         return LoadedModel(runtime, runtime.loop.run(runtime.open(job, key, show)))
 
 
@@ -88,8 +88,8 @@ async def _loaded(
     api_key: str | None,
     progress: bool | ProgressHook,
 ) -> LoadedModel:
-    runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
-    with progress_hook(progress) as show:
+    with keyword_names(), progress_hook(progress) as show:
+        runtime, job, key = started_runtime(), _job(model, prompt, options), given_key(api_key)
         return LoadedModel(runtime, await runtime.loop.arun(runtime.open(job, key, show)))
 
 
@@ -171,16 +171,21 @@ class LoadedModel:
         return await self.runtime.loop.arun(self._caption(sample_of(image, 1), 0, options))
 
     def map(
-        self, images: Iterable[PictureInput], **options: Unpack[CaptionOptions]
+        self,
+        images: Iterable[PictureInput],
+        *,
+        progress: bool | ProgressHook = False,
+        **options: Unpack[CaptionOptions],
     ) -> Iterator[CaptionResult]:
         """The results of many pictures in their order, each as soon as it and those before it are there.
 
         As many pictures are in progress as the model has slots, and a few more are prepared; ``images`` is
         read no further and may be endless. What is not a picture has an ``error`` too. Closing the iterator
-        cancels what is in progress. Raises as ``caption``.
+        cancels what is in progress. ``progress`` is as for ``caption``, after each result. Raises as
+        ``caption``.
         """
-        with contextlib.closing(_Window(self, options)) as window:
-            for image in _listed(images):
+        with progress_hook(progress) as show, self._window(images, options, show) as window:
+            for image in listed(images):
                 window.add(image)
                 while window.has_next:
                     yield window.next()
@@ -190,16 +195,29 @@ class LoadedModel:
     async def amap(
         self,
         images: Iterable[PictureInput] | AsyncIterable[PictureInput],
+        *,
+        progress: bool | ProgressHook = False,
         **options: Unpack[CaptionOptions],
     ) -> AsyncIterator[CaptionResult]:
         """As ``map``, for use within an event loop; ``images`` may be asynchronous."""
-        with contextlib.closing(_Window(self, options)) as window:
-            async for image in _iterated(images):
+        with progress_hook(progress) as show, self._window(images, options, show) as window:
+            async for image in alisted(images):
                 window.add(image)
                 while window.has_next:
                     yield await window.anext()
             while window:
                 yield await window.anext()
+
+    def _window(
+        self, images: object, options: CaptionOptions, show: ProgressHook
+    ) -> contextlib.closing[ResultWindow]:
+        window = ResultWindow(
+            lambda sample, index: self.submit(sample, index, options),
+            lambda: self.session.window,
+            show=show,
+            total=total_of(images),
+        )
+        return contextlib.closing(window)
 
     def close(self) -> None:
         """Free the model, unless other handles share it; pictures in progress are cancelled."""
@@ -231,70 +249,13 @@ class LoadedModel:
         return self.runtime.loop.submit(self._caption(sample, index, options))
 
     async def _caption(self, sample: Sample, index: int, options: CaptionOptions) -> CaptionResult:
-        outcome = await self.session.caption(sample, options)
-        return CaptionResult.of(outcome, image=sample.key, index=index)
-
-
-class _Window:
-    """The pictures of one ``map`` that are in progress, in order."""
-
-    def __init__(self, model: LoadedModel, options: CaptionOptions) -> None:
-        self._model = model
-        self._options = options
-        self._count = 0
-        self._futures: collections.deque[Future[CaptionResult]] = collections.deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._futures)
-
-    def add(self, image: Any) -> None:
-        index = self._count
-        try:
-            sample = sample_of(image, index + 1)
-        except ConfigError as error:
-            problem = Problem(kind="unsupported", message=str(error))
-            sample = Sample(key=f"picture-{index + 1}", location=None, problem=problem)
-        self._futures.append(self._model.submit(sample, index, self._options))
-        self._count += 1
-
-    @property
-    def has_next(self) -> bool:
-        """Whether the next result is there, or has to be waited for as the window is full."""
-        full = len(self._futures) >= self._model.session.window
-        return full or (bool(self._futures) and self._futures[0].done())
-
-    def next(self) -> CaptionResult:
-        result = self._futures[0].result()
-        self._futures.popleft()
-        return result
-
-    async def anext(self) -> CaptionResult:
-        result = await asyncio.wrap_future(self._futures[0])
-        self._futures.popleft()
-        return result
-
-    def close(self) -> None:
-        for future in self._futures:
-            future.cancel()
-
-
-async def _iterated(images: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
-    if isinstance(images, AsyncIterable):
-        async for image in images:
-            yield image
-    else:
-        for image in _listed(images):
-            yield image
-
-
-def _listed(images: Iterable[Any]) -> Iterable[Any]:
-    """The pictures to map; ConfigError for a single one."""
-    if is_one(images):
-        raise ConfigError(f"map takes a list, not a {type(images).__name__}: give [picture] for one")
-    return items_of(images)
+        with keyword_names():
+            outcome = await self.session.caption(sample, options)
+        result = CaptionResult.of(outcome, image=sample.key, index=index)
+        return result if result.error is None else replace(result, error=with_keywords(result.error))
 
 
 def _job(model: str, prompt: PromptInput, options: LoadOptions) -> Job:
     data = job_data(options, call="load()", prompt=prompt, known=LoadOptions.__annotations__)
-    data["model"]["model"] = model
+    data["model"]["model"] = model_name(model)
     return Job.from_dict({**data, "input_path": ""}, origin="load()")

@@ -123,6 +123,11 @@ def register_stage(stage: StageClass) -> StageClass:
     Raises:
         ConfigError: the class is none of them, or its name is taken or cannot be one.
     """
+    if not isinstance(stage, type):
+        raise ConfigError(
+            "@register_stage must decorate a class: write `class Mine(cutline.Filter):` with `name = 'mine'` "
+            "and `async def filter(self, sample, picture)` around the function"
+        )
     if Measure in stage.__mro__:
         _check_measure(stage)
         registry.register("measures", stage.name, stage)

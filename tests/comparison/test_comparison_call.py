@@ -100,6 +100,6 @@ def test_what_means_nothing_here_is_refused(photos: Path, tmp_path: Path) -> Non
             cutline.compare(photos, two, output=tmp_path / "out.html", **wrong)
     with pytest.raises(ConfigError, match="stable names"):
         cutline.compare([b"picture"], two, output=tmp_path / "out.html")
-    with pytest.raises(ConfigError, match="give --input-path"):
+    with pytest.raises(ConfigError, match="give source="):
         cutline.compare(None, two, output=tmp_path / "out.html")
     assert not list(tmp_path.glob("out*"))

@@ -135,7 +135,7 @@ def test_python_takes_the_same_and_a_loaded_model_retries_too(experts, pictures,
         caption = model.caption(folder / "00000.png")
         assert caption.caption.startswith("a sees picture")
         assert caption.completion_tokens == 2 * 10
-    with pytest.raises(ConfigError, match="--check same compares the captions of a run: leave it out"):
+    with pytest.raises(ConfigError, match="check='same' compares the captions of a run: leave it out"):
         cutline.load("a", endpoint=experts.url, check="same=2")
 
 

@@ -142,8 +142,8 @@ def photos_in(row):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"seed": 3}, "told does not support --seed"),
-        ({"batch_size": 3}, "told does not support --batch-size"),
+        ({"seed": 3}, "told does not support seed="),
+        ({"batch_size": 3}, "told does not support batch_size="),
         ({"api_key": "k"}, "told needs no key"),
         ({"endpoint": "http://127.0.0.1:9/v1"}, "told has no endpoint"),
     ],

@@ -48,5 +48,5 @@ def test_the_program_and_its_version_or_what_is_given(servers, folder, tmp_path,
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb: c", "café"])
 def test_a_name_that_cannot_be_sent_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="--user-agent"):
+    with pytest.raises(ConfigError, match="user_agent must be a line"):
         cutline.caption("x.png", user_agent=name)

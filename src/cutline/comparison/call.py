@@ -16,10 +16,12 @@ from cutline.display import Display
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
+from cutline.keyword_names import keyword_names
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
 
 
+@keyword_names("references", "judge", "blind")
 def compare(
     source: Input | None,
     candidates: Sequence[str],

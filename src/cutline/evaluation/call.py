@@ -7,8 +7,10 @@ from pathlib import Path
 
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation
+from cutline.keyword_names import keyword_names
 
 
+@keyword_names("references", "against", "metrics", "images", "objects")
 def evaluate(
     captions: str | Path,
     references: str | Path | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from cutline.call_options import CallOptions, Input, job_data, listed_source, waited_for
+from cutline.call_options import CallOptions, Input, job_data, listed_source, model_name, waited_for
 from cutline.credentials import given_key
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
@@ -15,9 +15,11 @@ from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
+from cutline.keyword_names import keyword_names
 from cutline.records import JSON
 
 
+@keyword_names("images", "rubric", "people", "votes", "batch")
 def judge(
     outputs: Mapping[str, str | Path] | Sequence[str | Path],
     model: str | None = None,
@@ -62,7 +64,7 @@ def judge(
     path = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
     data = _options(options)
     if model is not None:
-        data["model"]["model"] = model
+        data["model"]["model"] = model_name(model)
     job = Job.from_dict({**data, "input_path": path, "output_path": str(output)}, origin="judge()")
     plan = Plan(
         outputs=_named(outputs),

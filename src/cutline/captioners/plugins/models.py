@@ -62,7 +62,10 @@ def register_model(name: str) -> Callable[[Model], Model]:
 
     def decorate(model: Model) -> Model:
         if not inspect.isclass(model):
-            raise ConfigError(f"@register_model({name!r}) must decorate a class")
+            raise ConfigError(
+                f"@register_model({name!r}) must decorate a class: write `class Mine:` with "
+                "`def infer(self, prompt, image, image_name)` around the function"
+            )
         registry.register("captioners", name, PluginModel(model, name))
         return model
 
