@@ -159,3 +159,18 @@ def test_steps_are_checked_as_those_of_a_chain_file(photos: Path, steps: object,
 def test_a_prompt_beside_that_of_the_first_step_is_refused(photos: Path) -> None:
     with pytest.raises(cutline.ConfigError, match="the first step has a prompt of its own"):
         cutline.caption(photos, prompt="Look.", steps={"look": {"model": "fake", "prompt": "x"}})
+
+
+def test_comparisons_and_evaluations_are_data_frames(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    compared = cutline.compare(photos, ["fake", "pixels:no-ocr"], output=tmp_path / "c.html")
+    frame = compared.to_pandas()
+    assert len(frame) == 10
+    assert list(frame.columns[:4]) == ["image_id", "contestant", "caption", "problem"]
+    assert set(frame["contestant"]) == {one.name for one in compared.candidates}
+    for model in ("fake", "pixels:no-ocr"):
+        cutline.caption(photos, tmp_path / f"{model[:4]}.jsonl", model=model)
+    found = cutline.evaluate(tmp_path / "fake.jsonl", against=tmp_path / "pixe.jsonl", metrics="length")
+    table = found.to_pandas()
+    assert list(table["image_id"]) == [f"{number}.jpg" for number in range(5)]
+    assert {"caption", "caption against", *found.pictures[0].scores} <= set(table.columns)

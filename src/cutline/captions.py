@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+def data_frame(rows: Sequence[JSON]) -> DataFrame:
+    """The rows as a pandas data frame; ConfigError: pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ConfigError("to_pandas() needs pandas: pip install pandas") from None
+    return pd.DataFrame(rows)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Captions:
     """The result of ``caption``: the report of the run, and the rows of its output.
@@ -89,16 +98,8 @@ class Captions:
         return list(read_rows(str(path), "jsonl") if path.exists() else ())
 
     def to_pandas(self) -> DataFrame:
-        """A pandas data frame with a row for each caption.
-
-        Raises:
-            ConfigError: pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ConfigError("to_pandas() needs pandas: pip install pandas") from None
-        return pd.DataFrame(list(self))
+        """A pandas data frame with a row for each caption; ConfigError: pandas is not installed."""
+        return data_frame(list(self))
 
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from cutline.comparison.results import CandidateResult, Comparison
+from cutline.comparison.results import Comparison
 from cutline.judgment.exports import game_json, ranking_json
 from cutline.judgment.judgment import Judgment
 from cutline.records import JSON
@@ -33,7 +33,7 @@ def as_json(comparison: Comparison) -> bytes:
             {
                 "image_id": picture.key,
                 "answers": {
-                    candidate.name: _answer(candidate, picture.key) for candidate in comparison.candidates
+                    candidate.name: candidate.row(picture.key) for candidate in comparison.candidates
                 },
             }
             for picture in comparison.pictures
@@ -60,19 +60,6 @@ def as_csv(comparison: Comparison) -> bytes:
     rows.writeheader()
     for picture in comparison.pictures:
         for candidate in comparison.candidates:
-            answer = _answer(candidate, picture.key)
+            answer = candidate.row(picture.key)
             rows.writerow({"image_id": picture.key, "contestant": candidate.name, **answer})
     return buffer.getvalue().encode()
-
-
-def _answer(candidate: CandidateResult, key: str) -> JSON:
-    answer = candidate.answer(key)
-    return {
-        "caption": None if answer.problem else answer.text,
-        "problem": answer.problem or None,
-        "prompt_tokens": answer.usage.prompt_tokens,
-        "completion_tokens": answer.usage.completion_tokens,
-        "seconds": answer.seconds,
-        "steps": [{"name": step.name, "model": step.model, "text": step.text} for step in answer.steps],
-        **candidate.scores.get(key, {}),
-    }

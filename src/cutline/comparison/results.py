@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from cutline.captions import data_frame
 from cutline.comparison.statistics import Figures
 from cutline.engine.recorded_captions import Answer
 from cutline.imaging.thumbnails import Thumbnail
 from cutline.judgment.judgment import Judgment
+from cutline.records import JSON
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MISSING = Answer(problem="not captioned")
 """Stands where a candidate has neither a caption nor a failure: it skipped the picture, or was stopped."""
@@ -31,6 +37,19 @@ class CandidateResult:
 
     def answer(self, key: str) -> Answer:
         return self.answers.get(key, MISSING)
+
+    def row(self, key: str) -> JSON:
+        """The answer about a picture, and its scores, by the names of columns."""
+        answer = self.answer(key)
+        return {
+            "caption": None if answer.problem else answer.text,
+            "problem": answer.problem or None,
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+            "seconds": answer.seconds,
+            "steps": [{"name": step.name, "model": step.model, "text": step.text} for step in answer.steps],
+            **self.scores.get(key, {}),
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +74,17 @@ class Comparison:
     pictures: Sequence[ComparedPicture]
     metrics: Mapping[str, str] = dataclasses.field(default_factory=dict)
     judgment: Judgment | None = None
+
+    def to_pandas(self) -> DataFrame:
+        """A pandas data frame with a row for each picture and candidate, as in an output that ends in .csv.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        return data_frame(
+            [
+                {"image_id": picture.key, "contestant": candidate.name, **candidate.row(picture.key)}
+                for picture in self.pictures
+                for candidate in self.candidates
+            ]
+        )

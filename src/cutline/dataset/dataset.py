@@ -19,10 +19,11 @@ from cutline.dataset.export.items import export_items
 from cutline.dataset.export.records import ExportOptions, ExportResult
 from cutline.dataset.marks import MARKS
 from cutline.dataset.opened_input import history_folder
-from cutline.dataset.preview import Preview, RowNumbers, earlier_texts, new_texts, preview_edit
+from cutline.dataset.preview import Preview, earlier_texts, new_texts, preview_edit
 from cutline.dataset.proposals import CaptionFailure, ModelOutput, Proposal
 from cutline.dataset.records import CaptionVersion, Change, EditInfo, EditRecord, EditResult, Status
 from cutline.dataset.row_captions import LeftAlone
+from cutline.dataset.row_numbers import Rows
 from cutline.dataset.set_comparison import SetComparison
 from cutline.dataset.writer import Progress, inverse
 from cutline.errors import ConfigError
@@ -34,21 +35,22 @@ class Dataset(DatasetRows):
 
     Methods block, and are thread-safe. Rows are numbered in the order of the pictures' paths, or of the
     table: ``len()`` is their number, ``entries[row].key`` such a path, and ``row`` its inverse;
-    ``RowNumbers`` are arrays of int64. ``history.edits()`` lists the edits as ``EditRecord``.
+    ``rows`` are lists or arrays of such numbers, others are a ConfigError. ``history.edits()`` lists the
+    edits as ``EditRecord``.
     A ``progress`` is called with the number of finished steps. As a context manager, it closes the history.
     """
 
-    def preview(self, edit: Edit, rows: RowNumbers | None = None, *, where: str = "") -> Preview:
+    def preview(self, edit: Edit, rows: Rows | None = None, *, where: str = "") -> Preview:
         """Preview an edit of ``rows``, or of all; waits until all captions are read.
 
         ``where``: the query that found the rows, for the history.
         """
         within = f"where {where}" if where else ""
         if rows is not None:
-            rows = np.unique(rows)
+            rows = np.unique(self._numbers(rows))
             within = within or f"in {plural(len(rows), 'picture')}" * (len(rows) < len(self))
         one_a_line = self.one_a_line
-        return preview_edit(edit, self.texts(), self._rows_or_all(rows), one_a_line=one_a_line, within=within)
+        return preview_edit(edit, self.texts(), self._numbers(rows), one_a_line=one_a_line, within=within)
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write the changes of a preview, except to texts that another program has changed since."""
@@ -66,21 +68,23 @@ class Dataset(DatasetRows):
 
         ``before``: the captions to replace; a file with another one is a conflict, and stays unchanged.
         """
+        self._numbers(texts)
         earlier = None if before is None else (before[row] for row in texts)
         return self._edit(info, texts.items(), earlier, progress)
 
-    def set_mark(self, rows: Iterable[int], mark: str, *, on: bool = True) -> EditResult:
+    def set_mark(self, rows: Rows, mark: str, *, on: bool = True) -> EditResult:
         """Mark pictures as ``done`` or ``flagged``, or remove the mark."""
         if mark not in MARKS:
             raise ConfigError(f"there is no mark {mark!r}; there are {', '.join(MARKS)}")
         with self._guard:
-            keys = [self.entries[row].key for row in rows]
+            keys = [self.entries[row].key for row in self._numbers(rows).tolist()]
             summary = f"mark {plural(len(keys), 'picture')} as {mark if on else f'not {mark}'}"
             info = EditInfo(kind="mark", summary=summary)
             return self.write(info, self.marks.changes(keys, mark, on=on))
 
     def propose(self, proposals: Mapping[int, Proposal], info: EditInfo) -> EditResult:
         """Store proposed captions beside the current ones."""
+        self._numbers(proposals)
         with self._guard:
             found = {
                 row: dataclasses.replace(each, before=self.caption(row)) for row, each in proposals.items()
@@ -92,11 +96,13 @@ class Dataset(DatasetRows):
         with self._guard:
             return self.write(info, self._store.put(output), extended=extended)
 
-    def by_person(self, rows: Iterable[int]) -> set[int]:
+    def by_person(self, rows: Rows) -> set[int]:
         """Those of the rows whose caption was written by a person or has an unknown origin."""
         state = history_folder(self.folder)
         authorship = Authorship(self.history, state, self.entries, self._source)
-        return authorship.by_person(row for row in rows if self.caption(row) is not None)
+        return authorship.by_person(
+            row for row in self._numbers(rows).tolist() if self.caption(row) is not None
+        )
 
     def failure(self, row: int) -> CaptionFailure | None:
         """Why a model failed on a picture; None once its caption has changed."""
@@ -104,7 +110,7 @@ class Dataset(DatasetRows):
 
     def accept(
         self,
-        rows: Iterable[int],
+        rows: Rows,
         progress: Progress | None = None,
         *,
         texts: Mapping[int, str] | None = None,
@@ -116,7 +122,7 @@ class Dataset(DatasetRows):
         its proposal is a conflict and stays unchanged, unless it is the one in ``seen``.
         """
         with self._guard:
-            found = self._store.accept(rows, texts or {}, seen or {})
+            found = self._store.accept(self._numbers(rows).tolist(), texts or {}, seen or {})
             result = self.write(found.info, found.changes, progress)
             return dataclasses.replace(
                 result,
@@ -124,10 +130,10 @@ class Dataset(DatasetRows):
                 failed=(*found.failed, *result.failed),
             )
 
-    def reject(self, rows: Iterable[int]) -> EditResult:
+    def reject(self, rows: Rows) -> EditResult:
         """Remove proposed captions."""
         with self._guard:
-            changes = self._store.reject(rows)
+            changes = self._store.reject(self._numbers(rows).tolist())
             info = EditInfo(kind="reject", summary=f"reject {plural(len(changes), 'proposal')}")
             return self.write(info, changes)
 
@@ -197,7 +203,7 @@ class Dataset(DatasetRows):
     def export(
         self,
         output: str | os.PathLike[str],
-        rows: RowNumbers | None = None,
+        rows: Rows | None = None,
         *,
         format: str | None = None,  # noqa: A002 - as in the command
         overwrite: bool = False,
@@ -218,8 +224,8 @@ class Dataset(DatasetRows):
         )
         state = os.path.realpath(history_folder(self.folder))
         export = Export(os.fspath(output), (self.folder, state), options)
-        rows = self._rows_or_all(rows)
-        return export.run(export_items(self, self.texts(), rows), len(rows), progress)
+        chosen = self._numbers(rows)
+        return export.run(export_items(self, self.texts(), chosen), len(chosen), progress)
 
     def _take_back(self, record: EditRecord, kind: str, progress: Progress | None) -> EditResult:
         summary = record.info.summary.removeprefix("undo: ").removeprefix("redo: ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -30,6 +30,7 @@ from cutline.dataset.query.tree import Everything, Mark, mentions
 from cutline.dataset.query_words import QueryWords
 from cutline.dataset.replaced_texts import note_runs
 from cutline.dataset.row_captions import RowCaptions
+from cutline.dataset.row_numbers import Rows, row_numbers
 from cutline.dataset.row_sets import NamedRows, RowSets
 from cutline.dataset.scan import Entry
 from cutline.dataset.tag_counts import TagCounts
@@ -135,9 +136,9 @@ class DatasetRows:
         """The caption of a row, read on demand."""
         return self._captions.caption(row)
 
-    def refresh(self, rows: Iterable[int]) -> list[int]:
+    def refresh(self, rows: Rows) -> list[int]:
         """Reload captions of these rows that another program has changed; returns these rows."""
-        return self._captions.refresh(rows)
+        return self._captions.refresh(self._numbers(rows).tolist())
 
     def problem(self, row: int) -> str:
         """Why the caption of a row cannot be edited, such as its file's encoding; empty if it can."""
@@ -203,7 +204,7 @@ class DatasetRows:
         saved = self.query_words.filters() if "saved:" in query.lower() else {}
         node = parse(query, saved, lambda field, name: self._named(field).mask(name))
         if node == Everything():
-            return self._rows_or_all(None)
+            return self._numbers(None)
         self.read_texts()
         self.catch_up()
         if mentions(node, Mark("dup", "picture")):
@@ -214,8 +215,9 @@ class DatasetRows:
     def _named(self, field: str) -> NamedRows:
         return self.clusters if field == "cluster" else self.row_sets
 
-    def picture_groups(self, rows: RowNumbers) -> list[list[int]]:
+    def picture_groups(self, rows: Rows) -> list[list[int]]:
         """Those of the rows whose pictures have equal bytes; reads files."""
+        rows = self._numbers(rows)
         files = [self._source.location(self.entries[row]).file() or "" for row in rows.tolist()]
         return [[int(rows[place]) for place in group] for group in group_copies(files)]
 
@@ -231,8 +233,8 @@ class DatasetRows:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows_or_all(self, rows: RowNumbers | None) -> RowNumbers:
-        return np.arange(len(self), dtype=np.int64) if rows is None else rows
+    def _numbers(self, rows: Rows | None) -> RowNumbers:
+        return row_numbers(rows, len(self))
 
     def _note(self, contents: Mapping[str, bytes | None]) -> None:
         """Update rows with new contents of files."""

@@ -25,6 +25,7 @@ from cutline.dataset.embedded_contents import (
 )
 from cutline.dataset.picture_keys import PictureKeys
 from cutline.dataset.preview import RowNumbers
+from cutline.dataset.row_numbers import Rows, row_numbers
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.encoders.clip import ClipEncoder
 from cutline.encoders.encoder import TextEncoder
@@ -131,9 +132,9 @@ class Embeddings:
             stale[list(self._failed)] = False
         return stale
 
-    def missing(self, rows: RowNumbers | None = None) -> int:
+    def missing(self, rows: Rows | None = None) -> int:
         """The number of missing vectors; equal captions count once."""
-        return len(self._wanted(rows))
+        return len(self._wanted(row_numbers(rows, self.rows)))
 
     def notice(self) -> str:
         """A warning before computing, such as that the model does not understand the captions' language."""
@@ -147,7 +148,7 @@ class Embeddings:
         self,
         progress: Progress | None = None,
         say: Say = lambda _: None,
-        rows: RowNumbers | None = None,
+        rows: Rows | None = None,
     ) -> EmbedResult:
         """Compute missing vectors of ``rows`` or all; saved batch by batch, so that it can be stopped.
 
@@ -158,7 +159,7 @@ class Embeddings:
             ConfigError: the model cannot be loaded.
             SinkError: the store cannot be written.
         """
-        chosen = np.arange(self.rows) if rows is None else np.unique(rows)
+        chosen = np.unique(row_numbers(rows, self.rows))
         with self._guard:
             self._failed.clear()
         self._contents.scan()
@@ -196,11 +197,9 @@ class Embeddings:
             kept = self._looked = (rows, keys, self.store.places(keys))
         return kept[2].copy()
 
-    def _wanted(self, rows: RowNumbers | None) -> RowNumbers:
+    def _wanted(self, rows: RowNumbers) -> RowNumbers:
         """One row of each content without a vector."""
-        stale = np.flatnonzero(self.stale())
-        if rows is not None:
-            stale = np.intersect1d(stale, rows)
+        stale = np.intersect1d(np.flatnonzero(self.stale()), rows)
         return self._contents.different(stale)
 
     def _result(self, rows: RowNumbers, first_new: int) -> EmbedResult:

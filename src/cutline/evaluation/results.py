@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from cutline.captions import data_frame
 from cutline.formatting import printable
 from cutline.metrics.intervals import PairedTest
 from cutline.records import JSON
+from cutline.serialization import valid_unicode
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 LENGTHS_DIFFER: Final = "lengths differ"
 BY_NGRAMS: Final = ("BLEU", "CIDEr")
@@ -77,6 +82,18 @@ class PictureScores:
     other_caption: str | None = None
     other_scores: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
 
+    def row(self) -> JSON:
+        """Caption and scores by the names of columns."""
+        row: JSON = {
+            "image_id": valid_unicode(self.image_id),
+            "caption": valid_unicode(self.caption),
+            **self.scores,
+        }
+        if self.other_caption is not None:
+            row["caption against"] = valid_unicode(self.other_caption)
+            row |= {f"{name} against": value for name, value in self.other_scores.items()}
+        return row
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -99,6 +116,14 @@ class Evaluation:
     def is_complete(self) -> bool:
         """Whether every caption had references, and the other way around."""
         return not any(problem.serious for problem in self.problems)
+
+    def to_pandas(self) -> DataFrame:
+        """A pandas data frame with a row for each picture, its caption and scores.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        return data_frame([picture.row() for picture in self.pictures])
 
     def to_json(self) -> JSON:
         """The figures, without the scores of single pictures."""

@@ -12,14 +12,13 @@ import orjson
 
 from cutline.evaluation.results import Evaluation
 from cutline.files import write_atomically, write_errors
-from cutline.serialization import valid_unicode
 
 ENDINGS: Final = (".parquet", ".csv", ".jsonl")
 
 
 def write_scores(evaluation: Evaluation, path: Path) -> None:
     """Write a row for each picture; raises SinkError."""
-    rows = [_row(evaluation, place) for place in range(len(evaluation.pictures))]
+    rows = [picture.row() for picture in evaluation.pictures]
     ending = path.suffix.lower()
     if ending == ".jsonl":
         data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
@@ -29,19 +28,6 @@ def write_scores(evaluation: Evaluation, path: Path) -> None:
         data = _parquet(rows)
     with write_errors(path):
         write_atomically(path, data)
-
-
-def _row(evaluation: Evaluation, place: int) -> dict[str, Any]:
-    picture = evaluation.pictures[place]
-    row: dict[str, Any] = {
-        "image_id": valid_unicode(picture.image_id),
-        "caption": valid_unicode(picture.caption),
-        **picture.scores,
-    }
-    if picture.other_caption is not None:
-        row["caption against"] = valid_unicode(picture.other_caption)
-        row |= {f"{name} against": value for name, value in picture.other_scores.items()}
-    return row
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
