@@ -51,7 +51,7 @@ _MEANT = {
     "estimate": "calculate-cost cost count-tokens price",
     "max_cost": "budget budget-usd cost-limit max-budget max-price max-spend spend-limit",
     "existing overwrite": "clobber force overwrite overwrite-existing recaption replace rewrite",
-    "overwrite": "clobber existing force overwrite-existing replace",
+    "overwrite": "clobber force overwrite-existing replace",
     "existing skip": (
         "missing-only no-clobber no-overwrite only-missing only-uncaptioned skip-captioned skip-existing"
     ),

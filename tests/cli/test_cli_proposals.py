@@ -56,7 +56,7 @@ def test_proposals_are_made_listed_accepted_rejected_and_undone(folder: Path) ->
     accepted = cutline_here("proposals", folder, "--where", "path:2.png", "--accept")
     assert accepted.stderr == "accept the proposal for 2.png, 1 file written\n"
     assert list(texts(folder)) == ["1.txt", "2.txt"]
-    assert cutline_here("proposals", folder, "--reject").stderr == "reject 2 proposals, 2 files written\n"
+    assert cutline_here("proposals", folder, "--reject").stderr == "reject 2 proposals, 2 proposals changed\n"
     assert cutline_here("proposals", folder).stderr == "there are no proposals\n"
     cutline_here("undo", folder, "--to", "1")
     assert texts(folder) == before

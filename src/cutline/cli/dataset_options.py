@@ -99,7 +99,8 @@ DEFAULTS: Final = DatasetOptions()
 
 
 def outcome(result: EditResult) -> str:
-    parts = [f"{result.summary}, {plural(result.written, result.unit)} written"]
+    done = "written" if result.unit in {"file", "caption"} else "changed"
+    parts = [f"{result.summary}, {plural(result.written, result.unit)} {done}"]
     if result.conflicts:
         parts.append(f"{plural(len(result.conflicts), result.unit)} changed since, left alone")
     if result.failed:

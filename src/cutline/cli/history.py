@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
+from cutline.dataset.contents import unit_of
 from cutline.dataset.dataset import Dataset
 from cutline.dataset.records import EditRecord
 from cutline.errors import ConfigError
@@ -115,7 +116,7 @@ def history(
     for record in records:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
         note = f" (undone by {record.undone_by})" if record.undone_by else ""
-        files = plural(record.files, opened.unit)
+        files = plural(record.files, unit_of(opened.history.first_file(record.id)))
         sys.stdout.write(f"{record.id:>6}  {when}  {printable(record.info.summary)}, {files}{note}\n")
     if not records:
         print_line("no edits yet")

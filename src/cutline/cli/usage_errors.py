@@ -15,8 +15,10 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 _ARGUMENTS = "models are arguments, as in `cutline compare pixels blip --input-path photos/`"
 _FILTERS = "a judge takes all pictures of the outputs; `cutline filter` takes some before they are captioned"
+_STAYS = "what is there stays as it is, unless --overwrite replaces it"
 _INSTEAD = {  # what to give in place of options that people look for, by command
     "compare": {"--model": _ARGUMENTS, "-m": _ARGUMENTS},
+    "export": {"--existing": _STAYS},
     "judge": {
         **dict.fromkeys(("--model", "-m"), "--judge names the model that judges"),
         **dict.fromkeys(("--keep", "--dedup", "--filter"), _FILTERS),
@@ -88,11 +90,19 @@ def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
         from cutline.option_names import suggested_option
 
         known = [name for one in error.argument_collection if one.parse for name in one.names]
-        return suggested_option(option, known, lambda name, value: f"{name} {value}".rstrip())
+        found = suggested_option(option, known, lambda name, value: f"{name} {value}".rstrip())
+        return found.replace("--existing", "--output-format sidecar --existing", _is_in_place(arguments))
     from cutline.job import place_of
 
     place = place_of(option.partition("=")[0].lstrip("-").replace("-", "_"))
     return f"; other options belong in the job file{place and ': ' + place}"
+
+
+def _is_in_place(arguments: list[str]) -> bool:
+    """Whether a run of a folder names no output: the texts that it has are those beside the pictures."""
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments[1:]))
+    is_named = any(word.startswith(("--output", "-o")) for word in arguments)
+    return arguments[0] == "caption" and not is_named and len(words) == 1 and Path(words[0]).is_dir()
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:

@@ -61,3 +61,11 @@ class DatasetContents:
 def is_caption(file: str) -> bool:
     """Whether a content is a caption: a file, or an edited caption of an input without files."""
     return not file.startswith("/") or file.startswith(CAPTION)
+
+
+def unit_of(file: str) -> str:
+    """What a content is, in a word: those of pictures that are no captions have names of their own."""
+    if not file.startswith("/"):
+        return "file"
+    names = {CAPTION: "caption", PROPOSAL: "proposal", PICK: "pick"}
+    return next((name for prefix, name in names.items() if file.startswith(prefix)), "picture")

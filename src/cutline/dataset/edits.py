@@ -12,7 +12,7 @@ import regex
 from pydantic import Field
 
 from cutline.dataset.regex_search import compile_pattern, contains_text, map_all, replace_ascii
-from cutline.dataset.sentences import trimmed, with_capitals
+from cutline.dataset.sentences import REMOVED, trimmed, with_capitals, without_removed
 from cutline.dataset.tag_edits import AddTag, DedupeTags, RemoveTag, RenameTag, SortTags
 from cutline.dataset.text_arrays import each_text, put_texts
 from cutline.errors import ConfigError
@@ -88,7 +88,8 @@ class Replace:
     r"""Replace every ``old`` by ``new``.
 
     ``word``: only as whole words. ``regex``: ``old`` is a regular expression, and ``new`` may have groups
-    such as ``\1``.
+    such as ``\1``. Without ``new``, blanks and commas around what is removed go
+    too, unless it is by a regular expression.
     """
 
     old: Annotated[str, Field(min_length=1)]
@@ -107,6 +108,10 @@ class Replace:
     def apply(self, texts: pa.Array) -> pa.Array:
         if not self.old:
             raise ConfigError("the text to replace is empty")
+        if not self.new and not self.regex and self.old.strip():
+            marked = dataclasses.replace(self, new=REMOVED).apply(texts)
+            rows = np.flatnonzero(contains_text(marked, REMOVED, ignore_case=False))
+            return put_texts(marked, rows, each_text(marked.take(pa.array(rows)), without_removed))
         is_plain = not (self.word or self.regex or self.ignore_case)
         if is_plain and len(spellings(self.old)) == 1:
             return pc.replace_substring(texts, self.old, self.new)

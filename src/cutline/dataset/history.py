@@ -133,6 +133,12 @@ class History(HistoryFile):
         first = next(added, None)
         return self.blocks(edit) if first is None else itertools.chain([first], added)
 
+    def first_file(self, edit: int) -> str:
+        """A content that an edit changed: a file or caption, if there is one; empty for none."""
+        query = "SELECT file FROM changes WHERE edit = ? ORDER BY file LIKE '/%', file LIMIT 1"
+        rows = self._read(query, edit)
+        return rows[0][0] if rows else ""
+
     def edits(self, *, limit: int = 100, before: int | None = None) -> list[EditRecord]:
         """Edits older than ``before``, the latest first."""
         where = "" if before is None else "WHERE id < ?"

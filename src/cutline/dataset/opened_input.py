@@ -13,11 +13,12 @@ from cutline.dataset.input_options import TableOptions
 from cutline.dataset.inputs import DatasetInput
 from cutline.dataset.scan import Entry, scan
 from cutline.dataset.shard_input import ShardInput
-from cutline.dataset.table_input import TableInput, holds_captions, table_files
+from cutline.dataset.table_input import TableInput, holds_captions
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, not_there
 from cutline.imaging import EXTENSIONS
 from cutline.sources.content_types import table_type
+from cutline.sources.input_files import numbered_files
 from cutline.sources.names import METADATA_FILES, TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.outputs import STATE_ENDING
 from cutline.sources.zip_metadata import PAIRS
@@ -66,6 +67,11 @@ def _hint(path: str) -> str:
         file = shlex.quote(name_to_text(path))
         folder = shlex.quote(name_to_text(os.path.splitext(path)[0]))  # noqa: PTH122 - strings
         return f"unpack it by `unzip {file} -d {folder}`, and give the folder"
+    if path.lower().endswith(".txt"):
+        return (
+            "a list of paths has no captions; give the folder of the pictures, from which `cutline filter "
+            "FOLDER LIST --move-to OTHER` moves those away that it leaves out"
+        )
     return "give its folder" if table_ending(path) in EXTENSIONS else "give a folder, a table or a tar"
 
 
@@ -77,7 +83,7 @@ def _refuse(tables: TableOptions, name: str) -> None:
 def _tables(path: str) -> list[str]:
     ending = table_ending(path)
     if ending in TABLE_EXTENSIONS:
-        return [] if Path(path).is_dir() else table_files(path)
+        return [] if Path(path).is_dir() else numbered_files(path)
     is_table = Path(path).is_file() and ending not in EXTENSIONS and table_type(path) not in {"", "tar"}
     return [path] if is_table else []
 

@@ -70,7 +70,7 @@ class Version:
 class EditResult:
     """The result of an edit. ``written`` counts files; the others name unchanged ones, with the reason.
 
-    ``unit``: ``caption`` for captions of a read-only input.
+    ``unit``: ``caption`` for captions of a read-only input, ``proposal`` or ``picture`` where none changed.
     """
 
     id: int | None

@@ -8,6 +8,9 @@ from typing import Final
 _FIRST: Final = re.compile(r"\s*[\"'(\u201c\u2018]*[^\W\d_]")
 _LATER: Final = re.compile(r"[.!?]\s+[\"'(\u201c\u2018]*[^\W\d_]")
 
+REMOVED: Final = "\ufdd0"  # which no text has
+_BLANKS: Final = " \t"
+
 
 def trimmed(text: str) -> str:
     """The text without blanks at the ends of lines, and without repeated ones."""
@@ -20,6 +23,29 @@ def with_capitals(text: str) -> str:
     if found is not None:
         text = _capital(found) + text[found.end() :]
     return _LATER.sub(_capital, text)
+
+
+def without_removed(text: str) -> str:
+    """The text without each ``REMOVED``, and without the blank or comma that only it had needed."""
+    first, *parts = text.split(REMOVED)
+    for left_over, part in zip(reversed(range(len(parts))), parts, strict=True):
+        first = _joined(first, part, is_last=not left_over)
+    return first
+
+
+def _joined(left: str, right: str, *, is_last: bool) -> str:
+    before, after = left.rstrip(_BLANKS), right.lstrip(_BLANKS)
+    if not after and not is_last:
+        return before + " " * (before != left or after != right)
+    if not before or before.endswith("\n"):
+        return before + after.removeprefix(",").lstrip(_BLANKS)
+    if not after or after.startswith("\n"):
+        return before.removesuffix(",") + after
+    if before.endswith(",") and after.startswith(","):
+        return before + after[1:]
+    if after[0] in ".,;:!?)":
+        return before + after
+    return f"{before} {after}" if before != left and after != right else left + right
 
 
 def _capital(found: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -32,14 +31,6 @@ _TEXT: Final = {"text", "list", "other"}
 _CAPTIONS: Final = ("caption", "text")
 _INLINE: Final = {"picture", "bytes"}  # kinds of columns
 _ELSEWHERE: Final = {KEY, "image_path", "model", "prompt_id", "llm"}
-
-
-def table_files(path: str) -> list[str]:
-    """The file, or the numbered files that a run wrote instead; empty if there are none."""
-    if Path(path).is_file():
-        return [path]
-    stem, ending = os.path.splitext(path)  # noqa: PTH122 - strings
-    return sorted(glob.glob(f"{glob.escape(stem)}-[0-9][0-9][0-9][0-9][0-9]*{ending}")) if ending else []  # noqa: PTH207 - strings
 
 
 def holds_captions(file: str) -> bool:

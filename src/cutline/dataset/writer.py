@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from cutline.dataset.contents import CAPTION, Contents, is_caption
+from cutline.dataset.contents import CAPTION, Contents, is_caption, unit_of
 from cutline.dataset.history import History
 from cutline.dataset.records import Change, EditInfo, EditResult, Status
 from cutline.errors import SampleError, SinkError
 
 _THREADS: Final = 4
 _MANY: Final = 100
+_UNITS: Final = ("file", "caption", "proposal")  # what an edit counts, if it changes one of them
 Progress = Callable[[int], None]
 """Called with the number of finished changes, by any thread, one call at a time.
 
@@ -86,8 +87,8 @@ class Writer:
                 # Accepting a proposal writes a file and removes the proposal: that is one caption.
                 outcome.files += sum(map(is_caption, written))
                 outcome.values += len({file.split("/", 2)[-1] for file in written if not is_caption(file)})
-                if any(change.file.startswith(CAPTION) for change in changes):
-                    outcome.unit = "caption"
+                units = {unit_of(change.file) for change in changes}
+                outcome.unit = next(one for one in (*_UNITS, *units) if one in {*units, outcome.unit})
                 note(written)
         self._contents.sync()
         return self._finish(edit, info, outcome)
@@ -139,7 +140,7 @@ class Writer:
             ),
             failed=tuple(outcome.failed),
             stopped=sum(status is Status.STOPPED for status, _ in outcome.statuses),
-            unit=outcome.unit,
+            unit=outcome.unit or "file",
         )
 
     def _put(self, change: Change) -> bool:
@@ -167,7 +168,7 @@ class _Outcome:
     files: int = 0
     values: int = 0
     is_stopped: bool = False
-    unit: str = "file"
+    unit: str = ""
     statuses: list[tuple[Status, str]] = dataclasses.field(default_factory=list)
     failed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     _guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)

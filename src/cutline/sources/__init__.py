@@ -16,6 +16,7 @@ from cutline.interfaces import Source, check_members
 from cutline.records import LeftOver, Sample
 from cutline.sources.content_types import table_type
 from cutline.sources.contents import folder_type
+from cutline.sources.input_files import numbered_files
 from cutline.sources.names import TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.options import OF_COLUMNS, OF_FILES, OF_TEXTS, SourceOptions, flag_of
 from cutline.sources.patterns import is_pattern
@@ -112,7 +113,8 @@ def _table_type(path: str, options: SourceOptions) -> str:
         return "table"
     if options.url_column:
         return "urls"
-    columns = find_columns(open_table(path, options), options)
+    first = next(iter(numbered_files(path)), path)
+    columns = find_columns(open_table(first, options), options)
     return "urls" if columns.image is None and columns.url is not None else "table"
 
 

@@ -14,6 +14,7 @@ from cutline.formatting import one_line
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.linked_folders import walk_folders
+from cutline.sources.names import TABLE_EXTENSIONS, table_ending
 from cutline.sources.outputs import OutputFilter, RunPaths
 from cutline.sources.patterns import fixed_folder, has_braces, is_glob, names_in_braces
 from cutline.storage import explained, is_remote, open_object, open_storage
@@ -64,6 +65,16 @@ def dataset_folder(path: str, dataset: str) -> Path:
     return Path(path)
 
 
+def numbered_files(path: str) -> list[str]:
+    """The file of a table on this machine, or the numbered ones that a run wrote instead; else none."""
+    if Path(path).is_file():
+        return [path]
+    stem, ending = os.path.splitext(path)  # noqa: PTH122 - strings
+    if not ending or is_remote(path) or Path(path).exists():
+        return []
+    return sorted(glob.glob(f"{glob.escape(stem)}-[0-9][0-9][0-9][0-9][0-9]*{ending}"))  # noqa: PTH207 - strings
+
+
 def expand(
     path: str,
     endings: tuple[str, ...],
@@ -93,6 +104,8 @@ def expand(
         if exclude:
             raise ConfigError(f"--exclude is for the files of a folder, and {path} is one file: remove it")
         return "", [path]
+    elif table_ending(path) in TABLE_EXTENSIONS and (numbered := numbered_files(path)):
+        files = numbered
     else:
         listed = _listing(path, endings, recursive=recursive)
         files = [file for file in outputs_in.inputs(listed) if file.lower().endswith(endings)]
