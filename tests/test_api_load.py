@@ -302,6 +302,34 @@ def test_one_picture_gives_one_result(photos: list[Path], tmp_path: Path) -> Non
     assert len(cutline.caption(tmp_path, model="fake", image_limit=3)) == 3
 
 
+def test_one_picture_that_is_not_there_is_a_result_too(photos: list[Path], tmp_path: Path) -> None:
+    missing = tmp_path / "no.jpg"
+    for form in (missing, str(missing), missing.as_uri()):
+        result = cutline.caption(form, model="fake")
+        assert isinstance(result, cutline.CaptionResult)
+        assert (result.kind, result.caption) == ("missing", None)
+        assert "no.jpg" in (result.error or "")
+    with cutline.load("fake") as model:
+        assert model.caption(missing).kind == "missing"
+    with pytest.raises(ConfigError, match="does not exist"):
+        cutline.caption(missing, tmp_path / "out.jsonl", model="fake")
+    with pytest.raises(ConfigError, match="does not exist"):
+        cutline.caption(tmp_path / "no", model="fake")
+    one = cutline.caption(photos[0], tmp_path / "one.jsonl", model="fake")
+    assert one[0]["caption"] == cutline.caption(photos[0], model="fake").caption
+
+
+def test_what_is_one_picture_and_what_is_not(photos: list[Path], tmp_path: Path) -> None:
+    unnamed = tmp_path / "upload"
+    unnamed.write_bytes(photos[0].read_bytes())
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "folder.jpg" / "a.png").write_bytes(photos[0].read_bytes())
+    for one in (unnamed, photos[0], photos[0].as_uri()):
+        assert cutline.caption(one, model="fake").error is None
+    for several in (tmp_path / "folder.jpg", f"{photos[0].parent}/*{photos[0].suffix}"):
+        assert isinstance(cutline.caption(several, model="fake"), cutline.Captions)
+
+
 def test_all_failures_are_there(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(150)]
     for output in (None, tmp_path / "out.jsonl"):

@@ -37,6 +37,9 @@ from cutline.model_runtime import Runtime, runtime_in_use
 from cutline.results import CaptionOptions, CaptionResult
 from cutline.sources.listed import sample_of
 from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
+from cutline.sources.patterns import is_pattern
+from cutline.sources.unknown_files import is_picture, sniff_file
+from cutline.storage import is_remote, named_path
 from cutline.worker_threads import worker_threads
 
 
@@ -87,7 +90,8 @@ def caption(
         **options: see ``CallOptions``.
 
     Returns:
-        ``CaptionResult`` for one picture without ``output``, whose failure is its ``error``; or ``Captions``.
+        ``CaptionResult`` for one picture without ``output``, whose failure is its ``error``, also where the
+        file is missing; or ``Captions``.
 
     Raises:
         ConfigError: an argument is wrong; the message names the cure.
@@ -225,4 +229,9 @@ def _is_picture(source: Any, options: Mapping[str, Any]) -> bool:
         return False
     if path.startswith(("http://", "https://")):
         return ending not in {*TABLE_EXTENSIONS, "txt"} and not is_tar(path)
-    return ending in EXTENSIONS and Path(path).is_file()
+    if is_remote(path) or is_pattern(path):
+        return False
+    place = Path(named_path(path))
+    if ending in EXTENSIONS:  # also one that is not there, whose failure is its result
+        return not place.is_dir()
+    return ending not in {*TABLE_EXTENSIONS, "txt"} and place.is_file() and is_picture(sniff_file(str(place)))
