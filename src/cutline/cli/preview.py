@@ -12,7 +12,7 @@ from cutline.credentials import Secret
 from cutline.engine.preview import Estimate
 from cutline.engine.preview import estimate as estimate_run
 from cutline.engine.preview import preview as preview_run
-from cutline.formatting import duration, money, printable, short_number
+from cutline.formatting import duration, money, plural, printable, short_number
 from cutline.job import Job
 from cutline.records import Caption, Skip
 from cutline.terminal import Console
@@ -63,8 +63,12 @@ def estimate(job: Job, key: Secret | None, *, in_batches: bool = False) -> int:
 def print_estimate(job: Job, result: Estimate, noun: str = "picture", *, in_batches: bool = False) -> None:
     """Print an estimate; ``noun`` is what was counted."""
     console = Console(highlight=False, soft_wrap=True)
+    _print_done(console, result, noun)
+    if not result.probes:
+        console.print(f"nothing to caption: no {noun} is left")
+        return
     unknown = f"1,000 {noun}s (the total is unknown)"
-    what = f"{result.total:,} {noun}s" if result.total is not None else unknown
+    what = plural(result.total, noun) if result.total is not None else unknown
     cost = "price unknown (--prices FILE)" if result.cost is None else money(result.cost)
     sent, received = result.usage.prompt_tokens, result.usage.completion_tokens
     tokens = f"{short_number(sent)} tokens in, {short_number(received)} out"
@@ -84,3 +88,11 @@ def print_estimate(job: Job, result: Estimate, noun: str = "picture", *, in_batc
     cost_of_run = result.batch_cost if in_batches and result.batch_cost is not None else result.cost
     if job.run.max_cost and cost_of_run and cost_of_run > job.run.max_cost:
         console.print(f"--max-cost {job.run.max_cost} would stop the run early")
+
+
+def _print_done(console: Console, result: Estimate, noun: str) -> None:
+    """What earlier runs have done already, and how to repeat the failures among it."""
+    if result.done:
+        failed = result.done_failed
+        again = f"; {failed:,} of them failed, which --retry-failed captions again" if failed else ""
+        console.print(f"{plural(result.done, noun)} done already{again}")

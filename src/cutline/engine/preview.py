@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeAlias
 
 from cutline.captioners.pool import CaptionerPool
@@ -22,9 +23,12 @@ from cutline.engine.prices import Prices, Spending
 from cutline.engine.progress import Progress
 from cutline.engine.sample_pipeline import SamplePipeline
 from cutline.engine.selection import SelectedSource, rules_of, select
+from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import open_state
 from cutline.engine.stats import usages_of
+from cutline.engine.unfinished_samples import UnfinishedSamples
 from cutline.errors import ConfigError
+from cutline.formatting import plural
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Caption, Failure, Outcome, Sample, Usage
@@ -34,15 +38,17 @@ Say: TypeAlias = Callable[[str], None]
 
 PROBES = 8
 _SPREAD_OVER = 2000  # probes are taken from this many samples, evenly
+_LOOK_AHEAD = 10_000  # samples that a preview looks at
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Seconds, tokens and US dollars of the whole run, scaled up from ``probes``.
+    """Seconds, tokens and US dollars of what is left of a run, scaled up from ``probes``.
 
     ``seconds`` supposes ``concurrency`` requests at once, as for the probes. ``total`` is None when the
     number of pictures is not known; the rest is then per 1,000 pictures. ``batch_cost`` is the cost through
-    a batch API, None where the job cannot use one, or its price is not known.
+    a batch API, None where the job cannot use one, or its price is not known. ``done`` pictures have a
+    text that is kept, or an outcome of earlier runs, ``done_failed`` of them a failure, which stays.
     """
 
     probes: int
@@ -53,14 +59,17 @@ class Estimate:
     usage: Usage
     cost: float | None
     batch_cost: float | None = None
+    done: int = 0
+    done_failed: int = 0
 
 
 async def preview(
     job: Job, count: int, *, key: Secret | None = None, say: Say = lambda _: None
 ) -> list[tuple[Sample, Outcome]]:
-    """The outcomes of the first ``count`` samples; nothing is written.
+    """The outcomes of the first ``count`` samples without a text that the job keeps; nothing is written.
 
-    ``say`` receives lines about what the first picture waits for, such as a download.
+    ``say`` receives lines about what the first picture waits for, such as a download, and about the samples
+    that were passed over.
 
     Raises:
         ConfigError: the job cannot be run.
@@ -72,9 +81,27 @@ async def preview(
     _note_place(job, say)
     with worker_threads():
         source = await _selected(job, assembly.source_of(job), say)
-        samples = await in_thread(_first, job, count, source)
-        _, outcomes, _ = await _caption(job, samples, key, say)
+        samples = await in_thread(_first_without_text, job, count, source, say)
+        async with _captioning(job, key) as (chain, stages):
+            outcomes, _ = await _caption(job, chain, stages, samples, say)
     return list(zip(samples, outcomes, strict=True))
+
+
+def _first_without_text(job: Job, count: int, source: Source, say: Say) -> list[Sample]:
+    """The first samples; under ``--existing skip`` the first of those near the beginning without a text."""
+    if job.output.existing != "skip":
+        return _first(job, count, source)
+    found: list[Sample] = []
+    passed = 0
+    for sample in _first(job, _LOOK_AHEAD, source):
+        passed += bool(sample.text)
+        if not sample.text:
+            found.append(sample)
+        if len(found) == count:
+            break
+    if passed:
+        say(f"passed over {plural(passed, 'picture')} captioned already (--existing skip)")
+    return found
 
 
 def _note_place(job: Job, say: Say) -> None:
@@ -90,9 +117,10 @@ async def estimate(
     source: Source | None = None,
     pool: CaptionerPool | None = None,
 ) -> Estimate:
-    """Caption a few samples, spread over the first ones listed, and scale up.
+    """Caption a few of the samples that are left, spread over the first ones, and scale up.
 
-    ``source`` replaces the job's input; captioners come from ``pool``, if it is given.
+    ``source`` replaces the job's input, and all of its samples count as left; captioners come from ``pool``,
+    if it is given.
 
     Raises:
         ConfigError: the job cannot be run, or no probe got a caption.
@@ -101,39 +129,88 @@ async def estimate(
     assembly.prepare(job)
     _note_place(job, say)
     with worker_threads():
-        source = await _selected(job, source or assembly.source_of(job), say)
-        listed = await in_thread(_first, job, _SPREAD_OVER, source)
-        listed = [sample for sample in listed if sample.problem is None or not sample.problem.rule]
-        samples = listed[:: max(1, len(listed) // PROBES)][:PROBES]
-        start = time.perf_counter()
-        chain, outcomes, prices = await _caption(job, samples, key, say, pool)
-        wall = time.perf_counter() - start
-        total = await in_thread(sample_count, source, assembly.limit_of(job))
+        listed = await _selected(job, source or assembly.source_of(job), say)
+        async with _captioning(job, key, pool) as (chain, stages):
+            if source is None:
+                left = await in_thread(_left_of_run, job, chain, stages, listed)
+            else:
+                left = await in_thread(_all_of, job, listed)
+            if not left.first:
+                return _nothing(left)
+            samples = left.first[:: max(1, len(left.first) // PROBES)][:PROBES]
+            start = time.perf_counter()
+            outcomes, prices = await _caption(job, chain, stages, samples, say)
+            wall = time.perf_counter() - start
+    return _scaled(job, chain, left, outcomes, prices, wall)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What is left to caption: its first samples, and how many there are if that is known."""
+
+    first: list[Sample]
+    total: int | None
+    done: int = 0
+    failed: int = 0
+
+
+def _all_of(job: Job, source: Source) -> _Left:
+    """All samples that no rule rejects."""
+    first = [one for one in _first(job, _SPREAD_OVER, source) if one.problem is None or not one.problem.rule]
+    total = sample_count(source, assembly.limit_of(job))
     if total is not None and isinstance(source, SelectedSource):
         total -= source.selection.rejected
+    return _Left(first=first, total=total)
+
+
+def _left_of_run(job: Job, chain: Chain, stages: StageRunner, source: Source) -> _Left:
+    """The samples without an outcome of earlier runs; all where there are none, without listing them."""
+    with contextlib.closing(UnfinishedSamples(job, chain, stages, source)) as remaining:
+        if not remaining.decides:
+            return _all_of(job, source)
+        samples = remaining.left(assembly.samples_of(source, assembly.limit_of(job)))
+        first = list(itertools.islice(samples, _SPREAD_OVER))
+        total = len(first) + sum(1 for _ in samples)
+        return _Left(first=first, total=total, done=remaining.done + remaining.texts, failed=remaining.failed)
+
+
+def _nothing(left: _Left) -> Estimate:
+    return Estimate(
+        probes=0, failed=0, total=left.total, seconds=0.0, concurrency=0, usage=Usage(), cost=0.0,
+        done=left.done, done_failed=left.failed,
+    )  # fmt: skip
+
+
+def _scaled(
+    job: Job, chain: Chain, left: _Left, outcomes: Sequence[Outcome], prices: Prices, wall: float
+) -> Estimate:
+    """Scale the probes up; raises ConfigError if none got a caption."""
     captions = [outcome for outcome in outcomes if isinstance(outcome, Caption)]
     if not captions:
         causes = sorted({getattr(outcome, "message", "skipped") for outcome in outcomes})
         raise ConfigError(f"no probe got a caption, so nothing can be estimated: {'; '.join(causes)}")
-    scale = (total if total is not None else 1000) / len(samples)
+    probes = len(outcomes)
+    scale = (left.total if left.total is not None else 1000) / probes
     spending = Spending()
     for name, used in itertools.chain.from_iterable(map(usages_of, outcomes)):
         spending.add(chain.models[name], used)
     usage, cost = spending.usage, prices.of(spending)
     batch_cost = None if is_chain(job) else prices.in_batches(spending)
     return Estimate(
-        probes=len(samples),
+        probes=probes,
         failed=sum(isinstance(outcome, Failure) for outcome in outcomes),
-        total=total,
+        total=left.total,
         seconds=_seconds(chain, captions, wall) * scale,
         # The probes ran side by side, so their wall time is that of as many requests at once.
-        concurrency=min(job.run.max_concurrent_requests or len(samples), len(samples)),
+        concurrency=min(job.run.max_concurrent_requests or probes, probes),
         usage=Usage(
             prompt_tokens=round(usage.prompt_tokens * scale),
             completion_tokens=round(usage.completion_tokens * scale),
         ),
         cost=None if cost is None else cost * scale,
         batch_cost=None if batch_cost is None else batch_cost * scale,
+        done=left.done,
+        done_failed=left.failed,
     )
 
 
@@ -160,15 +237,22 @@ def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:
     return min(wall, mean) if mean else wall
 
 
+@contextlib.asynccontextmanager
+async def _captioning(
+    job: Job, key: Secret | None, pool: CaptionerPool | None = None
+) -> AsyncIterator[tuple[Chain, StageRunner]]:
+    """The job's chain, filters and checks, closed at the end."""
+    chain, stages = assembly.chain_of(job, key, pool=pool), assembly.stages_of(job)
+    try:
+        yield chain, stages
+    finally:
+        await stages.aclose()
+        await chain.aclose()
+
+
 async def _caption(
-    job: Job,
-    samples: Sequence[Sample],
-    key: Secret | None,
-    say: Say,
-    pool: CaptionerPool | None = None,
-) -> tuple[Chain, list[Outcome], Prices]:
-    chain = assembly.chain_of(job, key, pool=pool)
-    stages = assembly.stages_of(job)
+    job: Job, chain: Chain, stages: StageRunner, samples: Sequence[Sample], say: Say
+) -> tuple[list[Outcome], Prices]:
     retries = retries_of(job, chain, stages)
     pipeline = SamplePipeline(chain, assembly.rules_of(job), stages, retries=retries)
     try:
@@ -178,9 +262,7 @@ async def _caption(
         results = await asyncio.gather(*(pipeline.caption(sample) for sample in samples))
     finally:
         await pipeline.aclose()
-        await stages.aclose()
-        await chain.aclose()
-    return chain, [outcome for outcome, _ in results], prices
+    return [outcome for outcome, _ in results], prices
 
 
 def _first(job: Job, count: int, source: Source) -> list[Sample]:

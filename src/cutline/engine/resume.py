@@ -33,6 +33,15 @@ async def earlier_outcome(
     return outcome, False
 
 
+def known_outcome(sample: Sample, journal: JournalStore, contents: ContentReader) -> Outcome | None:
+    """As ``earlier_outcome``, but blocks, and records nothing."""
+    outcome = journal.get(sample.key)
+    if outcome is None or (sample.problem is not None and sample.problem.rule):
+        return None
+    trusted = journal.trusted and not isinstance(outcome, Failure)
+    return outcome if contents.content(sample).matches(outcome.content_id, trusted=trusted) else None
+
+
 async def rechecked(
     sample: Sample,
     outcome: Outcome,
