@@ -46,6 +46,8 @@ def test_an_export_is_read_back_with_its_captions(here: Run, photos: Path, tmp_p
         assert command is not None, refused.err
         subprocess.run(shlex.split(command[1]), cwd=tmp_path, check=True, capture_output=True)
         output = output.removesuffix(".zip")
+        ran = here("caption", output, "unpacked.jsonl", "--existing", "skip", "-m", "fake")
+        assert "0 captions · 5 skipped (5 captioned already)" in ran.err
         measured = here("eval", output, "--references", "photos")
         assert (measured.code, "5 captions" in measured.err) == (0, True), measured.err
     found = here("find", output, "photo", "--captions").out.splitlines()

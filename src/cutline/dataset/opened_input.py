@@ -19,9 +19,8 @@ from cutline.files import name_to_text, not_there
 from cutline.imaging import EXTENSIONS
 from cutline.sources.content_types import table_type
 from cutline.sources.input_files import numbered_files
-from cutline.sources.names import METADATA_FILES, TABLE_EXTENSIONS, is_tar, table_ending
+from cutline.sources.names import METADATA_FILES, PAIRS, TABLE_EXTENSIONS, is_tar, table_ending
 from cutline.sources.outputs import STATE_ENDING
-from cutline.sources.zip_metadata import PAIRS
 from cutline.storage import is_remote
 
 

@@ -32,7 +32,7 @@ from cutline.serialization import decode_foreign_json
 from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
 from cutline.sinks.reader import numbered_rows
-from cutline.sources.zip_metadata import PAIRS
+from cutline.sources.names import PAIRS
 
 _TEXT_TABLES: Final = (".csv", ".tsv", ".txt", ".token")
 _TABLES: Final = (".jsonl", ".ndjson", ".parquet", *_TEXT_TABLES)

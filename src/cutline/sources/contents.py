@@ -18,6 +18,7 @@ from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.linked_folders import walk_folders
 from cutline.sources.names import (
+    PAIRS,
     TABLE_EXTENSIONS,
     is_metadata_file,
     is_part,
@@ -64,12 +65,14 @@ class Contents:
     metadata: list[str] = dataclasses.field(default_factory=list)
     parts: list[str] = dataclasses.field(default_factory=list)
     states: list[str] = dataclasses.field(default_factory=list)
+    has_texts: bool = False
 
     def add(self, path: str) -> None:
         if f"{STATE_ENDING}/" in path:
             self.states.append(path)
             return
         ending = table_ending(path)
+        self.has_texts |= ending == "txt"
         if ending in EXTENSIONS:
             self.pictures.add(path)
         elif ending == "zip":
@@ -168,6 +171,8 @@ def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -
         tables = [name for name in tables if name not in contents.metadata]
         if not (tars or _with_pictures(path, tables, options)):
             return "imagefolder"
+    if pictures.count and not contents.has_texts and _has_pairs(path, contents, options):
+        return "imagefolder"
     if pictures.count:
         tables = tables and _with_pictures(path, tables, options)
         tables = tables or _url_lists(path, contents, options)
@@ -211,6 +216,18 @@ def _named_by_metadata(path: str, contents: Contents, options: SourceOptions) ->
         if "file_name" in table.columns:
             return True
     return False
+
+
+def _has_pairs(path: str, contents: Contents, options: SourceOptions) -> bool:
+    """Whether an unpacked export is there: pictures, and a list of their captions."""
+    from cutline.sources.table_files import open_table
+
+    if PAIRS not in contents.text_tables:
+        return False
+    try:
+        return set(open_table(_join(path, PAIRS), options).columns) == {"image", "caption"}
+    except ConfigError:
+        return False
 
 
 def _with_pictures(path: str, names: list[str], options: SourceOptions) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from cutline.errors import ConfigError
 from cutline.imaging import EXTENSIONS
@@ -10,7 +10,7 @@ from cutline.locations.roots import leads_out
 from cutline.records import Problem
 from cutline.sources.exclusion import NONE, Exclusion
 from cutline.sources.input_files import expand
-from cutline.sources.names import METADATA_FILES, is_metadata_file
+from cutline.sources.names import METADATA_FILES, PAIRS, is_metadata_file
 from cutline.sources.patterns import fixed_folder
 from cutline.sources.table import TableSource
 from cutline.storage import is_remote, is_url
@@ -29,7 +29,7 @@ class ImageFolderSource(TableSource):
     folder. Pictures that no row names are left over.
     """
 
-    _default_column: ClassVar[str] = "file_name"
+    _default_column = "file_name"
 
     _linked: Sequence[str] = ()
     """Metadata files that lie out of the folder, behind links."""
@@ -52,12 +52,15 @@ class ImageFolderSource(TableSource):
     def _list_files(self, path: str) -> tuple[str, list[str]]:
         folder, files = expand(
             path,
-            METADATA_FILES,
+            (*METADATA_FILES, PAIRS),
             recursive=self._options.recursive,
             outputs=self._options.outputs,
             exclude=self._options.exclude,
         )
+        pairs = [file for file in files if file == f"{path.rstrip('/')}/{PAIRS}"]
         files = [file for file in files if is_metadata_file(file)]
+        if pairs and not files:
+            files, self._default_column = pairs, ""
         if not files:
             raise ConfigError(f"{path} holds no {' or '.join(METADATA_FILES)}")
         if folder and not self._options.follow_links and not is_remote(path):

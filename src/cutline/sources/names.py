@@ -32,6 +32,8 @@ OTHER_EXTENSIONS = frozenset(
 )
 """Extensions of files that are not pictures, so that they are not looked into."""
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+PAIRS = "captions.json"
+"""The pairs of ``image`` and ``caption`` in the zips that exports write."""
 _PACKED_TABLES = frozenset({"csv", "tsv", "jsonl", "ndjson", "json"})
 _PART = re.compile(r"part-[mr]?-?\d+(?![^.]*\.(?!gz|bz2|xz|snappy|c\d))", re.IGNORECASE)
 _EXTRAS = frozenset(

@@ -51,7 +51,7 @@ class TableSource(RowSource):
 
     takes: ClassVar[frozenset[str]] = OF_COLUMNS | OF_FILES - {"sidecar_ext"} | {"key_column"}
 
-    _default_column: ClassVar[str] = ""
+    _default_column = ""
     """The column of pictures, where it is not found by name or type."""
 
     def __init__(self, path: str, options: SourceOptions | None = None) -> None:

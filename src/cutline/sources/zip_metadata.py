@@ -13,14 +13,12 @@ from cutline.files import write_errors
 from cutline.records import Problem
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import is_metadata_file
+from cutline.sources.names import PAIRS, is_metadata_file
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow, readable_rows
 from cutline.sources.table_files import TEXT_NAMES, open_table
 
 _FILE_NAME: Final = "file_name"
-PAIRS: Final = "captions.json"
-"""The pairs of ``image`` and ``caption`` in the zips and folders that exports write."""
 _PAIR: Final = {"image", "caption"}
 _MAX_BYTES: Final = 512 << 20  # of one table, unpacked
 

@@ -77,6 +77,8 @@ def _replace(texts: Sequence[Path], made: Path, output: Path) -> None:
     with contextlib.closing(history):
         note_runs(history, SidecarFiles(str(output)), history_folder(str(output)))
         result = Writer(history, SidecarFiles(str(output))).apply(info, changes, lambda _: None)
+    if result.conflicts:
+        raise SinkError(f"{result.conflicts[0]} was changed meanwhile, and is kept: export again")
     if result.failed:
         raise SinkError("; ".join(problem for _, problem in result.failed[:_SHOWN]))
 

@@ -18,7 +18,7 @@ from cutline.files import file_errors, name_to_text
 from cutline.records import Sample
 from cutline.serialization import decode_object, encode_json
 from cutline.sinks import METADATA_FILE, SinkOptions, open_sink
-from cutline.sources.zip_metadata import PAIRS
+from cutline.sources.names import PAIRS
 
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the same pictures and captions give the same bytes
 _IMAGEFOLDER: Final = {"file_name", "text", "image"}  # columns that it has itself
