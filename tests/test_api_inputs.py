@@ -59,6 +59,8 @@ ONE = {
     "text": os.fspath,
     "entry of a folder": lambda path: [*os.scandir(path.parent)].pop(),
     "bytes by name": lambda _: {"bytes": png(), "path": "gold.png"},
+    "memoryview in a row": lambda _: {"bytes": memoryview(png())},
+    "bytearray in a row": lambda _: {"image": bytearray(png()), "id": 7},
     "row with a path": lambda path: {"image": str(path), "id": 7},
     "row with an image": lambda _: {"id": 7, "image": GOLD},
     "row as of datasets": lambda _: {"image": {"bytes": png(), "path": None}},

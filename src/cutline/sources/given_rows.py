@@ -15,6 +15,7 @@ from cutline.sources.picture_cells import bytes_and_name
 from cutline.sources.row_keys import name_column, name_in, safe_key
 from cutline.sources.table_files import TEXT_NAMES
 
+_BYTES = (bytearray, memoryview)
 _CONTENT_NAMES = ("bytes", "data", "content")  # of a picture whose name may stand beside it
 
 
@@ -37,8 +38,9 @@ class GivenRow:
                 f"no key of the {type(row).__name__} names a picture; name one 'image', 'path', 'url' or "
                 f"'bytes', or give a list of pictures. The keys are {names or 'none'}"
             )
+        row = {name: bytes(cell) if isinstance(cell, _BYTES) else cell for name, cell in row.items()}
         is_content = column in _CONTENT_NAMES
-        picture, named = _picture(dict(row) if is_content else row[column], column)
+        picture, named = _picture(row if is_content else row[column], column)
         kinds = {name: "text" for name, cell in row.items() if isinstance(cell, str | int)}
         beside = name_in(row, name_column(kinds, column))
         text = _column(row, TEXT_NAMES)
@@ -46,7 +48,7 @@ class GivenRow:
             picture=picture,
             name=named or (safe_key(beside) if beside else None) or "",
             text=None if text is None else first_text(row[text]),
-            metadata=metadata(dict(row), None if isinstance(row[column], str) else column),
+            metadata=metadata(row, None if isinstance(row[column], str) else column),
         )
 
 
