@@ -416,10 +416,12 @@ def test_stages_from_an_installed_package(pictures, tmp_path, monkeypatch):
 
 
 def test_only_stages_can_be_registered():
+    async def check(self, draft): ...
+
     with pytest.raises(ConfigError, match=r"Numbers is none of cutline\.Filter, .*cutline\.Measure"):
         cutline.register_stage(Numbers)
     with pytest.raises(ConfigError, match="is the name of one of cutline's own checks"):
-        cutline.register_stage(type("Words", (Check,), {"name": "words"}))
+        cutline.register_stage(type("Words", (Check,), {"name": "words", "check": check}))
     with pytest.raises(ConfigError, match="needs a name of letters"):
         cutline.register_stage(type("Nameless", (Check,), {"name": "a b"}))
 
