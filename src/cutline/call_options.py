@@ -99,6 +99,7 @@ class CallOptions(LoadOptions, total=False):
     aesthetic_head: str | Path | None
     source_type: str | None
     image_limit: int
+    shard: str | None
     reader_batch_size: int
     recursive: bool
     exclude: Sequence[str]

@@ -166,6 +166,7 @@ class Job(StrictOptions):
                 "--no-enable-async makes one request at a time: remove it or --max-concurrent-requests"
             )
         self._check_ranges()
+        self._check_shard()
         self.checks.validate()
         self.filters.check()
         self.input.check()
@@ -177,6 +178,15 @@ class Job(StrictOptions):
             raise ConfigError(f"a setting cannot be sent to an endpoint: {error}") from None
         if _NULL.search(settings):
             raise ConfigError("a setting cannot hold a null character")
+
+    def _check_shard(self) -> None:
+        """Refuse what compares all pictures or captions, if the job has a part."""
+        given = [*self.filters.of_all_pictures(), *self.checks.of_all_captions()]
+        if self.input.shard is not None and given:
+            raise ConfigError(
+                f"{' and '.join(given)} compares all of the input, and --shard has a part: remove one, or "
+                "divide the list that `cutline filter` writes"
+            )
 
     def _check_ranges(self) -> None:
         positive = {

@@ -45,6 +45,12 @@ _MEANT = {
         "count first head limit max-count max-images max-items max-samples n num-images num-samples sample "
         "samples take top"
     ),
+    "samples_per_shard": "images-per-shard samples-per-tar shard-size",
+    "shard 1/2": (
+        "array-index job-index machine machines node-rank num-machines num-nodes num-parts num-shards offset "
+        "part partition partitions parts rank shard-id shard-index shards skip split-index start start-index "
+        "total-shards world-size"
+    ),
     "limit": "count first head max-count n take top",
     "preview 3": "check-only demo dry dry-run dryrun show test trial try",
     "dry_run": "check-only dry dryrun preview simulate test",

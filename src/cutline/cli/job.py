@@ -111,6 +111,8 @@ def _prepare(given: Job, settings: JobSettings, container: Container) -> tuple[J
     if whole.input.url_column is not None:
         source = UniqueUrls(source)
     hosts = container.hosts()
+    if hosts.count > 1 and whole.input.shard is not None:
+        raise ConfigError("these hosts share the pictures already: remove --shard")
     if hosts.count > 1 and not container.is_divided(whole.input_path):
         source = HostShare(source, number=hosts.number, count=hosts.count)
     return whole, source

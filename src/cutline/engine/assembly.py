@@ -37,6 +37,7 @@ from cutline.records import JSON, Sample
 from cutline.sinks import format_of
 from cutline.sources import SourceOptions, open_source
 from cutline.sources.outputs import RunPaths
+from cutline.sources.selection import HostShare
 
 
 def prepare(job: Job) -> None:
@@ -60,8 +61,10 @@ def checked_paths(job: Job, failures: Path | None = None) -> RunPaths:
 
 
 def source_of(job: Job, paths: RunPaths | None = None) -> Source:
-    """The job's source; raises ConfigError for an input that does not exist or is of no known type."""
-    return open_source(job.input_path, source_options(job, paths))
+    """The job's source, or its part of it; raises ConfigError for an input that cannot be read."""
+    source = open_source(job.input_path, source_options(job, paths))
+    share = job.input.share()
+    return source if share is None else HostShare(source, number=share[0], count=share[1])
 
 
 def source_options(job: Job, paths: RunPaths | None = None) -> SourceOptions:

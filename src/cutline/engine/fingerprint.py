@@ -37,6 +37,8 @@ class Fingerprint:
     """What may change captions or refuse them."""
     steps: tuple[str, ...]
     """The steps of a chain, each with its model and parameters; empty where there is none."""
+    shard: str = ""
+    """The part of the input: pictures of another one leave the output."""
 
     @classmethod
     def of(
@@ -73,6 +75,7 @@ class Fingerprint:
             filters="; ".join(filters),
             checks="; ".join(checks),
             steps=steps,
+            shard=(job.input.shard or "").strip(),
         )
 
     def to_json(self) -> JSON:

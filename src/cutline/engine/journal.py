@@ -173,7 +173,7 @@ class Journal:
                         "to retry only the failed ones with the new settings, run again with --on-change "
                         "redo-failed; or choose --on-change keep or redo-all, or another output"
                     )
-                if any(change.startswith("input: ") for change in changes):
+                if any(change.startswith(("input: ", "shard: ")) for change in changes):
                     cure = (
                         "write to another output, or choose --on-change keep, redo-failed or redo-all: "
                         "captions of pictures that are not in this input leave the output then"

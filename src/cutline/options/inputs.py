@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Literal
 
 from cutline.errors import ConfigError
@@ -19,6 +20,8 @@ class InputOptions(StrictOptions):
     """local, urls, webdataset, zip, table, imagefolder, crisismmd, scienceqa or a plug-in. [default: auto]"""
     image_limit: int = -1
     """Take only the first N pictures; -1 takes all."""
+    shard: str | None = None
+    """Take part I of N of the pictures, by their ids, such as 1/2: for several machines without a cluster."""
     reader_batch_size: int = 32
     """Number of samples that are listed from the input at a time."""
     recursive: bool = True
@@ -56,8 +59,25 @@ class InputOptions(StrictOptions):
     user_agent: str | None = None
     """User-Agent of downloads of pictures, such as "my-project/1.0 (me@example.com)". [default: cutline]"""
 
+    def share(self) -> tuple[int, int] | None:
+        """``shard`` as the number of the part, from 0, and of all parts; None without one.
+
+        Raises:
+            ConfigError: it is no part of a number.
+        """
+        if self.shard is None:
+            return None
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", self.shard.strip())
+        number, count = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not 1 <= number <= count:
+            raise ConfigError(
+                f"--shard is I/N with I from 1 to N, such as 1/2 and 2/2 for two machines, not {self.shard}"
+            )
+        return number - 1, count
+
     def check(self) -> None:
-        """Raises ConfigError for a User-Agent that cannot be sent."""
+        """Raises ConfigError for a shard that is none, or a User-Agent that cannot be sent."""
+        self.share()
         name = self.user_agent
         if name is not None and (not name.strip() or not name.isascii() or not name.isprintable()):
             raise ConfigError("--user-agent must be a line of plain letters, such as 'my-project/1.0'")

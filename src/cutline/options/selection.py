@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Literal
 
 from cutline.errors import ConfigError
@@ -54,6 +55,10 @@ class CheckOptions(StrictOptions):
                 raise ConfigError(f"--{room[:-1]} {twice} is given twice: give all its options at once")
         return specs
 
+    def of_all_captions(self) -> list[str]:
+        """The options given that compare the captions of all pictures."""
+        return [f"--check {one.name}" for one in self.specs()["checks"] if one.name == "same"]
+
     def validate(self) -> None:
         """Raises ConfigError for an invalid filter or check, as far as is known without plug-ins."""
         minimum = self.min_similarity
@@ -78,6 +83,11 @@ class FilterOptions(StrictOptions):
     """CLIP for 'aesthetic>=5': name or folder. [default: openai/clip-vit-large-patch14]"""
     aesthetic_head: str | None = None
     """Weights of that score: .safetensors file or hub name. [default: ttj/sac-logos-ava1-l14-linearMSE]"""
+
+    def of_all_pictures(self) -> list[str]:
+        """The options given that compare all pictures."""
+        percentiles = (rule for rule in self.keep if re.search(r"=\s*p[\d.]+$", rule.strip()))
+        return [*(["--dedup"] if self.dedup else []), *(f"--keep {rule}" for rule in percentiles)]
 
     def check(self) -> None:
         """Raises ConfigError for a model that no rule uses."""
