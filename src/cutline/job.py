@@ -183,10 +183,8 @@ class Job(StrictOptions):
         """Refuse what compares all pictures or captions, if the job has a part."""
         given = [*self.filters.of_all_pictures(), *self.checks.of_all_captions()]
         if self.input.shard is not None and given:
-            raise ConfigError(
-                f"{' and '.join(given)} compares all of the input, and --shard has a part: remove one, or "
-                "divide the list that `cutline filter` writes"
-            )
+            names = " and ".join(given)
+            raise ConfigError(f"{names} compares all of the input, and --shard has a part: remove one")
 
     def _check_ranges(self) -> None:
         positive = {

@@ -52,11 +52,24 @@ def test_the_scores_are_those_of_eval(folder, capsys):
     assert good["CIDEr-D"] > bad["CIDEr-D"]
     assert bad["marks"]["CIDEr-D"] == "lengths differ"
     main(["eval", "good.jsonl", "--references", "refs.json", "--json"])
-    expected = json.loads(capsys.readouterr().out)["metrics"]
+    evaluated = json.loads(capsys.readouterr().out)
+    expected = evaluated["metrics"]
     for name in ("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr-D"):
         assert good[name] == pytest.approx(expected[name], abs=1e-4)
     assert good["length"] == pytest.approx(expected["length"], abs=1e-4)
     assert {"distinct-1", "distinct-2", "repetition"} <= good.keys()
+    for name, limits in evaluated["intervals"].items():
+        assert good["intervals"][name] == pytest.approx(limits, abs=1e-4)
+    assert good["intervals"].keys() == evaluated["intervals"].keys()
+    low, high = good["intervals"]["ROUGE-L"]
+    assert f"{low:.3f} … {high:.3f}" in table
+    compared("--references", "refs.json", output="c.html")
+    assert f"{low:.3f} … {high:.3f}" in (folder / "c.html").read_text("utf-8")
+
+
+def test_the_short_help_lists_references(capsys):
+    main(["compare", "--help"])
+    assert "--references" in capsys.readouterr().out
 
 
 def test_they_stand_in_the_report_and_the_rows(folder):

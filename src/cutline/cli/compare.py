@@ -218,11 +218,13 @@ def _table(comparison: Comparison) -> Table:
     return table
 
 
-def _score(figures: Figures, name: str) -> str:
-    """A score, with an asterisk if there is a footnote."""
+def _score(figures: Figures, name: str) -> Text:
+    """A score with its interval below, and an asterisk if there is a footnote."""
     if name not in figures.scores:
-        return ""
-    return f"{figures.scores[name]:.3f}{'*' * (name in figures.marks)}"
+        return Text("")
+    text = Text(f"{figures.scores[name]:.3f}{'*' * (name in figures.marks)}")
+    interval = figures.interval(name)
+    return Text("\n").join((text, Text(interval, style="dim"))) if interval else text
 
 
 def _marks(comparison: Comparison) -> str:

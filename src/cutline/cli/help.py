@@ -33,7 +33,7 @@ _USUAL: Final = {
     *("--image-limit", "--image-column", "--output-format", "--existing"),
     *("--max-concurrent-requests", "--max-cost", "--retry-failed", "--preview", "--estimate"),
     *("--report", "--move-to", "--move-failed", "--move-back", "--list"),
-    *("--verbose", "--quiet", "--blind"),
+    *("--verbose", "--quiet", "--blind", "--references"),
 }
 
 

@@ -58,6 +58,7 @@ def candidate_result(
             pace=run.pace,
             scores={**means, **found.totals},
             marks=found.marks,
+            intervals=found.intervals,
         ),
         scores={key: {**one, **found.by_picture.get(key, {})} for key, one in scores.items()},
         stopped=run.stopped,

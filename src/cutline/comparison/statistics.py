@@ -28,7 +28,8 @@ class Figures:
     commonest such words. ``cost`` is that of one picture in US dollars, failed requests included, None
     without a known price; ``seconds`` are those of the requests for one picture, ``pace`` the pictures
     a second of the whole run; both 0 if not measured. ``scores`` are the means of the metrics, ``marks``
-    what to know of them, such as that lengths differ. ``strength`` is
+    what to know of them, such as that lengths differ, and ``intervals`` the 95 % intervals of those against
+    references, by draws of pictures. ``strength`` is
     that by the judge, in log-odds, None without one.
     """
 
@@ -45,6 +46,12 @@ class Figures:
     scores: Mapping[str, float]
     marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
     strength: Interval | None = None
+    intervals: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+
+    def interval(self, name: str) -> str:
+        """The interval of a score as text; empty where there is none."""
+        limits = self.intervals.get(name)
+        return "" if limits is None else f"{limits[0]:.3f} \N{HORIZONTAL ELLIPSIS} {limits[1]:.3f}"
 
     def to_json(self) -> JSON:
         return {
@@ -61,8 +68,12 @@ class Figures:
             "pictures_per_second": round(self.pace, 4) or None,
             **{name: round(value, 4) for name, value in self.scores.items()},
             **({"marks": dict(self.marks)} if self.marks else {}),
+            **({"intervals": self._intervals_json()} if self.intervals else {}),
             **({} if self.strength is None else {"strength": interval_json(self.strength)}),
         }
+
+    def _intervals_json(self) -> JSON:
+        return {name: [round(limit, 4) for limit in limits] for name, limits in self.intervals.items()}
 
 
 def compute_figures(
@@ -72,6 +83,7 @@ def compute_figures(
     pace: float,
     scores: Mapping[str, float],
     marks: Mapping[str, str],
+    intervals: Mapping[str, tuple[float, float]],
 ) -> Figures:
     """The figures of one candidate's answers, the failed ones among them."""
     captions = [answer for answer in answers if not answer.problem]
@@ -91,4 +103,5 @@ def compute_figures(
         pace=pace,
         scores=scores,
         marks=marks,
+        intervals=intervals,
     )

@@ -158,6 +158,11 @@ def summary_table(comparison: Comparison) -> SummaryTable:
     )
 
 
+def _qualified(figures: Figures, name: str) -> str:
+    """The interval of a score, and what to know of it."""
+    return ", ".join(filter(None, (figures.interval(name), figures.marks.get(name, ""))))
+
+
 def _metrics(comparison: Comparison) -> list[_Column]:
     """A column for each metric that was measured."""
     names = sorted({name for candidate in comparison.candidates for name in candidate.figures.scores})
@@ -167,7 +172,7 @@ def _metrics(comparison: Comparison) -> list[_Column]:
             comparison.metrics.get(name, "Mean over the captions here."),
             lambda figures, name=name: figures.scores.get(name),  # type: ignore[misc]
             "{:.3f}".format,
-            small=lambda figures, name=name: figures.marks.get(name, ""),  # type: ignore[misc]
+            small=lambda figures, name=name: _qualified(figures, name),  # type: ignore[misc]
             bar=True,
         )
         for name in names

@@ -11,15 +11,20 @@ from cutline.evaluation.picture_texts import problems_of
 from cutline.evaluation.results import BY_NGRAMS
 from cutline.evaluation.texts import read_texts
 from cutline.metrics.coco_tokenizer import corpus_of
+from cutline.metrics.intervals import intervals
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceScores:
-    """The scores of one model's captions, per picture and for all; ``marks`` qualify the latter."""
+    """The scores of one model's captions, per picture and for all; ``marks`` qualify the latter.
+
+    ``intervals`` are their 95 % intervals, as in ``cutline eval``.
+    """
 
     by_picture: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     totals: Mapping[str, float] = dataclasses.field(default_factory=dict)
     marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 class ReferenceScorer:
@@ -79,7 +84,14 @@ class ReferenceScorer:
                     for key, value in zip(keys, score.by_caption.tolist(), strict=True):
                         by_picture[key][score.name] = value
             marks = {name: mark for name in totals if mark and name.startswith(BY_NGRAMS)}
-            result.append(ReferenceScores(by_picture=by_picture, totals=totals, marks=marks))
+            limits = {
+                score.name: found
+                for score, found in zip(scores, intervals(scores), strict=True)
+                if found is not None and score.name in totals
+            }
+            result.append(
+                ReferenceScores(by_picture=by_picture, totals=totals, marks=marks, intervals=limits)
+            )
         for name, reason in left_out.items():
             self._message(f"{name} is left out: {reason}")
         return result
