@@ -260,12 +260,30 @@ def test_an_export_that_a_save_forbids_says_so(page: Any, studio: Studio) -> Non
 def test_a_message_that_comes_before_a_search_responds_stays(page: Any, studio: Studio) -> None:
     page.locator(".grid").focus()
     page.route("**/studio/marks", lambda route: route.abort())
-    held = Held(page, "studio/find.q=cat")
+    marking, held = Held(page, "studio/find.q=status"), Held(page, "studio/find.q=cat")
     press(page, "d")
     find(page, "cat")
     held.wait()
+    marking.release()
     message = page.locator(".bar").get_by_role("alert").filter(has_text="does not respond")
     expect(message).to_be_visible()
     held.release()
     expect(page.locator(".bar .count").first).to_have_text("8 of 12")
     expect(message).to_be_visible()
+
+
+def test_tags_are_typed_over_several_pictures_without_leaving_the_field(page: Any, studio: Studio) -> None:
+    for key in ("Home", "t", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("combobox", name="Add a tag")).to_be_focused()
+    for number, key in enumerate(("Control+Enter", "Control+ArrowDown", "Control+ArrowUp", "Escape")):
+        page.keyboard.type(f"tag {number}")
+        page.keyboard.press("Enter")
+        page.keyboard.press(key)
+    expected = ["number 0, tag 0\n", "number 1, tag 1, tag 3\n", "number 2, tag 2\n"]
+    wait_until(
+        lambda: (
+            [(studio.folder / f"0{number}.txt").read_text() for number in range(3)]
+            == [f"a cat on a mat, {end}" for end in expected]
+        )
+    )

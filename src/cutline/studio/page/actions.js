@@ -7,7 +7,7 @@ import { hold } from "./held_keys.js";
 import { register } from "./keys.js";
 import { side } from "./map.js";
 import { acceptSeen, acceptTyped, goToNext, markDone, reject, toggleMark, typedFor } from "./marks.js";
-import { back, dialog, focusField, focusOn, panel, show } from "./panels.js";
+import { back, dialog, focusField, focusOn, keepField, panel, show } from "./panels.js";
 import { afterEdits, isActing, redo, undo } from "./running.js";
 import { asked, clear, extend, go, invert, latest, pickAgain, pickAll, takeBack, toggle } from "./selection.js";
 import { cursor, notice, result, showsTags } from "./store.js";
@@ -68,7 +68,7 @@ async function finish() {
   if (row === undefined) return;
   const saving = typedFor(row) === null ? save() : acceptTyped(row);
   const place = cursor.value;
-  go(place + 1);
+  keepField(() => go(place + 1));
   const next = result.value[cursor.value];
   notice.value = next === row ? "This is the last picture." : "";
   try {
@@ -82,8 +82,8 @@ async function finish() {
 for (const action of [
   { id: "next-missing", keys: ["J"], text: "next picture without a caption", run: nextOf("missing:", "No picture here is without a caption.") },
   { id: "next-open", keys: ["U"], text: "next picture that is not done", run: nextOf("status:open", "All pictures here are done.") },
-  { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: () => go(cursor.value + 1) },
-  { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: () => go(cursor.value - 1) },
+  { id: "next", keys: ["Ctrl+ArrowDown"], text: "next picture, also while typing", typing: true, run: () => keepField(() => go(cursor.value + 1)) },
+  { id: "previous", keys: ["Ctrl+ArrowUp"], text: "previous picture, also while typing", typing: true, run: () => keepField(() => go(cursor.value - 1)) },
 ]) register({ group: "Move", ...action });
 
 for (const action of [

@@ -21,6 +21,12 @@ export function focusField() {
   isFieldWanted = !document.activeElement?.matches(".editor .field");
 }
 
+/** Move to another picture, whose caption's field has the focus then where that of the one before had it. @param {() => void} move */
+export function keepField(move) {
+  isFieldWanted = document.activeElement?.matches(".editor .field") ?? false; // tags have one for each picture
+  move();
+}
+
 /** For the editor: give its field the focus where that was wanted before it was there. */
 export function useWantedFocus() {
   useLayoutEffect(() => {
@@ -36,6 +42,7 @@ export function show(name) {
 
 /** Back to the grid from a field; in the grid, close what is open. */
 export function back() {
+  isFieldWanted = false;
   if (panel.value && !document.activeElement?.closest(".editor, .bar")) panel.value = "";
   focusOn(".grid");
 }

@@ -28,7 +28,10 @@ export const steps = signal({ undo: false, redo: false });
 export const latest = () => dataset.value?.undo_edit ?? null;
 
 /** That of the server, whose event may not have come. @returns {Promise<number | null>} */
-export const asked = async () => (await get("studio/state").catch(() => null))?.undo_edit ?? latest();
+export async function asked() {
+  const state = await get("studio/state").catch(() => null);
+  return state ? state.undo_edit : latest();
+}
 
 /** @param {Step} step */
 async function date(step) {
