@@ -254,6 +254,7 @@ def _hints(report: Report) -> Iterator[str]:
     counts, job = report.counts, report.job
     if counts.total and not report.fresh.total and report.stopped is None:
         yield "nothing to caption: every picture has an outcome from an earlier run"
+    yield from report.kept_prompts.advice()
     yield from stage_lines(report)
     yield from _slowdown(report.slowdown)
     yield from _changes(report)

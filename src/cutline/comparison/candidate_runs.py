@@ -125,6 +125,11 @@ class CandidateRunner:
             output = str(self.folder / _folder_name(candidate.name) / "captions.jsonl")
             try:
                 runs.append(await self._run_one(candidate, candidate.job, output))
+            except JobChanged as error:
+                raise JobChanged(
+                    f"{candidate.name}: {error}; in a comparison redo-all requests again only the candidates "
+                    "that have changed, and of chains the changed steps"
+                ) from None
             except _NEEDS_DECISION:
                 raise
             except ConfigError as error:  # such as weights that cannot be downloaded

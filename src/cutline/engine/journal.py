@@ -181,6 +181,8 @@ class Journal:
                 settings = "; ".join(changes)
                 raise JobChanged(f"this output was begun with other settings ({settings}); {cure}")
             drop = _DROPS.get(on_change, drop)
+        elif self._index.is_mixed and on_change == "redo-all":
+            drop = "all"  # of captions that an earlier run kept
         return "none" if drop == "failed" and not (self._index.failed or self._index.incomplete) else drop
 
     def append(self, outcome: Outcome) -> None:

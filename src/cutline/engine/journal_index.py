@@ -17,11 +17,13 @@ from cutline.serialization import checked
 from cutline.storage import is_http
 
 Drop = Literal["none", "failed", "all"]
+_OF_TEXTS = ("model", "endpoint", "prompts", "parameters", "pictures", "steps")  # what decides captions
 
 
 class JournalIndex:
     """The offsets of a journal's lines, as ``add`` reads them one after the other.
 
+    ``is_mixed``: some outcomes were made with other settings than the last run's, and kept then.
     ``paid``, ``spent``, ``damaged_lines``, ``drops`` and ``trusted`` as in ``Journal``.
     """
 
@@ -41,7 +43,7 @@ class JournalIndex:
         self.stages: tuple[str, ...] = ()
         self.damaged_lines = self.drops = self.paid = 0
         self.spent = Spending()
-        self.trusted = False
+        self.trusted = self.is_mixed = False
 
     def add(self, offset: int, line: bytes) -> None:
         try:
@@ -73,6 +75,10 @@ class JournalIndex:
         kinds, stages = checked(data.get("kinds", []), list), checked(data.get("stages", []), list)
         retried = frozenset(checked(data.get("mended", []), list))
         self.drop(data.get("drop", "none"), kinds or None)
+        before = self.last_run
+        if before is not None and any(before.get(name) != run.get(name) for name in _OF_TEXTS):
+            self.is_mixed = True
+        self.is_mixed = self.is_mixed and bool(self.offsets)
         self.last_run, self.models, self.retried = run, models, retried
         self.stages = tuple(stages)
         self.drop_skips()

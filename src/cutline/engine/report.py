@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cutline.engine.failure_stats import Cause
+from cutline.engine.kept_prompts import KeptPrompts
 from cutline.engine.stats import Counts
 from cutline.engine.totals import Totals
 from cutline.errors import CutlineError
@@ -83,6 +84,7 @@ class Report:
     unchecked: int = 0
     first_replaced: tuple[str, ...] = ()
     left_out: int = 0
+    kept_prompts: KeptPrompts = dataclasses.field(default_factory=KeptPrompts)
     waiting: int = 0
     warnings: tuple[str, ...] = ()
     left_over: tuple[LeftOver, ...] = ()
@@ -125,6 +127,7 @@ class Report:
             "model": self.model,
             "prompts": list(self.prompts),
             "prompt_texts": dict(self.prompt_texts),
+            "captions_without": dict(self.kept_prompts.lacking),
             "complete": self.stopped is None,
             "stopped": without_signatures(str(self.stopped)) if self.stopped else None,
             "exit_code": self.exit_code,

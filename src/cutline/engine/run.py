@@ -23,6 +23,7 @@ from cutline.engine.check_retries import failed_checks, writes_the_same
 from cutline.engine.content import reader_for
 from cutline.engine.executor import LOCAL, Executor, Terms, cluster_executor
 from cutline.engine.journal import Journal
+from cutline.engine.kept_prompts import KeptPrompts
 from cutline.engine.local_executor import LocalExecutor
 from cutline.engine.output import OrderedOutput
 from cutline.engine.plan import Plan, plan_run, sample_count
@@ -141,6 +142,7 @@ class _Run:
     fetched: FetchedPictures | None = None
     earlier: Totals = dataclasses.field(default_factory=Totals)
     stats: RunStats = dataclasses.field(default_factory=RunStats)
+    kept: KeptPrompts = dataclasses.field(default_factory=KeptPrompts)
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
@@ -209,6 +211,8 @@ class _Run:
             if result is not None and result.complete and isinstance(stopped, Interrupted):
                 stopped = None  # nothing was left to stop
             await self._publish(output, stopped, begun=result is not None)
+            if self.job.run.on_change == "keep":
+                self.kept = await in_thread(lambda: KeptPrompts.of(self.chain, journal.captions()))
         except BaseException:
             output.close()
             raise
@@ -357,6 +361,7 @@ class _Run:
             replaced=stats.replaced,
             unchecked=stats.unchecked,
             first_replaced=tuple(stats.first_replaced),
+            kept_prompts=self.kept,
             left_out=max(0, left_out) if result and not stopped else 0,
             waiting=result.waiting if result and stopped else 0,
             stopped=stopped,
