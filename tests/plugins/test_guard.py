@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -130,3 +132,23 @@ def test_what_it_prints_is_no_output(plugin, photos, tmp_path):
 def test_a_plugin_may_close_what_it_opened(plugin, photos, tmp_path):
     done = ran(plugin, photos, tmp_path, body="os.close(os.open(os.devnull, os.O_RDONLY))")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_working_folder_is_the_one_that_the_program_chose_last(plugin, photos, tmp_path):
+    plugin("import os\n" + MODEL.format(attribute="pass", body="os.chdir('/')"))
+    photos(3)
+    (tmp_path / "other").mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, cutline\n"
+        "options = {'model': 'guarded', 'plugin': [os.path.abspath('my_models.py')]}\n"
+        "cutline.caption('photos', 'out.jsonl', **options)\n"
+        "os.chdir('other')\n"
+        "cutline.caption('../photos', 'out.jsonl', **options)\n"
+        "print(os.path.relpath(os.getcwd(), os.path.dirname(os.path.abspath('.'))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=240
+    )
+    assert done.stdout.splitlines()[-1] == "other"
+    assert (tmp_path / "other/out.jsonl").exists()

@@ -24,7 +24,7 @@ _STREAMS: Final = (0, 1, 2)
 _files: set[str] = set()
 _descriptors: frozenset[int] = frozenset()
 _process = _folder = 0
-"""This process, and a descriptor of its working folder."""
+"""This process, and a descriptor of the working folder that it chose last, not a plug-in."""
 
 
 class PluginExit(SystemExit):
@@ -38,10 +38,10 @@ def guarded_import(file: str, module: dict[str, Any]) -> Iterator[None]:
     From then on its calls of ``os._exit`` and the like raise PluginExit, and on the command line what it
     prints goes to the standard error.
     """
-    global _descriptors, _process, _folder  # noqa: PLW0603 - of the process
+    global _descriptors, _process
     if not _files:
-        _descriptors = _open_descriptors()
-        _process, _folder = os.getpid(), os.open(".", os.O_RDONLY)
+        _descriptors, _process = _open_descriptors(), os.getpid()
+        _keep_folder()
         _guard_os()
     bind(file, module)
     with contextlib.ExitStack() as stack:
@@ -122,6 +122,16 @@ def _guard_os() -> None:
     _guard("close", lambda descriptor, *_: descriptor in _descriptors)
     _guard("dup2", lambda _, descriptor, *__: descriptor in _descriptors)
     _guard("closerange", lambda *_: True)
+    for name in ("chdir", "fchdir"):
+        _follow(name)
+
+
+def _keep_folder() -> None:
+    """Note that the working folder is the one to come back to."""
+    global _folder
+    before, _folder = _folder, os.open(".", os.O_RDONLY)
+    if before:
+        os.close(before)
 
 
 def _is_of_plugin() -> bool:
@@ -144,3 +154,16 @@ def _guard(name: str, is_refused: Callable[..., bool]) -> None:
         return original(*arguments, **options)
 
     setattr(os, name, guarded)
+
+
+def _follow(name: str) -> None:
+    """Note where the program goes, which ``restore`` leaves alone; a plug-in's file is not the program."""
+    original = getattr(os, name)
+
+    @functools.wraps(original)
+    def followed(*arguments: Any, **options: Any) -> None:
+        original(*arguments, **options)
+        if not _is_of_plugin():
+            _keep_folder()
+
+    setattr(os, name, followed)
