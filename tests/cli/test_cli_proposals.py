@@ -161,3 +161,15 @@ def test_the_cost_is_estimated_before_anything_is_generated(folder: Path, endpoi
         refused = cutline_here(*arguments, "--estimate", other)
         assert refused.returncode == 2
         assert f"--estimate writes nothing: remove it, or {other}" in refused.stderr
+
+
+def test_a_trigger_word_begins_every_proposal_once(folder: Path) -> None:
+    (folder / "2.txt").write_text("ohwx, a red square\n")
+    around = ("--trigger", "ohwx", "--caption-suffix", ", photo")
+    made = cutline_here("propose", folder, "-m", "fake", *around, "--existing", "append", "--write")
+    assert made.returncode == 0, made.stderr
+    written = texts(folder)
+    assert len(written) == 4
+    assert all(text.startswith("ohwx, ") and text.count("ohwx") == 1 for text in written.values())
+    assert all(text.rstrip().endswith(", photo") for text in written.values())
+    assert written["2.txt"].startswith("ohwx, a red square")

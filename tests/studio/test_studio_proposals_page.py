@@ -155,3 +155,14 @@ def test_other_jobs_are_no_generation(page: Any, studio: Studio) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     expect(panel.get_by_role("button", name="Propose captions for 4")).to_be_enabled()
+
+
+def test_a_trigger_word_begins_every_proposal(page: Any, studio: Studio) -> None:
+    page.keyboard.press("g")
+    panel = page.get_by_role("region", name="Generate captions")
+    panel.get_by_role("combobox", name="Captioner").select_option("fake")
+    panel.get_by_role("textbox", name="Trigger word").fill("ohwx")
+    panel.get_by_role("button", name="Propose captions for 4").click()
+    expect(page.get_by_label("has a proposal")).to_have_count(4, timeout=PATIENCE * 1000)
+    rows = studio.call("POST", "rows", {"rows": [8, 9, 10, 11]})
+    assert all(row["proposal"]["caption"].startswith("ohwx, A picture") for row in rows)

@@ -53,6 +53,12 @@ class Captioner:
     """System message, sent before every prompt."""
     language: str | None = None
     """Language of the captions, such as `German`."""
+    trigger: str | None = None
+    """Trigger word that begins every caption, followed by a comma."""
+    caption_prefix: str | None = None
+    """Text put before every caption, unchanged."""
+    caption_suffix: str | None = None
+    """Text put after every caption, unchanged."""
     parameters: str | None = None
     """Such as `max_tokens=512, temperature=0.30`."""
     max_concurrent_requests: int | None = None
@@ -74,6 +80,9 @@ class Captioner:
             prompt=self.prompt,
             system_prompt=self.system_prompt,
             language=self.language,
+            trigger=self.trigger,
+            caption_prefix=self.caption_prefix,
+            caption_suffix=self.caption_suffix,
             parameters=self.parameters,
             requests=self.max_concurrent_requests,
         )

@@ -34,7 +34,8 @@ class Choice(BaseModel):
 
     ``model``: ``provider:name``. ``endpoint``: the address of an OpenAI-compatible server; its key comes from
     the environment. ``chain``: the name of a chain, which has its own prompts. ``prompt``: a text, which may
-    contain ``{text}``, the current caption, or the name of a library prompt. ``parameters``: as
+    contain ``{text}``, the current caption, or the name of a library prompt. ``trigger``,
+    ``caption_prefix`` and ``caption_suffix``: texts around every caption, as in a run. ``parameters``: as
     ``max_tokens=512, temperature=0.30``. ``requests``: how many concurrently; null to measure it while
     running.
     """
@@ -46,6 +47,9 @@ class Choice(BaseModel):
     prompt: Annotated[str, Field(max_length=20_000)] | None = None
     system_prompt: Annotated[str, Field(max_length=20_000)] | None = None
     language: Annotated[str, Field(max_length=40)] | None = None
+    trigger: Annotated[str, Field(max_length=1000)] | None = None
+    caption_prefix: Annotated[str, Field(max_length=1000)] | None = None
+    caption_suffix: Annotated[str, Field(max_length=1000)] | None = None
     parameters: Annotated[str, Field(max_length=2000)] | None = None
     requests: Annotated[int, Field(ge=1, le=1000)] | None = None
 
@@ -79,6 +83,9 @@ class Choice(BaseModel):
                 prompt=(prompt if is_safe else f"text:{prompt}",) if prompt else (),
                 system_prompt=self.system_prompt or None,
                 language=self.language or None,
+                trigger=self.trigger or None,
+                caption_prefix=self.caption_prefix or None,
+                caption_suffix=self.caption_suffix or None,
             ),
             output=OutputOptions(existing=_EXISTING[policy], one_line=dataset.one_a_line),
             run=RunOptions(

@@ -15,12 +15,12 @@ const PAUSE = 250; // ms
  * @typedef {{model: string, kind: string, about: string, ready: boolean, needs: string}} Captioner
  * @typedef {{captioners: Captioner[], chains: string[], prompts: {name: string, about: string}[],
  *   endpoints: string[], any_endpoint: boolean}} Offer
- * @typedef {{model: string, chain: string, endpoint: string, prompt: string, text: string, parameters: string,
+ * @typedef {{model: string, chain: string, endpoint: string, prompt: string, text: string, parameters: string, trigger: string,
  *   policy: string, write: boolean, replaces: boolean}} Form
  */
 
 /** @type {Form} */
-const EMPTY = { model: "pixels", chain: "", endpoint: "", prompt: "", text: "", parameters: "", policy: "missing", write: false, replaces: false };
+const EMPTY = { model: "pixels", chain: "", endpoint: "", prompt: "", text: "", parameters: "", trigger: "", policy: "missing", write: false, replaces: false };
 
 /** @returns {Form} */
 function kept() {
@@ -57,10 +57,11 @@ export function set(changes) {
 
 /** The choice as the server takes it. */
 function choiceOf() {
-  const { model, chain, endpoint, prompt, text, parameters } = form.value;
-  if (chain) return { chain, parameters: parameters.trim() || null };
+  const { model, chain, endpoint, prompt, text } = form.value;
+  const common = { parameters: form.value.parameters.trim() || null, trigger: form.value.trigger.trim() || null };
+  if (chain) return { ...common, chain };
   const own = prompt === "own" ? text.trim() : prompt;
-  return { model, endpoint: endpoint.trim() || null, prompt: own || null, parameters: parameters.trim() || null };
+  return { ...common, model, endpoint: endpoint.trim() || null, prompt: own || null };
 }
 
 async function request() {

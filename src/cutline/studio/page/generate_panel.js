@@ -139,7 +139,10 @@ function Prompt() {
 function Parameters() {
   return html`<label>Parameters
     <input type="text" value=${gen.form.value.parameters} placeholder="max_tokens=512, temperature=0.30" autocomplete="off" spellcheck=${false}
-      onInput=${(/** @type {any} */ event) => gen.set({ parameters: event.target.value })} /></label>`;
+      onInput=${(/** @type {any} */ event) => gen.set({ parameters: event.target.value })} /></label>
+    <label>Trigger word
+    <input type="text" value=${gen.form.value.trigger} placeholder="begins every caption" autocomplete="off" spellcheck=${false}
+      onInput=${(/** @type {any} */ event) => gen.set({ trigger: event.target.value })} /></label>`;
 }
 
 function Policy() {
