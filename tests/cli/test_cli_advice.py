@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -139,7 +140,9 @@ def test_a_service_is_given_its_model_as_an_option(
         (tmp_path / name).mkdir()
     (tmp_path / "weights" / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
     ran = cutline_here("serve", *arguments)
+    assert dict(os.environ) == before
     assert ran.returncode == 2
     assert cure in ran.stderr
 

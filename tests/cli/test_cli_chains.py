@@ -66,12 +66,12 @@ MISTAKES = {
     ),
     "not a step's": (f"{ONE}max_cost = 1\n", "step one has no setting 'max_cost'"),
     "a wrong type": (f"{ONE}max_tokens = 'many'\n", "step one: model.max_tokens: input should be"),
-    "out of range": (f"{ONE}temperature = -1.0\n", "step one: --temperature must be a number from 0 to 2"),
+    "out of range": (f"{ONE}temperature = -1.0\n", "step one: temperature must be a number from 0 to 2"),
     "no such model": (ONE.replace("fake", "fkae"), "step one: 'fkae' names no provider, did you mean fake?"),
     "no key": (ONE.replace("fake", "openai"), "step one: openai needs a key: set OPENAI_API_KEY"),
     "an option it ignores": (
         f"{ONE.replace('fake', 'pixels')}seed = 3\n",
-        "step one: pixels does not support --seed",
+        "step one: pixels does not support seed=; remove it",
     ),
     "no such prompt": (
         f"{ONE}prompt = 'detialed'\n",

@@ -115,7 +115,8 @@ def test_refusals_are_told_at_debug_and_hold_nothing_secret(folder):
     options = ("--model", "fake", "--log-level", "debug")
     with Service(*options, cwd=folder, env={"CUTLINE_SERVICE_KEY": KEY}) as service:
         keyed = {"X-API-Key": KEY}
-        service.client.get(f"/task-status/{'0' * 32}?{QUERY}", headers=keyed)
+        service.client.get(f"/task-status/{'0' * 32}", headers=keyed)
+        assert service.client.get(f"/tasks?{QUERY}", headers=keyed).status_code == 422
         service.client.post(
             "/caption", json={"image_url": f"http://u:{KEY}@127.0.0.1/a.png?{QUERY}"}, headers=keyed
         )

@@ -92,7 +92,7 @@ def test_every_request_is_a_json_object_in_the_log(service):
     lines = [json.loads(line) for line in service.log.splitlines()]
     (found,) = [line for line in lines if line.get("fields", {}).get("route") == "/tasks"]
     assert (found["level"], found["event"]) == ("info", "request")
-    assert (found["fields"]["method"], found["fields"]["status"]) == ("GET", "200")
+    assert (found["fields"]["method"], found["fields"]["status"]) == ("GET", "422")
     assert "4711" not in service.log
     assert KEY not in service.log
 

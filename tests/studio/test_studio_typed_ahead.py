@@ -287,3 +287,16 @@ def test_tags_are_typed_over_several_pictures_without_leaving_the_field(page: An
             == [f"a cat on a mat, {end}" for end in expected]
         )
     )
+
+
+def test_tab_behind_keys_that_wait_completes_what_they_type(page: Any, studio: Studio) -> None:
+    page.locator(".grid").focus()
+    press(page, "/")
+    held = Held(page, "studio/complete")
+    page.keyboard.type("sta")
+    press(page, "Tab")
+    page.keyboard.type("do")
+    press(page, "Tab")
+    held.wait()
+    held.release()
+    expect(page.get_by_role("combobox", name="Find")).to_have_value("status:done ")

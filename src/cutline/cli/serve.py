@@ -8,6 +8,7 @@ import logging.config
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypedDict, get_origin
 
 from cyclopts import Parameter
@@ -77,23 +78,37 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
     from cutline.service.queue.schema import prepare, reserved
     from cutline.service.telemetry.metrics import FOLDER
 
-    # For worker processes; other users of the machine cannot read a process's environment.
-    # With --reload only the options given here, as the rest may change.
-    os.environ[ENVIRONMENT] = json.dumps(given) if reload else settings.to_json()
     in_processes = settings.workers > 1 or reload
-    # Errors are reported here, once, and not by every worker, nor after the database's file is made.
-    app = create_app(settings) if in_processes else create()
-    check_port(settings.host, settings.port)
-    prepare(settings.store)  # once, before a model is loaded
-    model, endpoint = settings.model, settings.endpoint
     with contextlib.ExitStack() as stack:
+        # For worker processes; other users of the machine cannot read a process's environment.
+        # With --reload only the options given here, as the rest may change.
+        given_on = json.dumps(given) if reload else settings.to_json()
+        stack.enter_context(_variable(ENVIRONMENT, given_on))
+        # Errors are reported here, once, and not by every worker, nor after the database's file is made.
+        app = create_app(settings) if in_processes else create()
+        check_port(settings.host, settings.port)
+        prepare(settings.store)  # once, before a model is loaded
+        model, endpoint = settings.model, settings.endpoint
         model = f"{model} at {without_credentials(endpoint)}" if endpoint else model
         stack.enter_context(reserved(settings.store, model))
-        if settings.workers > 1:
+        if settings.workers > 1 and FOLDER not in os.environ:
             counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
-            os.environ.setdefault(FOLDER, counted)
+            stack.enter_context(_variable(FOLDER, counted))
         _run(settings, None if in_processes else app, given if reload else None)
     return 0
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """A variable of the environment, for the processes that are started meanwhile."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _in_processes(settings: Settings, *, reload: bool) -> Settings:

@@ -65,9 +65,13 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     return message
 
 
+def _is_folder(text: str) -> bool:
+    return os.path.isdir(text)  # noqa: PTH112 - Path.is_dir raises for what is too long for a name
+
+
 def _option_of_serve(token: str) -> str:
     """The option that takes what was given as an argument."""
-    if Path(token).is_dir() and not (Path(token) / "config.json").exists():
+    if _is_folder(token) and not (Path(token) / "config.json").exists():
         return f"requests bring their pictures, and with --image-root {token} name those of this folder"
     return f"the model is an option: --model {token}"
 
@@ -102,7 +106,7 @@ def _is_in_place(arguments: list[str]) -> bool:
     """Whether a run of a folder names no output: the texts that it has are those beside the pictures."""
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments[1:]))
     is_named = any(word.startswith(("--output", "-o")) for word in arguments)
-    return arguments[0] == "caption" and not is_named and len(words) == 1 and Path(words[0]).is_dir()
+    return arguments[0] == "caption" and not is_named and len(words) == 1 and _is_folder(words[0])
 
 
 def _help_of(error: cyclopts.CycloptsError, arguments: list[str]) -> str:

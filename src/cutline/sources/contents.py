@@ -220,10 +220,10 @@ def _named_by_metadata(path: str, contents: Contents, options: SourceOptions) ->
 
 def _has_pairs(path: str, contents: Contents, options: SourceOptions) -> bool:
     """Whether an unpacked export is there: pictures, and a list of their captions."""
-    from cutline.sources.table_files import open_table
-
     if PAIRS not in contents.text_tables:
         return False
+    from cutline.sources.table_files import open_table
+
     try:
         return set(open_table(_join(path, PAIRS), options).columns) == {"image", "caption"}
     except ConfigError:

@@ -10,10 +10,9 @@ from typing import Any, Self
 from cutline.errors import ConfigError
 from cutline.records import JSON
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.names import IMAGE_NAMES, URL_NAMES
+from cutline.sources.names import IMAGE_NAMES, TEXT_NAMES, URL_NAMES
 from cutline.sources.picture_cells import bytes_and_name
 from cutline.sources.row_keys import name_column, name_in, safe_key
-from cutline.sources.table_files import TEXT_NAMES
 
 _BYTES = (bytearray, memoryview)
 _CONTENT_NAMES = ("bytes", "data", "content")  # of a picture whose name may stand beside it

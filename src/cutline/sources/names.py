@@ -15,6 +15,7 @@ IMAGE_NAMES = (
     "data_uri",
     "image_name", "img_name", "image_filename", "image_file_name", "photo_path", "picture_path", "thumbnail",
 )  # fmt: skip
+TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 URL_NAMES = ("url", "image_url", "img_url", "imageurl", "picture_url", "photo_url", "image_link", "uri")
 TABLE_EXTENSIONS = frozenset({"json", "csv", "tsv", "parquet", "jsonl", "ndjson", "feather", "arrow"})
 OTHER_EXTENSIONS = frozenset(

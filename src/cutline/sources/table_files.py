@@ -8,12 +8,11 @@ from cutline.errors import ConfigError
 from cutline.sources.content_types import table_type
 from cutline.sources.delimited_tables import delimited_table
 from cutline.sources.json_tables import json_lines_table, json_table
-from cutline.sources.names import IMAGE_NAMES, TABLE_EXTENSIONS, URL_NAMES, table_ending
+from cutline.sources.names import IMAGE_NAMES, TABLE_EXTENSIONS, TEXT_NAMES, URL_NAMES, table_ending
 from cutline.sources.options import SourceOptions, flag_of
 from cutline.sources.rows import Table
 
 LIST_NAMES = ("images", "image", "image_paths", "pictures", "photos", "image_urls", "urls")
-TEXT_NAMES = ("caption", "captions", "text", "alt_text", "description")
 
 
 def open_table(path: str, options: SourceOptions) -> Table:

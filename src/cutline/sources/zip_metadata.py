@@ -13,10 +13,10 @@ from cutline.files import write_errors
 from cutline.records import Problem
 from cutline.sources.cells import first_text, metadata
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import PAIRS, is_metadata_file
+from cutline.sources.names import PAIRS, TEXT_NAMES, is_metadata_file
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow, readable_rows
-from cutline.sources.table_files import TEXT_NAMES, open_table
+from cutline.sources.table_files import open_table
 
 _FILE_NAME: Final = "file_name"
 _PAIR: Final = {"image", "caption"}

@@ -5,7 +5,7 @@ import { signal } from "./vendor/preact.js";
 import { actions, isField, keyOf } from "./keys.js";
 
 const LONGEST = 10_000; // ms that keys wait
-const MODIFIERS = /^(Control|Shift|Alt|Meta|AltGraph|CapsLock|Dead|Tab|Process|ContextMenu|F\d+)$/;
+const MODIFIERS = /^(Control|Shift|Alt|Meta|AltGraph|CapsLock|Dead|Process|ContextMenu|F\d+)$/;
 
 /** How many keys waited in vain. */
 export const lost = signal(0);
@@ -74,6 +74,7 @@ function press(event) {
   const { key, code, ctrlKey, altKey, shiftKey, metaKey } = event;
   const target = focused();
   if (!target.dispatchEvent(new KeyboardEvent("keydown", { key, code, ctrlKey, altKey, shiftKey, metaKey, bubbles: true, cancelable: true }))) return true;
+  if (key === "Tab") return false; // the browser's own way to the next field
   if (isField(target)) return type(/** @type {HTMLInputElement | HTMLTextAreaElement} */ (target), event);
   if (/^(Enter| )$/.test(key) && target instanceof HTMLElement && target.matches("button, a, summary, input")) target.click();
   return true;
@@ -105,7 +106,8 @@ function type(field, { key, ctrlKey, metaKey, altKey, shiftKey }) {
 export function listen() {
   document.addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : document.body;
-    if (!event.isTrusted || !(held.length || isPressing || isAwaited(target)) || !isOurs(event)) return;
+    const isBehind = held.length > 0 || isPressing;
+    if (!event.isTrusted || !(isBehind || (event.key !== "Tab" && isAwaited(target))) || !isOurs(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     held.push(event);
