@@ -300,3 +300,18 @@ def test_tab_behind_keys_that_wait_completes_what_they_type(page: Any, studio: S
     held.wait()
     held.release()
     expect(page.get_by_role("combobox", name="Find")).to_have_value("status:done ")
+
+
+def test_tab_among_keys_that_wait_leads_to_the_next_field(page: Any, studio: Studio) -> None:
+    held = Held(page, "studio/preferences$", "GET")
+    page.reload()
+    held.wait()
+    expect(page.get_by_role("textbox", name="Caption")).to_have_value(FIRST)
+    press(page, "Control+h")
+    page.keyboard.type("cat")
+    press(page, "Tab")
+    page.keyboard.type("dog")
+    held.release()
+    panel = page.get_by_role("region", name="Edit many captions")
+    expect(panel.get_by_role("textbox", name="Find", exact=True)).to_have_value("cat")
+    expect(panel.get_by_role("textbox", name="Replace with")).to_have_value("dog")

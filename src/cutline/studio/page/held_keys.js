@@ -69,12 +69,23 @@ async function pressAgain() {
   isPressing = false;
 }
 
+/** Go to the next element that Tab leads to, or the one before, as a browser does. @param {number} step */
+function toNext(step) {
+  const within = document.querySelector("dialog[open]") ?? document;
+  const all = [.../** @type {NodeListOf<HTMLElement>} */ (within.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]"))];
+  const found = all.filter((one) => one.tabIndex >= 0 && !one.matches(":disabled, [type=radio]:not(:checked)") && one.checkVisibility());
+  const next = found[(found.indexOf(/** @type {HTMLElement} */ (focused())) + step + found.length) % found.length];
+  next?.focus();
+  if (next instanceof HTMLInputElement && isField(next)) next.select();
+  return true;
+}
+
 /** Press a key where the focus is now; whether it did what it does there. @param {KeyboardEvent} event */
 function press(event) {
   const { key, code, ctrlKey, altKey, shiftKey, metaKey } = event;
   const target = focused();
   if (!target.dispatchEvent(new KeyboardEvent("keydown", { key, code, ctrlKey, altKey, shiftKey, metaKey, bubbles: true, cancelable: true }))) return true;
-  if (key === "Tab") return false; // the browser's own way to the next field
+  if (key === "Tab") return toNext(shiftKey ? -1 : 1);
   if (isField(target)) return type(/** @type {HTMLInputElement | HTMLTextAreaElement} */ (target), event);
   if (/^(Enter| )$/.test(key) && target instanceof HTMLElement && target.matches("button, a, summary, input")) target.click();
   return true;
