@@ -191,3 +191,9 @@ def test_suggestions_that_come_after_the_tag_was_added_do_not_hold_its_field(
     page.keyboard.press("Escape")
     expect(field).not_to_be_focused()
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0, number\n")
+
+
+def test_the_place_of_a_page_that_was_left_is_not_that_of_the_next_folder(studio: Studio) -> None:
+    studio.call("PUT", "place", {"query": "cat", "folder": str(studio.folder)})
+    studio.call("PUT", "place", {"query": "dog", "folder": f"{studio.folder}-before"})
+    assert studio.call("GET", "place")["query"] == "cat"

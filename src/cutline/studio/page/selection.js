@@ -215,7 +215,7 @@ function keep() {
   const now = JSON.stringify(whereabouts());
   if (!kept || now === kept || !dataset.value?.folder) return;
   kept = now;
-  void send("studio/place", whereabouts(), "PUT").catch(() => (kept = "?")); // tried again with the next change
+  void send("studio/place", { ...whereabouts(), folder: dataset.value.folder }, "PUT").catch(() => (kept = "?")); // tried again with the next change
 }
 
 effect(() => {

@@ -19,9 +19,10 @@ router = APIRouter(prefix="/studio")
 
 
 class PlaceRequest(BaseModel):
-    """The query, the row of the cursor, and the picked rows."""
+    """The query, the row of the cursor, and the picked rows; ``folder``: the dataset that they are of."""
 
     model_config = ConfigDict(extra="forbid")
+    folder: Annotated[str, Field(max_length=10_000)] | None = None
     query: Annotated[str, Field(max_length=10_000)] = ""
     row: Row | None = None
     picked: Rows = []
@@ -38,8 +39,10 @@ async def place(workspace: OpenWorkspace) -> Response:
 
 @router.put("/place")
 async def keep_place(body: PlaceRequest, workspace: OpenWorkspace) -> Response:
-    """Save them for the next time; more than 10,000 picked rows are not saved."""
+    """Save them for the next time; not more than 10,000 picked rows, and not those of another folder."""
     dataset = workspace.dataset
+    if body.folder not in {None, name_to_text(dataset.folder)}:  # of a page that was left meanwhile
+        return json_response({})
     kept = await asyncio.to_thread(_place, body, dataset)
     await asyncio.to_thread(workspace.preferences.keep_place, name_to_text(dataset.folder), kept)
     return json_response({})
