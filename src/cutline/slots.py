@@ -52,9 +52,9 @@ class Slots(Protocol):
 
 
 class LocalSlots:
-    """Slots of this process: ``most`` at once, in the order in which they were asked for.
+    """Slots of this process: ``most`` at once, in the order of the calls of ``take``.
 
-    Those of a ``waiting_caller`` come before the others, which get every fifth slot all the same. ``most``
+    A ``waiting_caller`` comes before the others, which get every fifth slot all the same. ``most``
     may answer differently each time; call ``wake`` when it has become more.
     """
 
@@ -94,9 +94,8 @@ class LocalSlots:
         try:
             await future
         except asyncio.CancelledError:
-            if (
-                future.done() and not future.cancelled() and future.exception() is None
-            ):  # the place had been handed over
+            was_given = future.done() and not future.cancelled() and future.exception() is None
+            if was_given:
                 self.leave()
             raise
 
