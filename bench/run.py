@@ -16,7 +16,7 @@ from pathlib import Path
 from cases import CASES
 from figures import Figure, arguments, conclude
 from material import FULL, QUICK, Material
-from weighing import RunFailedError
+from weighing import BENCH, RunFailedError, compile_modules
 
 
 def main() -> int:
@@ -28,6 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     # The growth of memory shows only over many samples.
     names = options.only or [name for name in CASES if not (options.quick and name == "memory")]
+    compile_modules(BENCH.parent)
     figures: list[Figure] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bench-pictures-") as folder:

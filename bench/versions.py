@@ -18,7 +18,7 @@ from pathlib import Path
 from contenders import Contender, run
 from figures import Figure, arguments, conclude
 from material import FULL, QUICK, Material
-from weighing import BENCH, server, weigh
+from weighing import BENCH, compile_modules, server, weigh
 
 MOST = 1.05
 HERE = BENCH.parent
@@ -108,6 +108,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer pictures, one round; figures are rough")
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
     options = parser.parse_args()
+    for checkout in (options.before, HERE):
+        compile_modules(checkout)
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="bench-pictures-") as folder:
         versions = Versions(

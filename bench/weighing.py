@@ -40,6 +40,11 @@ class Served:
     rate: float
 
 
+def compile_modules(checkout: Path) -> None:
+    """Write the bytecode of cutline's modules, as pip does; the environment may forbid Python to."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(checkout / "src")], check=True)
+
+
 def weigh(command: list[str], log: Path) -> Weighed:
     """Run to the end.
 

@@ -126,6 +126,7 @@ def without_signatures(text: str) -> str:
     return _compiled(_URL).sub(lambda url: parameter.sub(_hidden, user.sub("", url[0])), text)
 
 
+@functools.lru_cache(1024)  # a run asks several times for each picture
 def stored_key(key: str) -> str:
     """A sample's key as files keep it: without signatures, and then with a digest of the whole."""
     shown = without_signatures(key)

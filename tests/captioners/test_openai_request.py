@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 from typing import Any
 
 import openai
@@ -29,8 +30,23 @@ def encoded(colour: str, size: tuple[int, int] = (32, 24)) -> bytes:
     return buffer.getvalue()
 
 
+def noise() -> bytes:
+    """A picture of 170 KB, above what is sent in one piece."""
+    buffer = io.BytesIO()
+    pixels = random.Random(1).randbytes(480 * 480 * 3)
+    Image.frombytes("RGB", (480, 480), pixels).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
 PICTURE = encoded("teal")
-URL = "data:image/jpeg;base64," + base64.b64encode(PICTURE).decode()
+NOISE = noise()
+
+
+def url_of(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+
+
+URL = url_of(PICTURE)
 
 
 async def ask(
@@ -50,10 +66,11 @@ async def ask(
         await chat.aclose()
 
 
-async def test_same_request_and_reply_as_the_official_client(scripted: Server) -> None:
+@pytest.mark.parametrize("picture", [PICTURE, NOISE], ids=["small", "large"])
+async def test_same_request_and_reply_as_the_official_client(scripted: Server, picture: bytes) -> None:
     scripted.post("/script", {"content": "Teal, all of it."})
     prompt = Prompt(system="Be brief.", prefix="What is this?")
-    ours = await ask(scripted, prompt, max_tokens=50, temperature=0.2, top_p=0.9, seed=7)
+    ours = await ask(scripted, prompt, picture=picture, max_tokens=50, temperature=0.2, top_p=0.9, seed=7)
     our_request, our_headers = scripted.last, scripted.last_headers
 
     client = openai.AsyncOpenAI(base_url=scripted.url, api_key="sk-1", max_retries=0)
@@ -64,7 +81,7 @@ async def test_same_request_and_reply_as_the_official_client(scripted: Server) -
             {
                 "role": "user",
                 "content": [
-                    {"type": "image_url", "image_url": {"url": URL}},
+                    {"type": "image_url", "image_url": {"url": url_of(picture)}},
                     {"type": "text", "text": "What is this?"},
                 ],
             },

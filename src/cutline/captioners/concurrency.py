@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import dataclasses
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
 
 from cutline.captioners.adaptive_limit import Tuner
 from cutline.captioners.outage import OutageDetector, Verdict
@@ -112,26 +110,25 @@ class Concurrency:
     def in_flight(self) -> int:
         return self._places.taken - self._waiting
 
-    @contextlib.asynccontextmanager
-    async def slot(self, halted: asyncio.Event, subject: int = 0) -> AsyncIterator[Request]:
-        """Hold one place among the requests; waits for it, and as long as the throttle holds requests back.
+    async def acquire(self, halted: asyncio.Event, subject: int = 0) -> Request:
+        """Take one place among the requests; waits for it, and as long as the throttle holds requests back.
 
-        ``subject`` is the same for all attempts of a picture, and another one for each picture.
+        ``subject`` is the same for all attempts of a picture, and another one for each picture. The place
+        is held until ``release``.
 
         Raises:
             RunStopped: ``halted`` was passed to ``halt``.
             Rejected: the endpoint is away, and a caller waits.
         """
         await (self._take_unless_away(halted) if has_waiting_caller() else self._take(halted))
-        try:
-            request = Request(time.monotonic(), self.throttle.sent(time.monotonic()), subject)
-            try:
-                yield request
-            finally:
-                if not request.is_answered:
-                    self.throttle.abandoned()
-        finally:
-            self._places.leave()
+        now = time.monotonic()
+        return Request(now, self.throttle.sent(now), subject)
+
+    def release(self, request: Request) -> None:
+        """Give the place of a request back."""
+        if not request.is_answered:
+            self.throttle.abandoned()
+        self._places.leave()
 
     async def _take(self, halted: asyncio.Event) -> None:
         await self._places.take(halted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
+from types import TracebackType
 
 from cutline.captioners.concurrency import Concurrency, Request
 from cutline.captioners.wrapper import Wrapper
@@ -57,7 +58,8 @@ class Limited(Wrapper):
         self.inner.halt()
 
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
-        async with self._concurrency.slot(self._halted, id(picture)) as request:
+        request = await self._concurrency.acquire(self._halted, id(picture))
+        try:
             try:
                 async with self._time_limit(request):
                     reply = await self.inner.caption(picture, prompt)
@@ -74,28 +76,45 @@ class Limited(Wrapper):
                 return reply
             await self._concurrency.failed(request, error, self._halted)
             raise error from None
+        finally:
+            self._concurrency.release(request)
 
-    @contextlib.asynccontextmanager
-    async def _time_limit(self, request: Request) -> AsyncIterator[None]:
+    def _time_limit(self, request: Request) -> contextlib.AbstractAsyncContextManager[object]:
         timeout = self._timeout
         if timeout is None or not self._queued:
-            async with asyncio.timeout(timeout):
-                yield
-            return
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle
+            return asyncio.timeout(timeout)
+        return _QueuedTimeLimit(request, self._concurrency, timeout)
 
-        def look() -> None:
-            nonlocal timer
-            left = self._concurrency.deadline(request, timeout) - time.monotonic()
-            if left <= 0:
-                limit.reschedule(loop.time())
-            else:
-                timer = loop.call_later(left, look)
 
-        timer = loop.call_later(timeout, look)
-        try:
-            async with asyncio.timeout(None) as limit:
-                yield
-        finally:
-            timer.cancel()
+class _QueuedTimeLimit:
+    """The time for a request, longer while it waits for others at the endpoint.
+
+    A class, as a context manager made of a generator takes several times as long, for each request.
+    """
+
+    __slots__ = ("_concurrency", "_limit", "_loop", "_request", "_timeout", "_timer")
+
+    def __init__(self, request: Request, concurrency: Concurrency, timeout: float) -> None:
+        self._request, self._concurrency, self._timeout = request, concurrency, timeout
+        self._limit = asyncio.timeout(None)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(timeout, self._look)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(kind, error, traceback)
+
+    def _look(self) -> None:
+        left = self._concurrency.deadline(self._request, self._timeout) - time.monotonic()
+        if left <= 0:
+            self._limit.reschedule(self._loop.time())
+        else:
+            self._timer = self._loop.call_later(left, self._look)

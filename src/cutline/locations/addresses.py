@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import socket
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import aiohttp.abc
@@ -82,16 +83,23 @@ def checked_url(text: str, *, allow_private: bool) -> yarl.URL:
 
 
 def _check_host(text: str, host: str, *, allow_private: bool) -> None:
+    kind = _kind_of_host(host)
+    if kind == "neither":
+        raise _unfit(text, "not a host name or a plain IP address")
+    if kind == "private" and not allow_private:
+        message = f"{shown(text)}: a private or reserved address; --allow-private-urls permits it"
+        raise PictureError("blocked-address", message)
+
+
+@functools.lru_cache(1024)  # many pictures come from few hosts
+def _kind_of_host(host: str) -> Literal["name", "public", "private", "neither"]:
     try:
-        public = is_public(host)
+        return "public" if is_public(host) else "private"
     except ValueError:
         # Forms such as 2130706433, 0x7f.1 or 0177.0.0.1 that only the operating system reads as addresses.
         if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]) or not _HOST.fullmatch(host):
-            raise _unfit(text, "not a host name or a plain IP address") from None
-        return
-    if not public and not allow_private:
-        message = f"{shown(text)}: a private or reserved address; --allow-private-urls permits it"
-        raise PictureError("blocked-address", message)
+            return "neither"
+        return "name"
 
 
 class PublicResolver(aiohttp.abc.AbstractResolver):

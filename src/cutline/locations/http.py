@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import socket
 import time
@@ -21,7 +20,7 @@ from cutline.retry_policy import delay, retry_after, with_retries
 from cutline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
 USER_AGENT = f"cutline/{__version__}"
 MAX_VALIDATOR = 200  # characters of an ETag that are kept
@@ -108,20 +107,20 @@ class Fetcher:
 
     async def _attempt(self, text: str, seconds: float, conditions: Mapping[str, str]) -> InlineBytes | None:
         """One attempt with its redirects; waiting for a connection takes none of ``seconds``."""
-        deadline, first = _Deadline(seconds), text
+        deadline, name = _Deadline(seconds), shown(text)
         for _ in range(self._limits.redirects + 1):
             url = checked_url(text, allow_private=self._allow_private)
-            async with self._turn(url.raw_host or ""):
-                result = await self._request(url, deadline, conditions)
+            async with self._host(url.raw_host or ""), self._total:
+                result = await self._request(url, name, deadline, conditions)
             if not isinstance(result, str):
-                return result and dataclasses.replace(result, name=shown(first))
+                return result
             text = result
         raise PictureError("fetch", f"{shown(text)}: more than {self._limits.redirects} redirects")
 
     async def _request(
-        self, url: yarl.URL, deadline: _Deadline, conditions: Mapping[str, str]
+        self, url: yarl.URL, name: str, deadline: _Deadline, conditions: Mapping[str, str]
     ) -> InlineBytes | str | None:
-        """The body, or the URL of a redirect; None where the picture is unchanged."""
+        """The body, under its ``name``, or the URL of a redirect; None where the picture is unchanged."""
         started = time.monotonic()
         try:
             async with (
@@ -142,7 +141,7 @@ class Fetcher:
             raise Retryable("connection", _cause(error)) from error
         finally:
             deadline.left -= time.monotonic() - started
-        return InlineBytes(_picture(url, body), str(url), validator)
+        return InlineBytes(_picture(url, body), name, validator)
 
     def _check_status(self, url: yarl.URL, response: aiohttp.ClientResponse) -> None:
         status = response.status
@@ -194,14 +193,12 @@ class Fetcher:
         limit = self._limits.max_bytes
         return PictureError("too-large", f"{shown(str(url))}: more than {limit:,} bytes")
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[None]:
-        """Waits until this host, and the whole, has a free connection."""
+    def _host(self, name: str) -> asyncio.Semaphore:
+        """The connections of one host."""
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = asyncio.Semaphore(self._limits.per_host)
-        async with host, self._total:
-            yield
+        return host
 
     def _open(self) -> aiohttp.ClientSession:
         """The session belongs to the event loop, so it is made by the first download."""

@@ -38,9 +38,9 @@ class Template:
         mark = secrets.token_hex(16)  # stands for the picture; no metadata can guess it
         self._head, self._tail = orjson.dumps(make(prompt, mark)).split(mark.encode())
 
-    def with_picture(self, mime: str, encoded: bytes) -> bytes:
-        """The request as it is sent; ``encoded`` is the picture in base64."""
-        return b"".join((self._head, f"data:{mime};base64,".encode(), encoded, self._tail))
+    def with_picture(self, mime: str, encoded: bytes) -> tuple[bytes, ...]:
+        """The parts of the request as it is sent; ``encoded`` is the picture in base64."""
+        return self._head + f"data:{mime};base64,".encode(), encoded, self._tail
 
     def with_url(self, url: bytes) -> bytes:
         """The request with an address, or anything that needs no escaping in JSON, for the picture."""

@@ -25,6 +25,7 @@ from cutline.errors import Retryable
 MAX_RESPONSE_BYTES = 8_000_000
 _AZURE = re.compile(r".+\.(openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)")
 _OF_AZURE = "/openai/deployments/"  # in a path, behind whatever host, such as a gateway's
+_APART = 64 * 1024  # bytes; to copy less takes no longer than to call the system once more
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
 """Headers that requests to the service itself have besides their own, such as those of a trace."""
@@ -37,6 +38,21 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+class _Parts(aiohttp.Payload):
+    """A body in parts, sent one after the other: to join them would copy the picture in it twice."""
+
+    def __init__(self, parts: tuple[bytes, ...]) -> None:
+        super().__init__(parts, content_type="application/json")
+        self._size = sum(map(len, parts))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: aiohttp.abc.AbstractStreamWriter) -> None:
+        for part in self._value:
+            await writer.write(part)
 
 
 class Endpoint:
@@ -73,7 +89,7 @@ class Endpoint:
         self,
         method: str,
         url: str,
-        body: bytes | None = None,
+        body: bytes | tuple[bytes, ...] | aiohttp.Payload | None = None,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
         with_key: bool = True,
@@ -81,12 +97,15 @@ class Endpoint:
     ) -> Answer:
         """The answer to one request, whatever its status; ``with_key=False`` is for what needs no key.
 
+        ``body``: whole or in parts.
         ``longer`` as in ``exchange``.
 
         Raises:
             Retryable: there is no answer, or no end of it.
             EndpointUnusable: the address is none.
         """
+        if isinstance(body, tuple):
+            body = b"".join(body) if sum(map(len, body)) < _APART else _Parts(body)
         async with self.exchange(
             method, url, body, headers=headers, with_key=with_key, longer=longer
         ) as response:

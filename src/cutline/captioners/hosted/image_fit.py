@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 
 from cutline.imaging import Encoded, Limits, Picture
 from cutline.worker_threads import in_thread
@@ -13,8 +11,9 @@ from cutline.worker_threads import in_thread
 class ImageFit:
     """Reads and encodes pictures for receivers with ``limits``.
 
-    Handing a picture to a thread costs more than reading one that the system has in memory. After a
-    slow read (a cold disk, a network share) the next ones go to threads again.
+    Handing a picture to a thread costs more than reading one that the system has in memory. After two
+    slow reads in a row (a cold disk, a network share) the next ones go to threads again; one alone may be
+    other programs that use the processor.
     """
 
     _SLOW = 0.003  # seconds
@@ -23,27 +22,27 @@ class ImageFit:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._in_threads = 0
+        self._slow_reads = 0
 
     async def prepare(self, picture: Picture) -> None:
         """Read and encode the picture; on the event loop while reading is quick and nothing is decoded."""
-        if not self._slow:
-            with self._timed():
-                if picture.fit_untouched(self.limits) is not None:
-                    return
+        if not self._are_slow():
+            start = time.perf_counter()
+            encoded = picture.fit_untouched(self.limits)
+            self._note(time.perf_counter() - start)
+            if encoded is not None:
+                return
         await in_thread(picture.fit, self.limits)
 
     def fit(self, picture: Picture) -> Encoded:
         return picture.fit(self.limits)
 
-    @property
-    def _slow(self) -> bool:
-        if self._in_threads:
-            self._in_threads -= 1
+    def _are_slow(self) -> bool:
+        self._in_threads = max(self._in_threads - 1, 0)
         return self._in_threads > 0
 
-    @contextlib.contextmanager
-    def _timed(self) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        if time.perf_counter() - start > self._SLOW:
-            self._in_threads = self._PENALTY
+    def _note(self, seconds: float) -> None:
+        """Note the time of a read."""
+        self._slow_reads = self._slow_reads + 1 if seconds > self._SLOW else 0
+        if self._slow_reads > 1:
+            self._slow_reads, self._in_threads = 0, self._PENALTY

@@ -152,7 +152,7 @@ class NvidiaHosted(chat.ChatCaptioner):
                 raise
         return await self._post_asset(encoded, template, again=False)  # it expired before it was used
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> JSON:
+    async def _post(self, body: bytes | tuple[bytes, ...], headers: Mapping[str, str]) -> JSON:
         end = time.monotonic() + self._timeout
         answer = await self.endpoint.send("POST", self.url, body, headers=headers)
         if answer.status == 202:

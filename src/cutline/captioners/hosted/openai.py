@@ -86,16 +86,19 @@ class OpenAIChat(chat.ChatCaptioner):
     async def caption(self, picture: Picture, prompt: Prompt) -> Reply:
         start = time.perf_counter()
         tokens = self._preset.tokens
-        answer = await self._post(self.request_of(picture, prompt))
+        answer = await self._post(self._request_parts(picture, prompt))
         if answer.status in {400, 422} and self._takes_other_name(tokens, answer):
-            answer = await self._post(self.request_of(picture, prompt))
+            answer = await self._post(self._request_parts(picture, prompt))
         return self.reply_in(answer, seconds=time.perf_counter() - start)
 
-    async def _post(self, body: bytes) -> Answer:
+    async def _post(self, body: tuple[bytes, ...]) -> Answer:
         return await self.endpoint.send("POST", self.url, body, longer=self._longer)
 
     def request_of(self, picture: Picture, prompt: Prompt) -> bytes:
         """The body of the request for one picture; raises PictureError where it cannot be prepared."""
+        return b"".join(self._request_parts(picture, prompt))
+
+    def _request_parts(self, picture: Picture, prompt: Prompt) -> tuple[bytes, ...]:
         encoded = self._fitting.fit(picture)
         return self._templates.of(prompt).with_picture(encoded.mime, pybase64.b64encode(encoded.data))
 
