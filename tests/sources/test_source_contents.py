@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
 import subprocess
@@ -95,6 +97,26 @@ def test_a_list_of_more_urls_than_there_are_pictures_is_named(tmp_path, jpeg, na
         detect(str(tmp_path), SourceOptions())
     assert name in str(error.value)
     assert "assets/logo.png" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "form", ["data.csv", "base64.csv.gz", "base64.parquet", "stored.jsonl", "second.csv"]
+)
+def test_a_table_that_lists_pictures_of_elsewhere_is_named_whatever_its_cells_hold(tmp_path, jpeg, form):
+    text = base64.b64encode(jpeg()).decode()
+    cell = {"data": f"data:image/jpeg;base64,{text}", "stored": "s3://b/1.jpg", "second": "http://h/1.jpg"}
+    cell = cell.get(form.partition(".")[0], text)
+    put(tmp_path, "assets/logo.png", jpeg())
+    put(tmp_path, "first.csv", "path\nassets/logo.png\n")
+    if form.endswith("parquet"):
+        put_parquet(tmp_path, form, {"image": [cell, cell]})
+    elif form.endswith("jsonl"):
+        put(tmp_path, form, f"{json.dumps({'image': cell})}\n" * 2)
+    else:
+        lines = f'image\n"{cell}"\n"{cell}"\n'.encode()
+        put(tmp_path, form, gzip.compress(lines) if form.endswith("gz") else lines)
+    with pytest.raises(ConfigError, match=f"{form}.*logo.png.*choose what to caption with --source-type"):
+        detect(str(tmp_path), SourceOptions())
 
 
 @pytest.mark.parametrize(

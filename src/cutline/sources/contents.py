@@ -28,12 +28,14 @@ from cutline.sources.names import (
 )
 from cutline.sources.outputs import STATE_ENDING, OutputFilter
 from cutline.sources.patterns import Pattern, is_pattern
-from cutline.storage import is_http, is_remote, open_storage
+from cutline.sources.picture_cells import is_elsewhere
+from cutline.storage import is_remote, open_storage
 
 if TYPE_CHECKING:
     from cutline.sources.options import SourceOptions
 
-_MAX_STRAY = 1000  # pictures beside a list of URLs; with more, they are what is to be captioned
+_MAX_STRAY = 1000  # pictures beside a list of others; with more, they are what is to be captioned
+_MAX_LISTS = 20  # tables beside pictures that are looked into
 COLUMNAR = frozenset({"parquet", "arrow", "feather"})
 
 
@@ -175,7 +177,7 @@ def _choose(path: str, contents: Contents, options: SourceOptions, shown: str) -
         return "imagefolder"
     if pictures.count:
         tables = tables and _with_pictures(path, tables, options)
-        tables = tables or _url_lists(path, contents, options)
+        tables = tables or _lists(path, contents, options)
     if tars and {_stem(name) for name in tables} <= {_stem(name) for name in tars}:
         tables = []  # img2dataset's: what it downloaded into the tar of the same name
     kinds = [
@@ -251,27 +253,28 @@ def _with_pictures(path: str, names: list[str], options: SourceOptions) -> list[
     return names
 
 
-def _url_lists(path: str, contents: Contents, options: SourceOptions) -> list[str]:
-    """The text tables, if the first that can be opened lists more URLs than there are pictures.
+def _lists(path: str, contents: Contents, options: SourceOptions) -> list[str]:
+    """The tables that list more pictures of elsewhere than there are beside them.
 
     Beside as many pictures it is the list that these were downloaded from.
     """
     count = contents.pictures.count
-    if not contents.text_tables or count > _MAX_STRAY:
+    if count > _MAX_STRAY:
         return []
     from cutline.sources.table_files import find_columns, open_table
 
-    for name in contents.text_tables:
+    found = []
+    for name in [*contents.text_tables, *contents.tables][:_MAX_LISTS]:
         try:
             table = open_table(_join(path, name), options)
             columns = find_columns(table, options)
         except ConfigError:
             continue
         named = columns.image or columns.url or ""
-        urls = (row.get(named) for _, row in table.rows() if isinstance(row, dict))
-        listed = sum(1 for _ in itertools.islice(filter(is_http, map(str, urls)), count + 1))
-        return contents.text_tables if listed > count else []
-    return []
+        cells = (row.get(named) for _, row in table.rows() if isinstance(row, dict))
+        if sum(1 for _ in itertools.islice(filter(is_elsewhere, cells), count + 1)) > count:
+            found.append(name)
+    return found
 
 
 def _join(path: str, name: str) -> str:

@@ -8,7 +8,7 @@ import urllib.parse
 from typing import Any
 
 from cutline.sources.unknown_files import is_picture, sniff_bytes
-from cutline.storage import is_http
+from cutline.storage import is_http, is_remote
 
 _BYTES = ("bytes", "data", "content", "b64", "base64")
 _NAMES = ("path", "url", "src", "uri", "image_url", "file_name", "filename", "file", "image")
@@ -58,6 +58,15 @@ def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
         return None, None
     kind = {bool: "true or false", int: "a number", float: "a number"}.get(type(cell))
     raise _other(kind or type(cell).__name__, cell)
+
+
+def is_elsewhere(cell: Any) -> bool:
+    """Whether a cell has a picture in itself, or a URL, rather than the path of a file."""
+    try:
+        data, name = bytes_and_name(cell)
+    except TypeError as error:
+        return isinstance(error, DamagedPicture)
+    return data is not None or (name is not None and is_remote(name))
 
 
 def _bytes_in(cell: list[Any]) -> bytes | None:
