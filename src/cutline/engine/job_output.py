@@ -13,6 +13,9 @@ from cutline.job_paths import default_output
 from cutline.options import OutputOptions
 from cutline.records import JSON
 from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
+from cutline.sinks.failures import FailuresSink
+from cutline.sinks.rejections import RejectionsSink
+from cutline.sources.outputs import RunPaths
 from cutline.storage import is_remote
 
 SIDECAR_NAMES = frozenset({"sidecar", "txt"})
@@ -67,6 +70,15 @@ def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | 
         fields_schema=chain.fields_schema,
     )
     return open_sink(output, job.output.output_format, state.folder, options)
+
+
+def lists_of(job: Job, paths: RunPaths, state: Path) -> dict[str, Sink]:
+    """The lists beside the output, by name: of the failures, and of the pictures that rules rejected."""
+    options = SinkOptions(overwrite=job.output.existing == "overwrite")
+    return {
+        "failures": FailuresSink(Path(paths.failures.given), state, options),
+        "rejected": RejectionsSink(Path(paths.rejected.given), state, options),
+    }
 
 
 def _refuse_shard_options(output: OutputOptions, form: str) -> None:
