@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from cutline.errors import ConfigError, PictureError
-from cutline.sources import open_source
+from cutline.sources import SourceOptions, open_source
 from cutline.sources.listed import ListedSource
 from s3_server import KEYS, s3_server
 
@@ -70,6 +70,9 @@ def test_every_kind_of_input_is_read_from_s3(bucket, jpeg):
     samples = list(open_source(f"{bucket}/t/t.csv").samples())
     assert samples[0].location.read() == jpeg()
     assert samples[1].problem.kind == "blocked-path"
+    assert samples[1].problem.message.endswith(f"--image-root {bucket} allows it")
+    above = list(open_source(f"{bucket}/t/t.csv", SourceOptions(image_root=str(bucket))).samples())
+    assert (above[1].key, above[1].location.read()) == ("photos/2.png", jpeg())
     last = list(open_source(f"{bucket}/photos").samples())[1]
     assert (last.text, last.location.read()) == ("text", jpeg())
 

@@ -121,8 +121,8 @@ def test_a_column_of_paths_opens_nothing_outside_its_folder(tmp_path, jpeg, endi
     assert "--image-root" in samples[5].problem.message
 
     wider = list(open_source(path, SourceOptions(image_root=str(tmp_path))).samples())
-    assert wider[6].key == "secret.jpg"
-    assert wider[6].location.read() == b"secret"
+    assert [wider[number].key for number in (5, 6)] == ["secret.jpg", "secret.jpg#2"]
+    assert [wider[number].location.read() for number in (5, 6)] == [b"secret"] * 2
 
 
 def test_rows_that_are_damaged_are_failures_and_the_rest_goes_on(tmp_path, jpeg):
@@ -315,6 +315,30 @@ def test_a_table_on_other_storage_reads_pictures_beside_it(jpeg):
     samples = list(open_source("memory://tables/t.csv").samples())
     assert kinds(samples) == [None, "blocked-path", "blocked-path", "blocked-path"]
     assert samples[0].location.read() == jpeg()
+
+
+@pytest.mark.parametrize("name", ["lists/t.csv", "lists/t.jsonl", "lists/t.parquet", "lists/t.txt"])
+@pytest.mark.parametrize("path", ["../images/1.jpg", "..\\images\\1.jpg", "../lists/../images/1.jpg"])
+def test_paths_upwards_are_read_below_the_image_root_that_the_failure_names(
+    tmp_path, jpeg, monkeypatch, name, path
+):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/1.jpg").write_bytes(jpeg())
+    (tmp_path / "lists").mkdir()
+    monkeypatch.chdir(tmp_path)
+    if name.endswith("parquet"):
+        parquet(tmp_path / name, {"image": [path]})
+    else:
+        forms = {"csv": f"image\n{path}\n", "jsonl": json.dumps({"image": path}) + "\n", "txt": path + "\n"}
+        (tmp_path / name).write_text(forms[name.rpartition(".")[2]])
+    (blocked,) = open_source(name).samples()
+    assert blocked.problem.kind == "blocked-path"
+    root = re.search(r"--image-root (\S+) allows it", blocked.problem.message)[1]
+    (sample,) = open_source(name, SourceOptions(image_root=root)).samples()
+    assert (sample.problem, sample.key) == (None, "images/1.jpg")
+    assert sample.location.read() == jpeg()
+    (beside,) = open_source(name, SourceOptions(image_root="lists")).samples()
+    assert beside.problem.kind == "blocked-path"
 
 
 def test_tables_of_others_hold_what_they_say(shared_data):

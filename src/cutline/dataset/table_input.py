@@ -66,10 +66,11 @@ class TableInput(RecordedInput):
                 f"{place} names no pictures and has no captions: its columns are "
                 f"{', '.join(list(table.columns)[:20])}; name them with --image-column and --text-column"
             )
-        root = options.image_root or (place if os.path.isdir(place) else os.path.dirname(place))  # noqa: PTH112, PTH120 - strings
+        base = place if os.path.isdir(place) else os.path.dirname(place)  # noqa: PTH112, PTH120 - strings
+        root = options.image_root or base
         if not Path(root).is_dir():
             raise ConfigError(f"--image-root {root} is not a folder")
-        self._root = ImageRoot(root)
+        self._root = ImageRoot(root, base=base)
         kind = table.columns[self._image] if self._image is not None else ""
         self._holds_bytes = kind in _INLINE
         names = name_column(table.columns, self._image or "") if self._holds_bytes else None

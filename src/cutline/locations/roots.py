@@ -44,11 +44,22 @@ def _spellings(name: str) -> Iterator[str]:
     return (form for form in forms if form != name)
 
 
-class ImageRoot:
-    """Opens nothing outside ``folder``, also after links were followed unless ``follow_links``."""
+def _joined(url: str, path: str) -> str:
+    """The URL of a path that is relative to a folder on storage, without ``..``."""
+    scheme, _, folder = url.partition("://")
+    return f"{scheme}://{posixpath.normpath(posixpath.join(folder, path))}"
 
-    def __init__(self, folder: str, *, follow_links: bool = False) -> None:
+
+class ImageRoot:
+    """Opens nothing outside ``folder``, also after links were followed unless ``follow_links``.
+
+    Paths are relative to it; those that lead out of it, as ``../images/1.jpg``, to ``base``, such as the
+    folder of a table.
+    """
+
+    def __init__(self, folder: str, *, base: str | None = None, follow_links: bool = False) -> None:
         self._follow_links = follow_links
+        self._base = base if base is None else local_path(base)
         self._folder = folder = local_path(folder)
         self._remote = is_remote(folder)
         self._versions = RemoteVersions()
@@ -58,11 +69,25 @@ class ImageRoot:
         """The key and place of the picture at ``name``; for a path elsewhere ``place`` and a problem."""
         if not self._remote:
             name = named_path(name)
-        found = self._on_storage(name) if self._remote else self._local(name)
-        if found is not None:
-            return found
+        if name.startswith("..\\"):
+            name = name.replace("\\", "/")
+        for path in (name, *self._from_base(name)):
+            found = self._on_storage(path) if self._remote else self._local(path)
+            if found is not None:
+                return found
         shown = name_to_text(name).replace("\0", "\\0")[:300]
         return place, Problem(kind="blocked-path", message=f"{shown!r} {self._reason(name)}")
+
+    def _from_base(self, name: str) -> Iterator[str]:
+        """A path that leads upwards, as one within the root where it is that from ``base``."""
+        if self._base is None or is_remote(self._base) != self._remote:
+            return
+        if not name.startswith("../") or "\0" in name:
+            return
+        if not self._remote:
+            yield os.path.relpath(os.path.join(self._base, name), self._folder or ".")
+        elif (path := _joined(self._base, name)).startswith(f"{self._real}/"):
+            yield path
 
     def _reason(self, name: str) -> str:
         """Why a path is not opened, and what allows it."""
@@ -74,7 +99,21 @@ class ImageRoot:
             return f"is not within {folder}; --image-root {bucket} reads that storage"
         if not self._remote and self._is_below(name):
             return f"is a link that leads out of {folder}; --follow-links follows it"
-        return f"is not within {folder}; --image-root names another folder"
+        above = self._above(name)
+        cure = f"{above} allows it" if above else "names another folder"
+        return f"is not within {folder}; --image-root {cure}"
+
+    def _above(self, name: str) -> str:
+        """The folder that a path upwards begins in; empty for other paths, and for the whole disk."""
+        steps = os.pardir
+        while name.startswith(f"{steps}/{os.pardir}/"):
+            steps += f"/{os.pardir}"
+        if self._base is None or not name.startswith("../"):
+            return ""
+        if is_remote(self._base):
+            return _joined(self._base, steps)
+        folder = os.path.normpath(os.path.join(self._base, steps))
+        return "" if os.path.realpath(folder) == os.sep else folder
 
     def _is_below(self, name: str) -> bool:
         """Whether a path is below the root before links are followed."""

@@ -64,8 +64,9 @@ class TableSource(RowSource):
         named = self._options.image_column or self._options.url_column or self._default_column
         self._column = named or columns.image or columns.url or ""
         self._text_column = columns.text
-        root = self._options.image_root or self._folder or parent_folder(path)
-        self._root = ImageRoot(root, follow_links=self._options.follow_links)
+        base = self._folder or parent_folder(path)
+        root = self._options.image_root or base
+        self._root = ImageRoot(root, base=base, follow_links=self._options.follow_links)
         self._sizes: Sequence[int] = ()
         self._place = BEGINNING
         named_by = self._options.key_column

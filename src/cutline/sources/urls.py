@@ -66,7 +66,8 @@ class UrlSource(RowSource):
         self._table: Table | None = None
         self._place = _Place()
         folder = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
-        self._root = ImageRoot(self._options.image_root or folder, follow_links=self._options.follow_links)
+        root, links = self._options.image_root or folder, self._options.follow_links
+        self._root = ImageRoot(root, base=folder, follow_links=links)
         if (ending := table_ending(path)) in TABLE_EXTENSIONS or (ending != "txt" and table_type(path)):
             self._table = open_table(path, self._options)
             check_text_options(self._table, self._options)
