@@ -202,6 +202,9 @@ def test_a_filter_that_breaks_costs_its_pictures_only(run, pictures):
 
 
 RETURNING = """
+import os
+import sys
+
 import cutline
 
 @cutline.register_stage
@@ -222,6 +225,9 @@ class Returning{number}(cutline.{base}):
             "Rejection.value has the type float; it must be a dict",
         ),
         ("Filter", "cutline.Rejection(reason=3)", "Rejection.reason has the type int; it must be a text"),
+        ("Filter", "sys.exit(0)", "SystemExit: 0"),
+        ("Check", "sys.exit('enough')", "SystemExit: enough"),
+        ("Check", "os._exit(0)", "PluginExit: os._exit() of a plug-in"),
         ("Filter", "True", "a value of the type bool was returned; return None or a cutline.Rejection"),
         ("Check", "cutline.Rejection(reason='red', value='dark')", "Rejection.value has the type str"),
         (

@@ -211,11 +211,17 @@ def test_a_plug_in_measures(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("result", "reason"), [("1 / 0", "ZeroDivisionError"), ("'much'", "(TypeError|ValueError)")]
+    ("result", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("'much'", "(TypeError|ValueError)"),
+        ("sys.exit(0)", "SystemExit"),
+        ("os._exit(0)", "PluginExit"),
+    ],
 )
 def test_a_measure_that_breaks_is_named_with_the_picture(photos, tmp_path, result, reason):
     (tmp_path / "odd.py").write_text(
-        "import cutline\n\n\n"
+        "import os\nimport sys\n\nimport cutline\n\n\n"
         "@cutline.register_stage\n"
         "class Odd(cutline.Measure):\n"
         "    name, meaning = 'odd', 'breaks for wide pictures'\n\n"
@@ -228,6 +234,34 @@ def test_a_measure_that_breaks_is_named_with_the_picture(photos, tmp_path, resul
         pytest.raises(cutline.ConfigError, match=f"'odd' broke at wide.png: {reason}.*return None"),
     ):
         cutline.caption(photos, tmp_path / "out.jsonl", keep="odd<=0.9", plugin=str(tmp_path / "odd.py"))
+
+
+@pytest.mark.parametrize("change", ["thumbnail((2, 2))", "paste((0, 0, 0), (0, 0, 999, 999))", "close()"])
+def test_what_a_measure_does_to_its_image_changes_nothing_else(tmp_path, change):
+    photos = save_photos(tmp_path / "photos", sharp=5)
+    for name in ("aaa", "bbb"):
+        (tmp_path / f"{name}.py").write_text(
+            "import cutline\n\n\n"
+            "@cutline.register_stage\n"
+            "class Changing(cutline.Measure):\n"
+            f"    name, meaning = '{name}', 'changes its image'\n\n"
+            "    def measure(self, picture):\n"
+            "        colour = picture.image.getpixel((9, 9))[0]\n"
+            f"        picture.image.{change}\n"
+            "        return colour / 255\n"
+        )
+    kept = []
+    for keep, plugin in ((("aaa<=0.999", "bbb<=0.999"), ("aaa.py", "bbb.py")), ((), ())):
+        with registry.scope():
+            captions = cutline.caption(
+                photos,
+                tmp_path / f"out{len(keep)}.jsonl",
+                keep=[*keep, "sharpness>=0.75"],
+                dedup="near",
+                plugin=[str(tmp_path / name) for name in plugin],
+            )
+        kept.append([row["image_id"] for row in captions])
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,19 @@ def test_a_rule_without_its_number_is_shown_as_it_is(rule):
         Rule.parse(rule)
 
 
-@pytest.mark.parametrize("rule", ["nsfw<=50", "contrast>=-1", "text<1.5"])
-def test_a_limit_beyond_the_range_rejects_nothing_and_is_refused(rule):
+@pytest.mark.parametrize(
+    ("rule", "span"),
+    [
+        ("nsfw<=50", "0 to 1"),
+        ("contrast>=-1", "0 to 1"),
+        ("text<1.5", "0 to 1"),
+        ("aspect>=0.5", "1 to ∞"),
+        ("side>=0", "1 to ∞"),
+    ],
+)
+def test_a_limit_beyond_the_range_rejects_nothing_and_is_refused(rule, span):
     parsed = Rule.parse(rule)
-    with pytest.raises(ConfigError, match=f"rejects no picture: {parsed.name} is 0 to 1"):
+    with pytest.raises(ConfigError, match=f"rejects no picture: {parsed.name} is {span}"):
         check_rule(parsed, make_measure(parsed.name, MeasureOptions()))
 
 

@@ -29,6 +29,7 @@ from cutline.job import Job
 from cutline.locations.fetched import FetchedPictures
 from cutline.locations.loader import PictureLoader
 from cutline.locations.stored import InlineBytes
+from cutline.measures.catalog import is_built_in
 from cutline.measures.hashes import hashes_of
 from cutline.measures.pages import page_of
 from cutline.processors import usable_processors
@@ -131,7 +132,8 @@ class Measurement:
         for measure in self._rules.measures:
             if measure.name not in names:
                 continue
-            values[measure_id(measure)] = _value(measure, decoded, sample.key)
+            own = decoded if is_built_in(measure) else decoded.copy()
+            values[measure_id(measure)] = _value(measure, own, sample.key)
         hashes = hashes_of(decoded) if self._rules.needs_pixels else None
         return PictureMeasures(
             key=sample.key,
@@ -162,7 +164,7 @@ def _value(measure: Measure, picture: DecodedPicture, key: str) -> float | None:
         return float(f"{float(value):.7g}") if value is not None and math.isfinite(value) else None
     except (CutlineError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() of a plug-in
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise ConfigError(
             f"the measure {measure.name!r} broke at {key}: {reason}; correct it, "

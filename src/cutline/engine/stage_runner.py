@@ -224,6 +224,6 @@ def _failures_of(stage: Stage, kind: str) -> Iterator[None]:
     except MemoryError:
         message = f"{stage.name} needs more memory than there is for this picture"
         raise SampleError("out-of-memory", message) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() of a plug-in
         message = f"{stage.name}: {type(error).__name__}: {one_line(error)}"
         raise SampleError(kind, message) from error

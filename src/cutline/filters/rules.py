@@ -181,7 +181,7 @@ def check_rule(rule: Rule, measure: Measure) -> None:
     )
     span = f"{number(measure.low)} to {number(measure.high)}"
     beyond = rule.limit < ends[0] if rule.rejects_low else rule.limit > ends[1]
-    if beyond and math.isfinite(measure.high) and rule.comparison != "==":
+    if beyond and rule.comparison != "==":
         raise ConfigError(f"--keep {rule} rejects no picture: {rule.name} is {span}")
     if nothing:
         raise ConfigError(f"--keep {rule} keeps no picture: {rule.name} is {span}")

@@ -38,6 +38,10 @@ class DecodedPicture:
         info = picture.info()
         return cls(picture.image(max_side=DECODED_SIDE), width=info.width, height=info.height)
 
+    def copy(self) -> DecodedPicture:
+        """The same picture, for code that may change or close its image."""
+        return DecodedPicture(self.image.copy(), width=self.width, height=self.height)
+
     def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """The result of ``compute``, which is called for the first of equal keys only."""
         if key not in self._once:

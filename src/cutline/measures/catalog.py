@@ -30,6 +30,11 @@ def make_measure(name: str, options: MeasureOptions) -> Measure:
     return made(options)  # type: ignore[no-any-return]
 
 
+def is_built_in(measure: Measure) -> bool:
+    """Whether it is one of cutline's own, ``class.LABEL`` included."""
+    return measure.name.partition(".")[0] in registry.BUILT_IN["measures"]
+
+
 def usual_measures(options: MeasureOptions) -> list[Measure]:
     """The measures that cost milliseconds; they are computed for every decoded picture."""
     made = [registry.load("measures", name) for name in registry.BUILT_IN["measures"]]
