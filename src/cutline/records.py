@@ -182,7 +182,7 @@ class Reply:
 class Step:
     """One reply within a chain. ``text`` was extracted from ``reply.text``.
 
-    ``asked`` is a digest of the request, by which a retry finds the reply; empty for a single step.
+    ``asked`` is a digest of the request, by which later runs find the reply; empty where it was not recorded.
     ``counted``: an earlier line of the journal has the step's tokens.
     """
 

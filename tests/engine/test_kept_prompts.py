@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -15,12 +16,19 @@ PLUGIN = """
 from pathlib import Path
 from cutline import register_model
 
-@register_model("counting")
 class Counting:
     def infer(self, prompt, image, image_name):
         with Path("calls").open("a") as calls:
             calls.write(f"{prompt.name}\\n")
-        return f"A {prompt.name} text."
+        return f"A {prompt.name} text by {self.name}."
+
+@register_model("counting")
+class First(Counting):
+    name = "counting"
+
+@register_model("second")
+class Second(Counting):
+    name = "second"
 """
 
 
@@ -33,14 +41,17 @@ def _photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def ran(*prompts: str, change: str | None = None) -> tuple[dict[str, int], str]:
+def ran(
+    *prompts: str, change: str | None = None, more: tuple[str, ...] = (), code: int = 0
+) -> tuple[dict[str, int], str]:
     """Run with these prompts; returns the requests by prompt, and what was printed."""
     Path("calls").write_text("")
     given = [word for prompt in prompts for word in ("--prompt", prompt)]
     given += ["--on-change", change] if change else []
-    options = ("--plugin", "plugin.py", "--model", "counting", *given)
+    model = () if "--model" in more else ("--model", "counting")
+    options = ("--plugin", "plugin.py", *model, *given, *more)
     done = processes.cutline("caption", "photos", "o.jsonl", *options)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return dict(Counter(Path("calls").read_text().split())), done.stderr
 
 
@@ -80,11 +91,39 @@ def test_redo_all_requests_only_the_prompt_that_was_changed():
     assert ran("a=One.", "b=Another.", "c=Three.", change="redo-all")[0] == {"b": 4}
 
 
-def test_captions_by_one_prompt_are_requested_anew_and_counted_so():
+@pytest.mark.parametrize("kept", [False, True])
+def test_redo_all_requests_only_the_second_prompt_of_captions_by_one(kept):
     ran("short")
+    if kept:
+        _, err = ran("short", "tags", change="keep")
+        assert "--on-change redo-all adds it and requests nothing else of them" in err
+    assert ran("short", "tags", change="redo-all")[0] == {"tags": 4}
+    assert names() == {("short", "tags")}
+
+
+def test_captions_of_a_version_that_recorded_no_requests_are_requested_again_and_counted_so():
+    ran("short")
+    journal = Path("o.jsonl.cutline/journal.jsonl")
+    journal.write_text(re.sub(r'"asked":"\w+"', '"asked":""', journal.read_text("utf-8")), "utf-8")
     _, err = ran("short", "tags", change="keep")
-    assert "--on-change redo-all adds it and requests 4 captions by one prompt again" in err
+    assert "--on-change redo-all adds it and requests 4 captions of an older version again" in err
     assert ran("short", "tags", change="redo-all")[0] == {"short": 4, "tags": 4}
+
+
+@pytest.mark.parametrize("prompts", [("short",), ("short", "tags")])
+@pytest.mark.parametrize("other", [("--model", "second"), ("--max-side", "8")])
+def test_redo_all_requests_every_prompt_of_another_model_or_picture_size(prompts, other):
+    ran(*prompts)
+    assert ran(*prompts, change="redo-all", more=other)[0] == dict.fromkeys(prompts, 4)
+    model = other[1] if other[0] == "--model" else "counting"
+    rows = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
+    assert {row["caption"] for row in rows} == {f"A short text by {model}."}
+
+
+def test_a_check_that_is_added_needs_no_request():
+    ran("short")
+    assert ran("short", change="redo-all", more=("--check", "words=9..20"), code=1)[0] == {}
+    assert not Path("o.jsonl").read_text("utf-8")
 
 
 def test_a_comparison_says_what_redo_all_requests():

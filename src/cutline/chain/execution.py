@@ -8,8 +8,16 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cutline.chain.dependencies import Dependencies
-from cutline.chain.step import ChainStep, InputMissing, Result, from_known, run_step, step_failure
-from cutline.errors import ReplyError, SampleError
+from cutline.chain.step import (
+    ChainStep,
+    InputMissing,
+    Result,
+    from_known,
+    run_step,
+    step_failure,
+    with_digest,
+)
+from cutline.errors import SampleError
 from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.records import Step
@@ -84,10 +92,7 @@ class ChainExecution:
                 await self.prepare(step.captioner, self.picture)
         except Exception as error:  # noqa: BLE001 - as in run_step
             return error
-        result = await run_step(step, self.picture, prompt)
-        if isinstance(result, ReplyError) and result.kind == "truncated":
-            result.step, result.digest = step.name, digest
-        return dataclasses.replace(result, asked=digest) if isinstance(result, Step) else result
+        return with_digest(step, digest, await run_step(step, self.picture, prompt))
 
 
 def _value(step: Step, variable: str) -> Any:

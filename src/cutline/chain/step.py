@@ -86,18 +86,21 @@ Result: TypeAlias = Step | Exception
 async def run_only_step(
     step: ChainStep, picture: Picture, variables: Mapping[str, Any], known: Iterable[Step] = ()
 ) -> Result:
-    """Run the step of a chain that has no other; of ``known`` replies those that were cut are used."""
+    """Run the step of a chain that has no other, unless one of the ``known`` replies is to its request."""
     try:
-        prompt = step.prompt.render(variables)
-        known = tuple(known)
-        if known and (earlier := step.find(known, step.request(variables)[1])) is not None:
-            return from_known(step, earlier, prompt)
+        prompt, digest = step.request(variables)
     except SampleError as error:
         return error
-    result = await run_step(step, picture, prompt)
+    if (earlier := step.find(known, digest)) is not None:
+        return from_known(step, earlier, prompt)
+    return with_digest(step, digest, await run_step(step, picture, prompt))
+
+
+def with_digest(step: ChainStep, digest: str, result: Result) -> Result:
+    """The result with the digest of its request, by which later runs find the reply in it."""
     if isinstance(result, ReplyError) and result.kind == "truncated":
-        result.step, result.digest = step.name, step.request(variables)[1]
-    return result
+        result.step, result.digest = step.name, digest
+    return dataclasses.replace(result, asked=digest) if isinstance(result, Step) else result
 
 
 async def run_step(step: ChainStep, picture: Picture, prompt: Prompt) -> Result:

@@ -20,7 +20,7 @@ from cutline.captioners.spec import (
 )
 from cutline.chain import Chain, ChainStep
 from cutline.credentials import Secret
-from cutline.engine.chain_builder import build_chain, is_chain, step_recipes
+from cutline.engine.chain_builder import build_chain, is_chain, recipe_of, step_recipes
 from cutline.engine.check_retries import retries_fingerprint
 from cutline.engine.fingerprint import Fingerprint, retried_kinds
 from cutline.engine.job_output import SIDECAR_NAMES, keeps_raw, output_of
@@ -107,10 +107,12 @@ def chain_of(
     prompts = prompts_of(job, captioner.profile.default_prompt)
     for prompt in prompts:
         check_prompt(captioner, prompt, language=job.prompts.language)
-    truncated = job.model.truncated
+    truncated, recipe = job.model.truncated, recipe_of(job, captioner)
     return Chain(
         [
-            ChainStep(name=prompt.name, captioner=captioner, prompt=prompt, truncated=truncated)
+            ChainStep(
+                name=prompt.name, captioner=captioner, prompt=prompt, truncated=truncated, recipe=recipe
+            )
             for prompt in prompts
         ]
     )

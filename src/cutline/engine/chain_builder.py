@@ -73,7 +73,7 @@ def build_chain(job: Job, key: Secret | None, captioner_of: BuildCaptioner, prom
                 prompt=dataclasses.replace(prompt, name=planned.name, id=""),
                 optional=planned.optional,
                 truncated=own.model.truncated,
-                recipe=_recipe(own, captioner),
+                recipe=recipe_of(own, captioner),
             )
         )
     try:
@@ -191,7 +191,7 @@ def _service(job: Job) -> str | None:
     return f"{spec.provider} at {place}" if place else spec.provider
 
 
-def _recipe(job: Job, captioner: Captioner) -> str:
+def recipe_of(job: Job, captioner: Captioner) -> str:
     """What decides the step's text besides its prompt, in readable form."""
     facts = Fingerprint.of(job, model=captioner.name, prompt_ids=())
     place = f" at {facts.endpoint}" if facts.endpoint else ""

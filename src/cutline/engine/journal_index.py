@@ -102,7 +102,7 @@ class JournalIndex:
     def drop(self, drop: Drop, kinds: Collection[str] | None = None) -> None:
         """Drop earlier outcomes; of failures only those of ``kinds``, where these are given.
 
-        Of a chain the replies are kept: those of steps whose requests are still the same can be used.
+        The replies are kept: those of steps whose requests are still the same can be used.
         """
         if drop == "none":
             return
@@ -110,11 +110,8 @@ class JournalIndex:
         if drop == "all":
             without = self.failed.keys() | self.skipped.keys()
             self.dropped |= {key: offset for key, offset in self.offsets.items() if key not in without}
-            if len(self.models) > 1:
-                for key, offset in self.offsets.items():
-                    self.steps[key] = [offset]
-            else:
-                self.steps.clear()
+            for key, offset in self.offsets.items():
+                self.steps[key] = [offset]
             for known in (self.offsets, self.skipped, self.incomplete, self.failed):
                 known.clear()
             self.unidentified.clear()

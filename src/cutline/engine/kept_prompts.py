@@ -15,7 +15,7 @@ from cutline.records import Caption
 class KeptPrompts:
     """How many kept captions lack each prompt or step of the job, as it is now, by its name.
 
-    ``repeated`` of them are by one prompt, whose request was not recorded, so that it is paid again.
+    ``repeated`` of them are of an older version, which did not record their requests: they are paid again.
     """
 
     lacking: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -30,7 +30,7 @@ class KeptPrompts:
             has = {(step.name, step.prompt_id) for step in caption.steps}
             missing = {name for name, _ in wanted - has} - caption.missing_steps.keys()
             lacking.update(missing)
-            repeated += bool(missing) and len(caption.steps) == 1 and len(wanted) > 1
+            repeated += bool(missing) and not all(step.asked for step in caption.steps)
         ordered = {step.name: lacking[step.name] for step in chain.steps if step.name in lacking}
         return cls(lacking=ordered, repeated=repeated)
 
@@ -44,7 +44,7 @@ class KeptPrompts:
         )
         paid = "requests nothing else of them"
         if self.repeated:
-            paid = f"requests {plural(self.repeated, 'caption')} by one prompt again"
+            paid = f"requests {plural(self.repeated, 'caption')} of an older version again"
         added = "it" if len(self.lacking) == 1 else "them"
         yield (
             f"--on-change keep leaves captions as they are: {', '.join(counts)}; --on-change redo-all adds "
