@@ -13,20 +13,14 @@ from cutline.prompts import is_prompt_file, parse_prompt_option
 from cutline.records import JSON
 from cutline.storage import is_url
 
-DEFAULT_OUTPUTS = {
-    "json": "captions.json",
-    "csv": "captions.csv",
-    "tsv": "captions.tsv",
-    "parquet": "captions.parquet",
-    "scienceqa": "captions.json",
-}
+_DEFAULT_OUTPUTS = {"scienceqa": "captions.json", "webdataset": "captions"}  # others end in their name
 IN_PLACE = {"sidecar", "txt", "imagefolder"}  # formats that write into the input's folder
 _MODEL = re.compile(r"(?P<head>(?:[\w-]+=)?[\w-]+:(?:labels=)?)(?P<path>.+)", re.DOTALL)
 
 
 def default_output(form: str | None) -> str:
-    """The file that a job of this format writes where none is named."""
-    return DEFAULT_OUTPUTS.get(form or "", "captions.jsonl")
+    """The file, or the folder of shards, that a job of this format writes where none is named."""
+    return _DEFAULT_OUTPUTS.get(form or "", f"captions.{form or 'jsonl'}")
 
 
 def from_file(data: JSON, file: Path) -> JSON:

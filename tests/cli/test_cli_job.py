@@ -72,12 +72,38 @@ def test_saving_a_job_says_how_it_is_run(cutline: Run, pictures: Path, tmp_path:
 
 
 def test_a_job_s_other_options_are_in_its_file(cutline: Run, tmp_path: Path) -> None:
-    known = cutline("run", "job.toml", "--max-cost", "1")
+    known = cutline("run", "job.toml", "--timeout", "1")
     assert known.code == 2
-    assert "--max-cost; other options belong in the job file: `max_cost = …` under [run]" in known.err
+    assert "--timeout; other options belong in the job file: `timeout = …` under [run]" in known.err
     for unknown in ("--max-cots", "-z"):
         assert f"{unknown}; other options belong in the job file" in cutline("run", "job.toml", unknown).err
     assert "job file" not in cutline("caption", "photos", "--max-cots", "1").err
+
+
+def test_a_budget_is_raised_without_editing_the_job_file(
+    cutline: Run, pictures: Path, tmp_path: Path
+) -> None:
+    save = ("caption", str(pictures), "out.jsonl", "--model", "fake", "--budget-tokens", "1")
+    assert cutline(*save, "--save-job", "job.toml").code == 0
+    stopped = cutline("run", "job.toml")
+    assert stopped.code == 3
+    assert "the budget of 1 tokens is used up; raise it and run the same command" in stopped.err
+    raised = cutline("run", "job.toml", "--budget-tokens", "1000000")
+    assert raised.code == 0, raised.err
+    assert len(rows(tmp_path / "out.jsonl")) == len(list(pictures.iterdir()))
+    job = tomllib.loads((tmp_path / "job.toml").read_text())
+    assert job["run"] == {"budget_tokens": 1}
+    assert "--max-cost must be" in cutline("run", "job.toml", "--max-cost", "-1").err
+
+
+def test_without_an_output_its_name_follows_the_format(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    names = {"webdataset": "captions", "parquet": "captions.parquet", "tsv": "captions.tsv"}
+    for form, name in names.items():
+        done = cutline("caption", str(pictures), "--model", "fake", "--output-format", form)
+        assert done.code == 0, done.err
+        assert f"→ {name}\n" in done.err
+    assert list((tmp_path / "captions").glob("*.tar"))
+    assert cutline("caption", str(pictures), "--model", "fake").code == 0
 
 
 def test_a_changed_job_is_noticed(cutline: Run, pictures: Path, tmp_path: Path) -> None:

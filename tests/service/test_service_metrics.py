@@ -46,6 +46,13 @@ def test_requests_pictures_and_tokens_are_counted(tmp_path):
     assert "nowhere" not in answer.text, "a path can hold a name"
 
 
+def test_slots_of_an_endpoint_are_the_limit_that_is_given(tmp_path, endpoint):
+    model = ("--model", "far-model", "--endpoint", endpoint.url, "--max-concurrent-requests", 5)
+    with Service(*model, cwd=tmp_path) as service:
+        assert counted(service)["cutline_slots",] == 5
+        assert service.client.get("/models").json()["models"][0]["slots"] == 5
+
+
 @pytest.mark.parametrize("workers", [2])
 def test_workers_count_together(tmp_path, workers):
     with Service("--model", "fake", "--workers", workers, cwd=tmp_path) as service:

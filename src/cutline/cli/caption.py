@@ -153,7 +153,8 @@ def caption(
     input_path
         File or folder of pictures, `.txt` list of URLs, table (`.csv`, `.parquet`, `.jsonl` …) or tars.
     output_path
-        `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file, or a folder. Default: `captions.jsonl`.
+        `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file, or a folder. Default: `captions.jsonl`, or
+        with the ending of `--output-format`; the folder `captions` for shards.
     """
     job = with_service(groups.job(input_path, output_path), service)
     actions.check(save_job=actions.save_job)

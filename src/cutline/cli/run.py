@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -21,6 +21,8 @@ def run(
     on_change: OnChange | None = None,
     retry_failed: bool = False,
     recheck: bool = False,
+    budget_tokens: int | None = None,
+    max_cost: float | None = None,
     plugin: tuple[str, ...] = (),
     actions: Annotated[ActionOptions, Parameter(name="*")] = ActionOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -36,18 +38,25 @@ def run(
         Caption the pictures again that failed before.
     recheck
         Check with servers that pictures behind URLs are still those captioned.
+    budget_tokens
+        Stop when requests have used so many tokens, in place of the job file's number.
+    max_cost
+        Stop when requests have cost so many dollars, in place of the job file's number.
     plugin
         Python file with models of your own, in addition to those in the job file.
     """
     actions.check()
     job = Job.from_toml(job_file)
-    options = job.run
-    if on_change is not None:
-        options = dataclasses.replace(options, on_change=on_change)
-    if retry_failed:
-        options = dataclasses.replace(options, retry_failed=True)
-    if recheck:
-        options = dataclasses.replace(options, recheck=True)
+    given: dict[str, Any] = {
+        "on_change": on_change,
+        "retry_failed": retry_failed or None,
+        "recheck": recheck or None,
+        "budget_tokens": budget_tokens,
+        "max_cost": max_cost,
+    }
+    options = dataclasses.replace(
+        job.run, **{name: value for name, value in given.items() if value is not None}
+    )
     model = dataclasses.replace(job.model, plugin=(*job.model.plugin, *plugin))
     from cutline.cli.execute import run_action
 

@@ -9,6 +9,7 @@ import abc
 import copy
 import dataclasses
 import secrets
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Self
 
@@ -85,6 +86,11 @@ class ChatCaptioner(Captioner):
         self._parameters = parameters
         self._fitting = ImageFit(limits)
         self._templates = Templates(self._body)
+
+    @property
+    def slots(self) -> int:
+        """No limit of its own: what its endpoint takes at once is found, or given, around it."""
+        return sys.maxsize
 
     @property
     def limit_key(self) -> Hashable:
