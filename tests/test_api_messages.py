@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import cutline
 from cutline.errors import ConfigError
@@ -77,3 +78,34 @@ async def test_failures_name_keyword_arguments(tmp_path: Path) -> None:
 def test_commands_in_errors_stay_as_they_are() -> None:
     with pytest.raises(ConfigError, match="`cutline models` lists all"):
         cutline.caption([b"1"], model="endpoint:x")
+
+
+def test_reports_name_keyword_arguments(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (16, 12)).save(photos / "1.png")
+    (photos / "1.txt").write_bytes("Привет, кот спит под деревом весь день.".encode("cp1251"))
+    (photos / ".hidden.png").write_bytes((photos / "1.png").read_bytes())
+    (photos / "x").mkdir()
+    (photos / "x" / "draft_mask.png").write_bytes((photos / "1.png").read_bytes())
+    report = cutline.caption(photos, tmp_path / "o.jsonl", model="fake", exclude="*_mask.png").report
+    assert "(name another with text_encoding=)" in report.warnings[0]
+    told = " ".join(map(str, report.left_over))
+    assert "exclude='none' leaves out nothing" in told
+    assert "--" not in told
+
+    failed = cutline.caption([PRIVATE], tmp_path / "failed.jsonl", model="fake").report
+    messages = [failed.failed[0]["message"], *(cause.message for cause in failed.causes["blocked-address"])]
+    assert all(message.endswith("allow_private_urls=True permits it") for message in messages)
+
+    @cutline.register_model("uncounted")
+    class Uncounted:
+        def infer(self, prompt: object, image: object, image_name: str) -> str:
+            return "a caption"
+
+    for number in range(16):
+        Image.new("RGB", (16, 12), (number, 0, 0)).save(photos / f"{number}.png")
+    stopped = str(cutline.caption(photos, model="uncounted", budget_tokens=9).report.stopped)
+    assert "so budget_tokens cannot be kept" in stopped
+    assert "image_limit=" in stopped
+    assert "--" not in stopped

@@ -20,7 +20,7 @@ from cutline.call_options import (
     waited_for,
 )
 from cutline.captioners.pool import CaptionerPool
-from cutline.captions import Captions
+from cutline.captions import Captions, named_report
 from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.model_session import ModelSession
@@ -211,7 +211,8 @@ class _Call:
 
     async def _run(self, job: Job, pool: CaptionerPool | None) -> Report:
         with progress_hook(self._progress) as show:
-            return await run_job(job, source=self._source, key=self._key, progress=show, pool=pool)
+            report = await run_job(job, source=self._source, key=self._key, progress=show, pool=pool)
+        return named_report(report)
 
 
 def _runtime(model: str | LoadedModel) -> Runtime | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 from cutline.call_options import CallOptions, PromptInput, job_data, model_name, waited_for
+from cutline.captions import named_report
 from cutline.credentials import given_key
 from cutline.display import progress_hook
 from cutline.engine.batches.collect import Collection, collect_job
@@ -16,7 +18,7 @@ from cutline.engine.batches.submit import Submission, submit_job
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
-from cutline.keyword_names import keyword_names
+from cutline.keyword_names import keyword_names, named_in
 
 _T = TypeVar("_T")
 
@@ -60,9 +62,10 @@ def batch_submit(
     data["model"]["model"] = model_name(model)
     job = Job.from_dict(data, origin="batch_submit()")
     limits = FileLimits(max_file_requests=max_file_requests, max_file_bytes=max_file_bytes)
-    return _shown(
+    sent = _shown(
         lambda show: submit_job(job, limits=limits, key=given_key(api_key), progress=show), progress=progress
     )
+    return named_in(sent, "stopped")
 
 
 @keyword_names()
@@ -96,7 +99,7 @@ def batch_collect(
         EndpointUnusable, RequestError: the service cannot be reached.
         SinkError: the output cannot be written; call again to continue.
     """
-    return _shown(
+    found = _shown(
         lambda show: collect_job(
             str(output),
             state=state,
@@ -107,6 +110,7 @@ def batch_collect(
         ),
         progress=progress,
     )
+    return found if found.report is None else dataclasses.replace(found, report=named_report(found.report))
 
 
 @keyword_names()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 from cutline.engine.report import Report
 from cutline.engine.state import failures_file
 from cutline.errors import ConfigError
-from cutline.keyword_names import with_keywords
+from cutline.keyword_names import named_in, with_keywords
 from cutline.records import JSON
 from cutline.sinks.reader import read_rows
 from cutline.sources.outputs import rejected_list
@@ -28,6 +28,19 @@ def data_frame(rows: Sequence[JSON]) -> DataFrame:
     except ImportError:
         raise ConfigError("to_pandas() needs pandas: pip install pandas") from None
     return pd.DataFrame(rows)
+
+
+def named_report(report: Report) -> Report:
+    """A report whose messages name keyword arguments, as a call in Python returns it."""
+    failed = ({**row, "message": with_keywords(str(row.get("message", "")))} for row in report.failed)
+    return dataclasses.replace(
+        named_in(report, "stopped", "warnings"),
+        failed=tuple(failed),
+        causes={
+            kind: tuple(named_in(one, "message") for one in ones) for kind, ones in report.causes.items()
+        },
+        left_over=tuple(named_in(one, "cure") for one in report.left_over),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,16 @@ import functools
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cutline.errors import CutlineError
 from cutline.job import OPTION_GROUPS
 from cutline.registry import BUILT_IN
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
 _OTHER_NAMES = {"input_path": "source", "output_path": "output", "step": "steps"}
 _ROOMS = {"output_format": "sinks", "source_type": "sources", "check": "checks", "filter": "filters"}
 _OPTION = re.compile(
@@ -33,8 +37,27 @@ def keyword_names(*own: str) -> Iterator[None]:
     try:
         yield
     except CutlineError as error:
-        error.args = tuple(with_keywords(one, own) if isinstance(one, str) else one for one in error.args)
+        _translate(error, own)
         raise
+
+
+def named_in(record: _Record, *fields: str) -> _Record:
+    """A result whose ``fields``, messages or errors, one or several, name keyword arguments."""
+    return dataclasses.replace(record, **{name: _translated(getattr(record, name)) for name in fields})
+
+
+def _translated(value: Any) -> Any:
+    if isinstance(value, CutlineError):
+        _translate(value)
+    elif isinstance(value, str):
+        return with_keywords(value)
+    elif isinstance(value, tuple):
+        return tuple(map(_translated, value))
+    return value
+
+
+def _translate(error: CutlineError, own: Sequence[str] = ()) -> None:
+    error.args = tuple(with_keywords(one, own) if isinstance(one, str) else one for one in error.args)
 
 
 def with_keywords(message: str, own: Sequence[str] = ()) -> str:
@@ -57,7 +80,9 @@ def _keyword(found: re.Match[str], types: Mapping[str, Any]) -> str:
     rest = f" {value}{comma}" if value else comma
     if types[name] is bool:
         return f"{name}={not is_off}{rest}"
-    if value and (value in _choices(types[name]) or value in BUILT_IN.get(_ROOMS.get(name, ""), ())):
+    if value and (
+        value == "none" or value in _choices(types[name]) or value in BUILT_IN.get(_ROOMS.get(name, ""), ())
+    ):
         return f"{name}={value!r}{comma}"
     if value and (":" in value or not value.islower()):
         return f"{name}={value!r}{comma}" if ":" in value else f"{name}={value}{comma}"

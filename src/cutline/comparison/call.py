@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from cutline.display import Display
 from cutline.engine.progress import ProgressHook
 from cutline.errors import ConfigError
 from cutline.job import Job
-from cutline.keyword_names import keyword_names
+from cutline.keyword_names import keyword_names, named_in
 from cutline.records import JSON
 from cutline.sources.listed import ListedSource
 
@@ -82,7 +83,9 @@ def compare(
 
     comparison = waited_for(run).comparison
     assert comparison is not None  # without a cancellation it is never interrupted
-    return comparison
+    results = tuple(named_in(one, "stopped") for one in comparison.candidates)
+    judgment = comparison.judgment and named_in(comparison.judgment, "stopped", "warnings")
+    return dataclasses.replace(comparison, candidates=results, judgment=judgment)
 
 
 def _options(options: Mapping[str, Any], prompt: PromptInput, listed: ListedSource | None) -> JSON:

@@ -15,7 +15,7 @@ from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.judgment.judgment import Judgment
 from cutline.judgment.runner import DEFAULT_OUTPUT, Hooks, JudgmentRunner, Plan
-from cutline.keyword_names import keyword_names
+from cutline.keyword_names import keyword_names, named_in
 from cutline.records import JSON
 
 
@@ -84,7 +84,7 @@ def judge(
             hooks = Hooks(message=display.say, progress=display.show)
             return await JudgmentRunner(plan, hooks, source=listed).run()
 
-    return waited_for(run)
+    return named_in(waited_for(run), "stopped", "warnings")
 
 
 def _named(outputs: Mapping[str, str | Path] | Sequence[str | Path]) -> Mapping[str, str] | tuple[str, ...]:
