@@ -70,7 +70,7 @@ def test_the_cause_of_most_failures_is_told_first(pictures: Path, tmp_path: Path
 
     (folder / "e.jpg").write_bytes(whole)
     more = run(*command, cwd=work)
-    assert more.err.startswith("1 caption · 4 failed (4 decode) · 4 of these from earlier runs · ")
+    assert more.err.startswith("1 caption · 4 failed (4 decode) · 1 new, 4 from earlier runs · ")
     assert [line.strip() for line in more.err.splitlines() if line.startswith("  ")] == told
     again = run(*command, cwd=work)
     assert "from earlier runs" not in again.err.splitlines()[0], "which the line below says of all"

@@ -235,7 +235,7 @@ def test_a_replaced_object_that_a_table_names_is_captioned_anew(bucket, tmp_path
     for old, new in zip(before, after, strict=True):
         assert [number for number in range(4) if old[number] != new[number]] == [1]
         assert "white" in new[1]
-    assert "3 of these from earlier runs" in told
+    assert "1 new, 3 from earlier runs" in told
 
 
 def test_the_state_of_earlier_versions_is_taken_over(caption, bucket, endpoint, tmp_path):

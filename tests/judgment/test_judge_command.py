@@ -270,6 +270,22 @@ def test_pictures_that_have_moved_are_found_by_images(outputs: Path, photos: Pat
     assert result(outputs)["pictures"] == 20
 
 
+def test_pictures_below_the_folder_of_an_output_are_found_from_elsewhere(
+    outputs: Path, photos: Path, judge: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, elsewhere = outputs / "project", outputs / "elsewhere"
+    project.mkdir()
+    elsewhere.mkdir()
+    (project / "photos").symlink_to(photos)
+    for word in ("poor", "fine"):
+        lines = (outputs / f"{word}.jsonl").read_text("utf-8").replace(f"{photos}/", "photos/")
+        (project / f"{word}.jsonl").write_text(lines, "utf-8")
+    monkeypatch.chdir(elsewhere)
+    ran = judged(judge, "../project/poor.jsonl", "../project/fine.jsonl", "--image-limit", "3")
+    assert ran.returncode == 0, ran.stderr
+    assert judge.get("/stats")["requests"] == 6
+
+
 def test_captions_of_pictures_that_are_not_given_are_counted(
     outputs: Path, photos: Path, judge: Server
 ) -> None:

@@ -39,7 +39,7 @@ def frequent_words(index: WordIndex, texts: int) -> Iterator[Finding]:
             check="frequent",
             text=term.term,
             count=term.pictures,
-            message=f"is in {share:.0%} of the captions: a trigger word cannot learn what all say",
+            message=f"is in {share:.0%} of the captions: right for a trigger word, and nothing that a model can learn otherwise",
             query=phrase_query(term.term),
         )
 

@@ -149,7 +149,7 @@ def _result(report: Report) -> str:
         parts.append(f"{counts.failures:,} failed ({most_common(counts.kinds)})")
     earlier = counts.total - report.fresh.total
     if earlier > 0 and (report.fresh.total or report.stopped is not None):
-        parts.append(f"{earlier:,} of these from earlier runs")
+        parts.append(f"{report.fresh.total:,} new, {earlier:,} from earlier runs")
     parts.append(duration(report.seconds))
     paid = [f"{short_number(report.spent.total)} tokens"] if report.spent.total else []
     if report.cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -169,23 +170,24 @@ def places_in(path: str, keys: Collection[str]) -> Iterator[Sample]:
                 yield _sample(row)
 
 
-def _sample(row: JSON) -> Sample:
+def _sample(row: JSON, folder: str) -> Sample:
     place = str(row.get("image_path") or row["image_id"])
-    return Sample(key=row["image_id"], location=named_location(text_to_name(place)))
+    return Sample(key=row["image_id"], location=named_location(text_to_name(place), folder))
 
 
 def samples_in(path: str, limit: int | None) -> list[Sample]:
-    """The pictures in an output, at their locations of that run; the failed ones last.
+    """The pictures in an output, at their locations of that run or below its folder; the failed ones last.
 
     Raises:
         ConfigError: as ``read_answers``.
     """
     samples: dict[str, Sample] = {}
+    folder = str(Path(split_choice(path)[0]).parent)
     for rows in (_rows(path), _failures(path)):
         for row in rows:
             if limit is not None and len(samples) >= limit:
                 return list(samples.values())
-            samples.setdefault(row["image_id"], _sample(row))
+            samples.setdefault(row["image_id"], _sample(row, folder))
     return list(samples.values())
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import io
 import os
 import zlib
+from pathlib import Path
 from typing import Any
 
 from cutline.errors import PictureError
@@ -229,8 +230,16 @@ def file_version(status: os.stat_result) -> str:
     return f"{status.st_size} {status.st_mtime_ns:x} {status.st_ctime_ns:x}"
 
 
-def named_location(name: str) -> Location:
-    """Where a path or URL leads that the user or a run names: the web, storage or this machine."""
+def named_location(name: str, folder: str = "") -> Location:
+    """Where a path or URL leads that the user or a run names: the web, storage or this machine.
+
+    A relative path that is not in the working folder may be below ``folder``.
+    """
     if is_http(name):
         return RemoteFile(name)
-    return RemoteObject(name) if is_remote(name) else LocalFile(named_path(name))
+    if is_remote(name):
+        return RemoteObject(name)
+    path = named_path(name)
+    if folder and not Path(path).exists() and (below := Path(folder, path)).exists():
+        return LocalFile(str(below))
+    return LocalFile(path)
