@@ -39,7 +39,7 @@ def frequent_words(index: WordIndex, texts: int) -> Iterator[Finding]:
             check="frequent",
             text=term.term,
             count=term.pictures,
-            message=f"is in {share:.0%} of the captions: right for a trigger word, and nothing that a model can learn otherwise",
+            message=f"is in {share:.0%} of the captions: right for a trigger word alone",
             query=phrase_query(term.term),
         )
 
