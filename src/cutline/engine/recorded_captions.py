@@ -167,12 +167,12 @@ def places_in(path: str, keys: Collection[str]) -> Iterator[Sample]:
                 return
             if (key := stored_key(row["image_id"])) in missing:
                 missing.discard(key)
-                yield _sample(row)
+                yield _sample(row, path)
 
 
-def _sample(row: JSON, folder: str) -> Sample:
-    place = str(row.get("image_path") or row["image_id"])
-    return Sample(key=row["image_id"], location=named_location(text_to_name(place), folder))
+def _sample(row: JSON, path: str) -> Sample:
+    place = text_to_name(str(row.get("image_path") or row["image_id"]))
+    return Sample(key=row["image_id"], location=named_location(place, str(Path(path).parent)))
 
 
 def samples_in(path: str, limit: int | None) -> list[Sample]:
@@ -182,12 +182,11 @@ def samples_in(path: str, limit: int | None) -> list[Sample]:
         ConfigError: as ``read_answers``.
     """
     samples: dict[str, Sample] = {}
-    folder = str(Path(split_choice(path)[0]).parent)
     for rows in (_rows(path), _failures(path)):
         for row in rows:
             if limit is not None and len(samples) >= limit:
                 return list(samples.values())
-            samples.setdefault(row["image_id"], _sample(row, folder))
+            samples.setdefault(row["image_id"], _sample(row, path))
     return list(samples.values())
 
 
