@@ -219,6 +219,26 @@ def test_a_picture_replaced_after_it_was_read_is_asked_again(pictures, tmp_path)
     assert report(output)["changed_since_earlier"] == 1
 
 
+@pytest.mark.parametrize("change", ["cut", "extended", None])
+def test_a_list_that_is_written_to_during_the_run_is_named(change, pictures, tmp_path):
+    folder, listed, output = pictures(60), tmp_path / "list.txt", tmp_path / "captions.jsonl"
+    whole = "".join(f"{path}\n" for path in sorted(folder.iterdir()))
+    lines = {"cut": whole[: len(whole) // 2], "extended": whole + whole[: len(whole) // 60], None: whole}[
+        change
+    ]
+    listed.write_text(whole)
+    arguments = ("caption", listed, output, "--model")
+    process = start_cutline(*arguments, "fake:latency=0.1,slots=1")
+    wait_until(
+        lambda: (output.exists() and output.read_bytes().count(b"\n") > 3) or process.poll() is not None
+    )
+    if change is not None:
+        listed.write_text(lines)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    assert (f"{listed} changed during the run" in errors) == (change is not None)
+
+
 def test_a_picture_that_went_before_it_could_be_put_into_its_shard(pictures, tmp_path):
     """Captioned in a first run that was killed, gone in the second: a webdataset needs its bytes."""
     folder, output = pictures(30), tmp_path / "shards"

@@ -20,6 +20,7 @@ from cutline.engine.cancellation import Stop, until_stopped
 from cutline.engine.check_retries import failed_checks, writes_the_same
 from cutline.engine.content import reader_for
 from cutline.engine.executor import Executor, Terms
+from cutline.engine.input_file import InputFile
 from cutline.engine.journal import Journal
 from cutline.engine.kept_prompts import KeptPrompts
 from cutline.engine.local_executor import LocalExecutor
@@ -68,6 +69,7 @@ class JobRun:
     sink: Sink | None
     executor: Executor
     prices: Prices = dataclasses.field(init=False)
+    input_file: InputFile = dataclasses.field(init=False)
     clock: RunClock = dataclasses.field(default_factory=RunClock)
     loading: float = 0.0
     rejected: int = 0
@@ -78,6 +80,7 @@ class JobRun:
 
     def __post_init__(self) -> None:
         self.prices = assembly.prices_for(self.job, self.chain)
+        self.input_file = InputFile.at(self.job.input_path)
 
     @property
     def output(self) -> str:
@@ -149,9 +152,9 @@ class JobRun:
             raise
         self._save_totals(state)
         report = self._report(result, output, journal, state.folder, stopped)
-        noted, left_over = self.executor.warnings(source), self.executor.left_over(source)
-        warnings = (*noted, *output.sink.warnings)
-        report = dataclasses.replace(report, warnings=warnings, left_over=tuple(left_over))
+        noted = (*self.input_file.remarks(), *self.executor.warnings(source), *output.sink.warnings)
+        left_over = tuple(self.executor.left_over(source))
+        report = dataclasses.replace(report, warnings=noted, left_over=left_over)
         state.write(REPORT, report.to_json())
         if self.replies and stopped is None:
             await self.replies.done(report)
@@ -168,15 +171,8 @@ class JobRun:
         lists = job_output.lists_of(job, self.paths, state.folder)
         form = job_output.form_of(job, self.output) | (replies.form if replies else {})
         contents = reader_for(self.chain, sink)
-        return OrderedOutput(
-            sink,
-            lists,
-            state,
-            journal,
-            contents=contents,
-            form=form,
-            on_commit=lambda: self._save_totals(state),
-        )
+        save = functools.partial(self._save_totals, state)
+        return OrderedOutput(sink, lists, state, journal, contents=contents, form=form, on_commit=save)
 
     @property
     def totals(self) -> Totals:
