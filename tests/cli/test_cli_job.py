@@ -96,6 +96,15 @@ def test_a_budget_is_raised_without_editing_the_job_file(
     assert "--max-cost must be" in cutline("run", "job.toml", "--max-cost", "-1").err
 
 
+def test_a_preview_names_each_of_several_prompts(cutline: Run, pictures: Path) -> None:
+    prompts = ("--prompt", "brief=short", "--prompt", "whole=long")
+    shown = cutline("caption", str(pictures), "--model", "fake", *prompts, "--preview", "1")
+    assert shown.code == 0, shown.err
+    assert "brief: " in shown.out
+    assert "whole: " in shown.out
+    assert "brief: " not in cutline("caption", str(pictures), "--model", "fake", "--preview", "1").out
+
+
 def test_without_an_output_its_name_follows_the_format(cutline: Run, pictures: Path, tmp_path: Path) -> None:
     names = {"webdataset": "captions", "parquet": "captions.parquet", "tsv": "captions.tsv"}
     for form, name in names.items():

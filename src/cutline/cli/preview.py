@@ -42,8 +42,9 @@ def preview(job: Job, key: Secret | None, count: int) -> int:
 
 
 def _texts(caption: Caption) -> Iterator[str]:
-    """The caption, and the other steps' texts under their names."""
-    yield caption.text
+    """The caption, and the other steps' texts, under their names where there are several."""
+    source = caption.source
+    yield caption.text if source is None or len(caption.steps) == 1 else f"{source.name}: {caption.text}"
     for step in caption.steps:
         if step is not caption.source:
             yield f"{step.name}: {step.text}"
