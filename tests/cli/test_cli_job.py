@@ -97,7 +97,7 @@ def test_a_budget_is_raised_without_editing_the_job_file(
 
 
 def test_a_preview_names_each_of_several_prompts(cutline: Run, pictures: Path) -> None:
-    prompts = ("--prompt", "brief=short", "--prompt", "whole=long")
+    prompts = ("--prompt", "brief=short", "--prompt", "whole=detailed")
     shown = cutline("caption", str(pictures), "--model", "fake", *prompts, "--preview", "1")
     assert shown.code == 0, shown.err
     assert "brief: " in shown.out
