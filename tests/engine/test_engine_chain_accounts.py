@@ -90,7 +90,7 @@ def test_a_preview_shows_every_step(experts, pictures, tmp_path, chain):
     done = ask(experts, pictures(2), tmp_path / "o.jsonl", *chain(OPTIONAL), "--preview", 1)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "00000.png a sees picture" in said
+    assert "00000.png describe: a sees picture" in said
     assert "tags: t sees picture" in said
     assert "refine: missing (empty); the step is optional" in said
 
