@@ -158,6 +158,35 @@ def test_one_of_two_dies_and_the_other_goes_on(store_url, tmp_path):
         check_whole(other.ended(task), range(40))
 
 
+def test_after_one_death_the_pictures_are_taken_up_together(tmp_path):
+    """It says nothing about them: the power went, or somebody killed the service."""
+    arguments = ("--model", "fake:latency=600,slots=8")
+    with Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as service:
+        submit(service, range(12))
+        wait_until(lambda: in_use(service) >= 8)
+        service.kill()
+        service.start()
+        wait_until(lambda: in_use(service) >= 8)
+        assert service.log.count("worker died") == 1
+        assert "pictures=12 tried_alone=0 given_up=0" in service.log
+
+
+def test_after_two_deaths_one_service_tries_them_alone_and_the_other_goes_on(store_url, tmp_path):
+    arguments = ("--model", "fake:latency=600,slots=4", "--store", store_url)
+    with Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as service:
+        submit(service, range(6))
+        for _ in range(2):
+            wait_until(lambda: in_use(service) >= 4)
+            service.kill()
+            service.start()
+        wait_until(lambda: "pictures=6 tried_alone=6 given_up=0" in service.log)
+        wait_until(lambda: in_use(service) == 1)
+        submit(service, range(10, 20))
+        with Service(*arguments, cwd=tmp_path, env=FAST_LEASES) as other:
+            wait_until(lambda: in_use(other) >= 4)
+            assert in_use(service) == 1
+
+
 def test_a_job_is_cancelled_through_another_service(store_url, tmp_path):
     arguments = ("--model", "fake:latency=600,slots=4", "--store", store_url)
     with Service(*arguments, cwd=tmp_path) as working, Service(*arguments, cwd=tmp_path) as other:

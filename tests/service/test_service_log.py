@@ -173,7 +173,7 @@ def test_pictures_of_a_service_that_died_are_told_to_be_taken_up(tmp_path):
         service.start()
         wait_until(
             lambda: (
-                "WARNING cutline.service.queue worker died, pictures taken over pictures=1 lease_seconds=1\n"
-                in service.log
+                "WARNING cutline.service.queue worker died, pictures taken over "
+                "pictures=1 tried_alone=0 given_up=0 lease_seconds=1\n" in service.log
             )
         )

@@ -101,8 +101,55 @@ async def test_what_is_put_back_in_good_order_is_not_told_as_a_death(store_url, 
         await other.release()  # as a service that is asked to stop
         assert len(await Leases(database, seconds=60).claim(2)) == 2
         assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-            "worker died, pictures taken over pictures=2 lease_seconds=60"
+            "worker died, pictures taken over pictures=2 tried_alone=0 given_up=0 lease_seconds=60"
         ]
+
+
+async def test_each_death_is_told_once_with_all_its_pictures(store_url, caplog):
+    """However few of them are taken up at once, and whenever it had leased them."""
+    with opened(store_url) as (database, store):
+        await store.submit(order(9))
+        dead, also_dead, other = (Leases(database, seconds=seconds) for seconds in (1.5, 1.5, 60))
+        await dead.claim(3)
+        await also_dead.claim(2)
+        await asyncio.sleep(0.7)
+        await dead.claim(1)
+        await asyncio.sleep(1.0)
+        taken = [item for _ in range(3) for item in await other.claim(2)]
+        assert [item.attempts for item in taken] == [2] * 6
+        assert sorted(record.getMessage() for record in caplog.records if record.levelname == "WARNING") == [
+            f"worker died, pictures taken over pictures={pictures} tried_alone=0 given_up=0 lease_seconds=60"
+            for pictures in (2, 4)
+        ]
+
+
+async def test_only_what_was_under_way_at_two_deaths_is_tried_alone_by_one_worker(store_url):
+    with opened(store_url) as (database, store):
+        await store.submit(order(3))
+        for attempts in (1, 2):
+            dead = Leases(database, seconds=0.5)
+            assert [item.attempts for item in await dead.claim(9)] == [attempts] * 3
+            await asyncio.sleep(0.7)
+        await store.submit(order(4))
+        one, other = Leases(database, seconds=60), Leases(database, seconds=60)
+        other.is_idle = False
+        assert await other.claim(9) == [], "it first finishes what it has"
+        (suspect,) = await one.claim(9)
+        assert suspect.is_suspect
+        assert [item.attempts for item in await other.claim(9)] == [1] * 4, "the other goes on meanwhile"
+        await one.complete([done(suspect)])
+        assert [item.is_suspect for item in await one.claim(9)] == [True]
+
+
+async def test_one_that_was_only_late_keeps_what_nobody_has_taken(store_url):
+    with opened(store_url) as (database, store):
+        await store.submit(order(4))
+        late, other = Leases(database, seconds=0.5), Leases(database, seconds=60)
+        held = await late.claim(4)
+        await asyncio.sleep(0.7)
+        (taken,) = await other.claim(1)
+        assert await late.renew() == {item.id for item in held} - {taken.id}
+        assert await other.claim(4) == []
 
 
 async def test_renewed_leases_last_and_returned_ones_are_free(store_url):

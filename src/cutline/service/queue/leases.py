@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,6 +30,7 @@ from cutline.service.queue.store import (
 _log = logging.getLogger("cutline.service.queue")
 
 MAX_DEATHS: Final = 5  # of workers that held a picture, the last ones it alone
+_SUSPECT_DEATHS: Final = 2  # one may be a power cut, or a kill: it says nothing about what was under way
 _NOBODY: Final = ""
 
 Place = tuple[str, int]
@@ -49,8 +50,8 @@ class Item:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether a worker died that held it, and perhaps others with it."""
-        return self.attempts > 1
+        """Whether so many workers died that held it, others with it, that it has to be tried alone."""
+        return self.attempts > _SUSPECT_DEATHS
 
     @property
     def id(self) -> Place:
@@ -72,57 +73,54 @@ class Leases:
     def __init__(self, database: Database, *, seconds: float) -> None:
         self.owner = secrets.token_hex(16)
         self.seconds = seconds
-        self.max_suspects: int | None = None
+        self.is_idle = True
         self.skips_urls = False
         self._database = database
 
     async def claim(self, limit: int) -> list[Item]:
         """Lease the next pictures, those of dead workers first.
 
-        With ``skips_urls`` no pictures are leased that have to be downloaded first.
-
-        One of the dead workers' may be what killed its worker. With ``max_suspects`` no more of them are
-        leased at once, and no others until there are none.
+        Suspects are leased alone: one of them while ``is_idle``, by one worker at a time. The others go on
+        with the rest. With ``skips_urls`` no pictures are leased that have to be downloaded first.
         """
-        has_suspects, is_any_free = await self._database.read(  # reading needs no lock
-            lambda some: (bool(some.execute(self._suspects.limit(1)).first()), self._is_any_waiting(some))
-        )
-        if not has_suspects and not is_any_free:
+        if not await self._database.read(self._is_any_free):  # reading needs no lock
             return []
-        claimed, lost = await self._database.write(lambda some: self._claim(some, limit))
-        if lost:
-            _log.warning("worker died, pictures taken over pictures=%d lease_seconds=%g", lost, self.seconds)
+        claimed, deaths = await self._database.write(lambda some: self._claim(some, limit))
+        for lost in deaths:
+            _log.warning(
+                "worker died, pictures taken over pictures=%d tried_alone=%d given_up=%d lease_seconds=%g",
+                len(lost),
+                sum(_SUSPECT_DEATHS <= deaths < MAX_DEATHS for deaths in lost),
+                sum(deaths >= MAX_DEATHS for deaths in lost),
+                self.seconds,
+            )
         return claimed
 
-    def _is_any_waiting(self, connection: sa.Connection) -> bool:
-        return bool(connection.execute(self._waiting.limit(1)).first())
+    def _is_any_free(self, connection: sa.Connection) -> bool:
+        return any(connection.execute(some.limit(1)).first() for some in (self._lost, self._waiting))
 
     @property
-    def _waiting(self) -> sa.Select[tuple[str, int, float]]:
-        return _WAITING.where(items.c.kind != "url") if self.skips_urls else _WAITING
+    def _waiting(self) -> sa.Select[tuple[str, int]]:
+        return self._without_urls(_PICTURES.where(items.c.status == QUEUED))
 
     @property
-    def _suspects(self) -> sa.Select[tuple[str, int, float]]:
+    def _lost(self) -> sa.Select[tuple[str, int]]:
         """Pictures of dead workers; a query of its own, as each has its index."""
-        lost = (items.c.status == RUNNING) & (items.c.lease < self._database.now)
-        lost &= items.c.owner != self.owner  # our own are renewed, however late
-        return sa.select(items.c.job, items.c.place, items.c.lease).where(lost).order_by(items.c.turn)
+        return _PICTURES.where(self._of_others & (items.c.lease < self._database.now))
 
-    def _claim(self, connection: sa.Connection, limit: int) -> tuple[list[Item], int]:
-        """The pictures, and how many of them a dead worker had."""
-        suspects, at_once = self._suspects, limit if self.max_suspects is None else self.max_suspects
-        given_up = suspects.where(items.c.attempts >= MAX_DEATHS)
-        rows: list[sa.Row[tuple[str, int, float]]] = []
-        for query, most in ((given_up, limit), (suspects, at_once)):
-            if not rows:
-                rows = list(connection.execute(query.limit(most).with_for_update(skip_locked=True)))
-        lost = sum(row.lease > 0 for row in rows)
-        if self.max_suspects is None or not (rows or connection.execute(suspects.limit(1)).first()):
-            rest = self._waiting.limit(limit - len(rows))
-            rows += connection.execute(rest.with_for_update(skip_locked=True))
-        places: list[Place] = [(row.job, row.place) for row in rows]
+    @property
+    def _of_others(self) -> sa.ColumnElement[bool]:
+        return (items.c.status == RUNNING) & (items.c.owner != self.owner)  # ours are renewed, however late
+
+    def _without_urls(self, query: sa.Select[tuple[str, int]]) -> sa.Select[tuple[str, int]]:
+        return query.where(items.c.kind != "url") if self.skips_urls else query
+
+    def _claim(self, connection: sa.Connection, limit: int) -> tuple[list[Item], list[list[int]]]:
+        """The pictures, and what ``_note_deaths`` found."""
+        deaths = self._note_deaths(connection)
+        places = self._next(connection, limit)
         if not places:
-            return [], 0
+            return [], deaths
         ours = sa.tuple_(items.c.job, items.c.place).in_(places)
         lease = self._database.now + self.seconds
         connection.execute(
@@ -133,7 +131,45 @@ class Leases:
         options = jobs.c.options.label("options")
         columns = (items.c.job, items.c.place, items.c.name, items.c.kind, options, items.c.attempts)
         claimed = sa.select(*columns).join(jobs, jobs.c.id == items.c.job).where(ours).order_by(items.c.turn)
-        return [Item(**row._asdict()) for row in connection.execute(claimed)], lost
+        return [Item(**row._asdict()) for row in connection.execute(claimed)], deaths
+
+    def _note_deaths(self, connection: sa.Connection) -> list[list[int]]:
+        """For each worker found dead now: how many died over each of its pictures, it included.
+
+        Its pictures are free from now on. They keep their owner: one that was only late renews them again.
+        """
+        expired = self._of_others & (items.c.lease > 0) & (items.c.lease < self._database.now)
+        dead = list(connection.scalars(sa.select(items.c.owner).where(expired).distinct()))
+        if not dead:
+            return []
+        theirs = self._of_others & (items.c.lease > 0) & items.c.owner.in_(dead)  # newer leases too
+        found = sa.select(items.c.owner, items.c.attempts).where(theirs).with_for_update(skip_locked=True)
+        deaths: defaultdict[str, list[int]] = defaultdict(list)
+        for row in connection.execute(found):
+            deaths[row.owner].append(row.attempts)
+        connection.execute(items.update().where(theirs, items.c.owner.in_(list(deaths))).values(lease=0.0))
+        return list(deaths.values())
+
+    def _next(self, connection: sa.Connection, limit: int) -> list[Place]:
+        """Locked: those to be given up, or a suspect, or as many others as there is room for."""
+
+        def locked(query: sa.Select[tuple[str, int]], most: int) -> list[Place]:
+            rows = connection.execute(query.limit(most).with_for_update(skip_locked=True))
+            return [(row.job, row.place) for row in rows]
+
+        if given_up := locked(self._lost.where(items.c.attempts >= MAX_DEATHS), limit):
+            return given_up
+        suspects = self._lost.where(items.c.attempts >= _SUSPECT_DEATHS)
+        if connection.execute(suspects.limit(1)).first() and not self._is_one_tried(connection):
+            return locked(suspects, 1) if self.is_idle else []
+        places = locked(self._without_urls(self._lost.where(items.c.attempts < _SUSPECT_DEATHS)), limit)
+        return places + locked(self._waiting, limit - len(places))
+
+    def _is_one_tried(self, connection: sa.Connection) -> bool:
+        """Whether another worker has a suspect."""
+        held = self._of_others & (items.c.lease >= self._database.now)
+        tried = _PICTURES.where(held, items.c.attempts > _SUSPECT_DEATHS).limit(1)
+        return connection.execute(tried).first() is not None
 
     async def begin(self, started: Iterable[str]) -> None:
         """Mark these jobs as in progress.
@@ -215,7 +251,7 @@ class Leases:
         is_new = items.c.attempts == 1
         values = {
             "status": sa.case((is_new, QUEUED), else_=RUNNING),
-            "owner": sa.case((is_new, sa.null()), else_=_NOBODY),  # a suspect stays one
+            "owner": sa.case((is_new, sa.null()), else_=_NOBODY),  # it stays one of a dead worker's
             "lease": sa.case((is_new, sa.null()), else_=0.0),
             "attempts": items.c.attempts - 1,
         }
@@ -224,8 +260,4 @@ class Leases:
         )
 
 
-_WAITING: Final = (
-    sa.select(items.c.job, items.c.place, sa.literal(0.0).label("lease"))
-    .where(items.c.status == QUEUED)
-    .order_by(items.c.turn)
-)
+_PICTURES: Final = sa.select(items.c.job, items.c.place).order_by(items.c.turn)

@@ -149,7 +149,7 @@ class Worker:
 
     async def _claim(self, room: int) -> bool:
         self._leases.skips_urls = len(self._runner.downloading) >= MAX_DOWNLOADS
-        self._leases.max_suspects = 0 if self._held else 1  # which is tried alone
+        self._leases.is_idle = not self._held
         try:
             claimed = await self._leases.claim(room)
         except SQLAlchemyError:
