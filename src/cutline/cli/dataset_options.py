@@ -46,7 +46,8 @@ class DatasetOptions:
     """Encoding of texts that are not UTF-8, if it is not detected."""
 
     image_root: str | None = None
-    """Folder of a table's pictures; no others are read. By default the folder of the table."""
+    """Folder, tar, zip or table of a table's pictures; no others are read. By default the table's folder,
+    and the tar, zip or table that the run read."""
     image_column: str | None = None
     """Column of a table with the paths of its pictures, if it is not found by its name."""
     text_column: str | None = None

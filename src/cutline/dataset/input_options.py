@@ -7,7 +7,8 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """``image_root``: the only folder to read a table's pictures from; None for the folder of the table.
+    """``image_root``: the only folder, tar, zip or table to read a table's pictures from; None for its own
+    folder, and the input of the run that wrote it.
 
     ``image_column`` and ``text_column``: columns of the pictures' paths and of the captions; None to find
     them by name.

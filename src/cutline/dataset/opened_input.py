@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from cutline.dataset.folder_input import FolderInput
+from cutline.dataset.held_pictures import run_pictures
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.inputs import DatasetInput
@@ -52,7 +53,7 @@ def open_input(
     if files := _tables(path) or _tables_within(place, ending):
         if ending != ".txt":
             raise ConfigError(f"--sidecar-ext is for folders of pictures: {name} is a table")
-        return TableInput(files, place, history, tables)
+        return TableInput(files, place, history, tables, run=run_pictures(history_folder(path)))
     if Path(path).is_file():
         raise ConfigError(f"{name} is not a dataset: {_hint(path)}")
     if not os.path.lexists(path):

@@ -34,7 +34,8 @@ def open_dataset(
         sidecar_ext: extension of the captions' files, such as ``.caption``.
         one_a_line: each line of a file is a separate caption.
         text_encoding: encoding of texts that are not UTF-8, if it is not detected.
-        image_root: folder of a table's pictures, no others are read; by default the table's.
+        image_root: folder, tar, zip or table of a table's pictures, no others are read; by default the
+            table's folder, and the tar, zip or table that the run read.
         image_column: column of a table with the pictures' paths, if it is not found by its name.
         text_column: column of a table with the captions, if it is not found by its name.
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from cutline.dataset.failure_rows import failure_rows
+from cutline.dataset.held_pictures import HeldPictures
 from cutline.dataset.history import History
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.recorded_input import InputRow, RecordedInput
+from cutline.dataset.row_pictures import RowPictures
 from cutline.dataset.table_cells import TableCell, TableCells, TableRows
-from cutline.errors import ConfigError, PictureError, SourceError
-from cutline.formatting import without_signatures
-from cutline.locations.roots import ImageRoot
-from cutline.records import Location, Problem
+from cutline.errors import ConfigError, SourceError
+from cutline.records import Location
 from cutline.sources.cells import first_text, plain
 from cutline.sources.names import UniqueKeys, is_tar
 from cutline.sources.options import SourceOptions
@@ -24,7 +23,6 @@ from cutline.sources.picture_cells import bytes_and_name
 from cutline.sources.row_keys import name_column, name_in
 from cutline.sources.rows import BadRow, Row, Table
 from cutline.sources.table_files import find_columns, open_table
-from cutline.storage import is_http
 
 KEY: Final = "image_id"  # of outputs, see docs/outputs.md
 _TEXT: Final = {"text", "list", "other"}
@@ -48,13 +46,20 @@ def holds_captions(file: str) -> bool:
 class TableInput(RecordedInput):
     """A table, with one row for each picture.
 
-    The key is the cell of ``image_id``, else the picture's path as written, else the number of the row. A
-    path is opened only within the image root, also after links; a run's output is also tried by its key,
-    as its paths are those of where it ran.
+    The key is the cell of ``image_id``, else the picture's path as written, else the number of the row. The
+    picture of a run's output is also tried by its key, as its paths are those of where it ran.
     """
 
-    def __init__(self, files: list[str], place: str, history: History, options: TableOptions) -> None:
-        """ConfigError: it is not a table, or lacks a column that the options name."""
+    def __init__(
+        self,
+        files: list[str],
+        place: str,
+        history: History,
+        options: TableOptions,
+        *,
+        run: HeldPictures | None = None,
+    ) -> None:
+        """``run``: the input of the run that wrote it. ConfigError: no table, or a named column lacks."""
         super().__init__(place, history)
         self._files = files
         self._source = SourceOptions(image_column=options.image_column, text_column=options.text_column)
@@ -67,10 +72,7 @@ class TableInput(RecordedInput):
                 f"{', '.join(list(table.columns)[:20])}; name them with --image-column and --text-column"
             )
         base = place if os.path.isdir(place) else os.path.dirname(place)  # noqa: PTH112, PTH120 - strings
-        root = options.image_root or base
-        if not Path(root).is_dir():
-            raise ConfigError(f"--image-root {root} is not a folder")
-        self._root = ImageRoot(root, base=base)
+        self._pictures = RowPictures(options.image_root, base, run)
         kind = table.columns[self._image] if self._image is not None else ""
         self._holds_bytes = kind in _INLINE
         names = name_column(table.columns, self._image or "") if self._holds_bytes else None
@@ -128,23 +130,7 @@ class TableInput(RecordedInput):
         if isinstance(row.picture, tuple):
             file, place = row.picture
             return TableCell(self._cells[file], place)
-        found = self._in_root(row.picture) if row.picture else None
-        if self._key is not None and (found is None or isinstance(found, Problem) or not _is_there(found)):
-            by_key = self._in_root(row.key)
-            if not isinstance(by_key, Problem) and (found is None or _is_there(by_key)):
-                found = by_key
-        if found is None:
-            raise PictureError("missing", "the row names no picture")
-        if isinstance(found, Problem):
-            raise PictureError(found.kind, found.message)
-        return found
-
-    def _in_root(self, name: str) -> Location | Problem:
-        if is_http(name):
-            return Problem(
-                kind="fetch", message=f"{without_signatures(name)[:200]} is a URL, which is not fetched here"
-            )
-        return self._root.find(name, "")[1]
+        return self._pictures.find(row.picture, row.key, by_key=self._key is not None)
 
     def _find(self, table: Table, options: TableOptions) -> tuple[str | None, str | None]:
         """The columns of pictures and captions; None where there is none."""
@@ -199,8 +185,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     return str(plain(value)) or None
-
-
-def _is_there(found: Location | Problem) -> bool:
-    file = found.file() if not isinstance(found, Problem) else None
-    return file is not None and os.path.isfile(file)  # noqa: PTH113 - strings

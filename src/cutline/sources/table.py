@@ -72,9 +72,10 @@ class TableSource(RowSource):
         named_by = self._options.key_column
         self._keys = KeyColumn(path, named_by) if named_by is not None else None
         self._notes = LeftOvers()
-        self._many = table.columns[self._column] == "list"  # a row may have several pictures
+        self._kind = table.columns[self._column]
+        self._many = self._kind == "list"  # a row may have several pictures
         self._name_column = name_column(table.columns, self._column)
-        inline = {self._column} if table.columns[self._column] != "text" else set()
+        inline = {self._column} if self._kind != "text" else set()
         self._types = {name: type_ for name, type_ in table.types.items() if name not in inline}
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
@@ -127,6 +128,20 @@ class TableSource(RowSource):
     @property
     def left_over(self) -> Sequence[LeftOver]:
         return self._notes.records()
+
+    @property
+    def column(self) -> str:
+        """The column of the pictures."""
+        return self._column
+
+    def cells(self) -> Iterator[tuple[str, str, int]]:
+        """The key, file and row in it of each picture whose bytes a table holds."""
+        if self._kind not in {"picture", "bytes"}:
+            return
+        keys, file, number = UniqueKeys(), "", 0
+        for row in self._rows(for_keys=True):
+            number, file = (number + 1 if row[-1] == file else 0), row[-1]
+            yield keys.unique(self._key(*row)), file, number
 
     def _check_keys(self, keys: KeyColumn) -> None:
         rows = self._rows(only=self._options.key_column)

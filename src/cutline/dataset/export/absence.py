@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from cutline.dataset.export.records import ExportItem
+from cutline.dataset.row_pictures import can_hold
 from cutline.errors import ConfigError, PictureError
 from cutline.files import name_to_text
 
@@ -18,14 +19,27 @@ def none_found(items: list[ExportItem]) -> ConfigError | None:
         return None
     file, key = str(files[0]), items[0].key
     start = f"none of the first {len(items):,} pictures is there, such as {name_to_text(file)}: "
-    return ConfigError(start + (_cure(file, key) if file.endswith(f"/{key}") else _GENERAL))
+    return ConfigError(start + _cure(file, key))
 
 
 _GENERAL = "--image-root names the folder that the paths of the table are relative to"
 
 
 def _cure(file: str, key: str) -> str:
-    root = Path(file.removesuffix(f"/{key}"))
+    if (container := _container(file)) is not None:
+        return _cure_inside(container, key)
+    return _cure_below(Path(file.removesuffix(f"/{key}")), key) if file.endswith(f"/{key}") else _GENERAL
+
+
+def _cure_inside(container: Path, key: str) -> str:
+    """The cure for a path into a tar, zip or table; keys of a folder of tars begin with the name of one."""
+    place = container if not key.startswith(f"{container.stem}/") else container.parent
+    if container.is_file():
+        return f"{name_to_text(str(container))} exists: add --image-root {_word(place)}"
+    return f"--image-root names where {name_to_text(place.name)} is now"
+
+
+def _cure_below(root: Path, key: str) -> str:
     if not root.exists():
         return f"{name_to_text(str(root))} is gone, put it back or connect its disk again"
     for above in (root.parent, root.parent.parent):
@@ -39,6 +53,11 @@ def _cure(file: str, key: str) -> str:
             f"`ln -s {_word(root)} {_word(root.parent / folder)}`, and add --image-root {_word(root.parent)}"
         )
     return _GENERAL
+
+
+def _container(file: str) -> Path | None:
+    """The tar, zip or table that a picture's path leads into."""
+    return next((path for path in Path(file).parents if can_hold(str(path)) and not path.is_dir()), None)
 
 
 def _word(path: Path) -> str:

@@ -1,0 +1,109 @@
+"""Pictures inside a tar, a zip or a table, by the keys that a run of it gave them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from cutline.dataset.table_cells import TableCell, TableCells
+from cutline.errors import CutlineError, PictureError
+from cutline.formatting import stored_key
+from cutline.locations.stored import InlineBytes
+from cutline.records import Location
+from cutline.serialization import decode_object
+from cutline.sources import SourceOptions, detect, open_source
+from cutline.sources.table import TableSource
+from cutline.storage import is_remote
+
+_JOURNAL: Final = "journal.jsonl"
+_RUN: Final = b'{"run":'
+_SEPARATE: Final = {"local", "urls"}  # inputs whose pictures are files or downloads
+
+
+class HeldPictures:
+    """Lists an input the first time that a picture is looked up. Thread-safe."""
+
+    def __init__(self, place: Callable[[], str]) -> None:
+        """``place`` returns the input's path; empty if there is none."""
+        self._place = place
+        self._guard = threading.Lock()
+        self._found: dict[str, Location] | None = None
+
+    def find(self, key: str) -> Location | None:
+        """The picture; None if the input does not hold it, or cannot be read."""
+        with self._guard:
+            if self._found is None:
+                self._found = {}
+                with contextlib.suppress(CutlineError, OSError, ValueError):
+                    for name, location in _held(self._place()):
+                        self._found[stored_key(name)] = location
+            return self._found.get(stored_key(key))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeldPicture(Location):
+    """A picture that is looked up once it is read; where the input lacks it, the one that its row names."""
+
+    pictures: HeldPictures
+    key: str
+    name: str
+    other: Location | PictureError
+
+    @property
+    def path(self) -> str:
+        return self.name if isinstance(self.other, PictureError) else self.other.path
+
+    def read(self) -> bytes:
+        place = self._place()
+        if isinstance(place, PictureError):
+            raise place
+        return place.read()
+
+    def file(self) -> str | None:
+        place = self._place()
+        return None if isinstance(place, PictureError) else place.file()
+
+    def content_id(self) -> str:
+        place = self._place()
+        return "" if isinstance(place, PictureError) else place.content_id()
+
+    def _place(self) -> Location | PictureError:
+        return self.pictures.find(self.key) or self.other
+
+
+def run_pictures(state: Path) -> HeldPictures | None:
+    """Those of the input that the last run with this state folder read; None without a run."""
+    journal = state / _JOURNAL
+    return HeldPictures(lambda: _input_of(journal)) if journal.is_file() else None
+
+
+def _input_of(journal: Path) -> str:
+    place = ""
+    with journal.open("rb") as lines:
+        for line in lines:
+            run = (decode_object(line) or {}).get("run") if line.startswith(_RUN) else None
+            place = str(run.get("input") or "") if isinstance(run, dict) else place
+    return place
+
+
+def _held(place: str) -> Iterator[tuple[str, Location]]:
+    options = SourceOptions()
+    if not place or is_remote(place) or detect(place, options) in _SEPARATE:
+        return
+    source = open_source(place, options)
+    if isinstance(source, TableSource):
+        cells: dict[str, TableCells] = {}
+        for key, file, row in source.cells():
+            if file not in cells:
+                cells[file] = TableCells(file, source.column, options)
+            yield key, TableCell(cells[file], row)
+        return
+    for sample in source.samples():
+        location = sample.location
+        if location is None or location.file() or location.url() or isinstance(location, InlineBytes):
+            continue
+        yield sample.key, location
