@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.locations.roots import ImageRoot
-from cutline.locations.stored import PACKINGS, InlineBytes, RemoteFile
+from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import LeftOver, Location, Problem, Sample
 from cutline.sources.cells import first_text, metadata
-from cutline.sources.input_files import expand, parent_folder
+from cutline.sources.input_files import parent_folder
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import UniqueKeys, is_part, is_table_extra
+from cutline.sources.names import UniqueKeys
 from cutline.sources.options import OF_COLUMNS, OF_FILES, SourceOptions
 from cutline.sources.parts import RowSource, copy_with, sample_at
 from cutline.sources.picture_cells import DamagedPicture, bytes_and_name, is_several
 from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in, safe_key
 from cutline.sources.row_names import rows_for_keys
 from cutline.sources.rows import BEGINNING, BadRow, Row, Table, readable_rows, size_of
-from cutline.sources.table_files import check_text_options, find_columns, open_table
+from cutline.sources.table_files import check_text_options, find_columns, list_tables, open_table
 from cutline.sources.table_places import begun_at, places_in
 from cutline.sources.unread_files import Named, note_unread
 from cutline.sources.urls import not_a_url
@@ -32,11 +32,7 @@ from cutline.storage import is_http, is_remote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
-_PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
-_ENDINGS = (".parquet", ".arrow", ".feather", *_TEXT_ENDINGS, *_PACKED_ENDINGS)
 _STREAM_ENDINGS = (".arrow", ".feather")
-_COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
 
 
 class TableSource(RowSource):
@@ -79,18 +75,7 @@ class TableSource(RowSource):
         self._types = {name: type_ for name, type_ in table.types.items() if name not in inline}
 
     def _list_files(self, path: str) -> tuple[str, list[str]]:
-        """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
-        options = self._options
-        opened: Any = {"recursive": options.recursive, "outputs": options.outputs, "exclude": options.exclude}
-        try:
-            folder, files = expand(path, _ENDINGS, **opened)
-        except ConfigError:
-            folder, files = expand(path, ("",), **opened)
-            if not (files := list(filter(is_part, files))):
-                raise
-        files = [file for file in files if not is_table_extra(file[len(folder) :])] or files
-        columnar = [file for file in files if file.lower().endswith(_COLUMNAR_ENDINGS)]
-        return folder, columnar or files
+        return list_tables(path, self._options)
 
     def _first_table(self) -> tuple[str, Table]:
         """The first file that can be opened, as the others have its columns; ConfigError: none can."""

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from cutline.errors import ConfigError
+from cutline.locations.stored import PACKINGS
 from cutline.sources.content_types import table_type
 from cutline.sources.delimited_tables import delimited_table
+from cutline.sources.input_files import expand
 from cutline.sources.json_tables import json_lines_table, json_table
-from cutline.sources.names import IMAGE_NAMES, TABLE_EXTENSIONS, TEXT_NAMES, URL_NAMES, table_ending
+from cutline.sources.names import (
+    IMAGE_NAMES,
+    TABLE_EXTENSIONS,
+    TEXT_NAMES,
+    URL_NAMES,
+    is_part,
+    is_table_extra,
+    table_ending,
+)
 from cutline.sources.options import SourceOptions, flag_of
 from cutline.sources.rows import Table
 
+_TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
+_PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
+_COLUMNAR_ENDINGS = (".parquet", ".arrow", ".feather")
+_ENDINGS = (*_COLUMNAR_ENDINGS, *_TEXT_ENDINGS, *_PACKED_ENDINGS)
 LIST_NAMES = ("images", "image", "image_paths", "pictures", "photos", "image_urls", "urls")
+
+
+def list_tables(path: str, options: SourceOptions) -> tuple[str, list[str]]:
+    """As ``expand``; of a folder Parquet and Arrow files, where it holds any, else text tables."""
+    opened: Any = {"recursive": options.recursive, "outputs": options.outputs, "exclude": options.exclude}
+    try:
+        folder, files = expand(path, _ENDINGS, **opened)
+    except ConfigError:
+        folder, files = expand(path, ("",), **opened)
+        if not (files := list(filter(is_part, files))):
+            raise
+    files = [file for file in files if not is_table_extra(file[len(folder) :])] or files
+    columnar = [file for file in files if file.lower().endswith(_COLUMNAR_ENDINGS)]
+    return folder, columnar or files
 
 
 def open_table(path: str, options: SourceOptions) -> Table:
