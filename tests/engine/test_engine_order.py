@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cutline.engine.fingerprint import Fingerprint
 from cutline.engine.journal import Journal
 from cutline.engine.output import SourceDigest
-from cutline.engine.reorder import Reorder
+from cutline.engine.reorder import PictureMemory, Reorder
 from cutline.errors import JobChanged
 from cutline.job import Job
 from cutline.records import Caption, Failure, Reply, Sample, Skip, Step, Usage
@@ -36,7 +36,9 @@ def entry(number, size):
 def test_whatever_comes_in_any_order_leaves_in_order(order, first, entries, size, takes):
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         reorder = stack.enter_context(
-            contextlib.closing(Reorder(Path(folder), first=first, max_entries=entries, max_bytes=1000))
+            contextlib.closing(
+                Reorder(Path(folder), first=first, max_entries=entries, memory=PictureMemory(1000))
+            )
         )
         taken = []
         for index in order:
@@ -72,7 +74,7 @@ def test_what_waits_for_one_slow_picture_is_not_in_memory(tmp_path):
 
 
 def test_it_is_full_before_the_disk_is(tmp_path):
-    reorder = Reorder(tmp_path, max_bytes=1000, max_spilled=10_000_000)
+    reorder = Reorder(tmp_path, memory=PictureMemory(1000), max_spilled=10_000_000)
     for number in range(1, 10):
         assert not reorder.full
         reorder.put(number, entry(number, 1_200_000))

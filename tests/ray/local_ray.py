@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from processes import environment, free_port, wait_until
 class Cluster:
     """`cutline ray up` in a process of its own: nodes with one CPU each."""
 
-    def __init__(self, log, nodes=2):
+    def __init__(self, log, nodes=2, *, dashboard=False):
         self.address = f"127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
         self.log = log
@@ -35,7 +36,7 @@ class Cluster:
         ]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [*command, "--port", port, "--no-dashboard"],
+                [*command, "--port", port, "--dashboard" if dashboard else "--no-dashboard"],
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -127,6 +128,15 @@ class Node:
             yield
         finally:
             self.kill()
+
+
+def listening(process):
+    """The addresses at which a process waits for others."""
+    try:
+        found = process.net_connections("inet")
+    except psutil.Error:
+        return []
+    return [one.laddr for one in found if one.status == psutil.CONN_LISTEN or one.type == socket.SOCK_DGRAM]
 
 
 def _ports(process):

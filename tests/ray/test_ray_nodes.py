@@ -5,8 +5,10 @@ The tests follow one another on one cluster, which begins with its head alone.
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from local_ray import Cluster
+from local_ray import Cluster, listening
 from ray_kills import run_with_kills
 
 from engine_outputs import check_once_each
@@ -93,9 +95,14 @@ def test_a_head_that_dies_stops_the_run_with_one_line_and_the_same_command_goes_
     check_once_each(endpoint, folder, output, "jsonl", twice=IN_FLIGHT + 20)
 
 
-def test_a_cluster_that_is_terminated_ends_as_by_an_interrupt(tmp_path):
-    started = Cluster(tmp_path / "log", nodes=1)
+def test_a_cluster_listens_on_loopback_alone_and_ends_as_by_an_interrupt_when_terminated(tmp_path):
+    started = Cluster(tmp_path / "log", nodes=1, dashboard=True)
     nodes = started.head.processes()
+    (dashboard,) = re.findall(r"dashboard: http://127\.0\.0\.1:(\d+)", started.log.read_text())
+    found = [address for process in nodes for address in listening(process)]
+    port = int(started.address.rpartition(":")[2])
+    assert {port, int(dashboard)} < {address.port for address in found}
+    assert {address.ip.removeprefix("::ffff:") for address in found} == {"127.0.0.1"}
     started.process.terminate()
     assert started.process.wait(60) == 0, started.log.read_text()
     assert "1 node at" in started.log.read_text()

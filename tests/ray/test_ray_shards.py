@@ -6,10 +6,12 @@ import io
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 
 import pytest
 
 from cutline.ray.shards import Shards
+from cutline.records import Skip
 from cutline.sources import SourceOptions, open_source
 from processes import environment
 
@@ -101,6 +103,25 @@ def test_pictures_beside_what_is_split_are_reported_by_the_driver(kind, tmp_path
     assert len(parts) == 2
     (left,) = source.left_over
     assert (left.kind, left.count, list(left.examples)) == ("unread-picture", 1, ["stray.png"])
+
+
+def test_pictures_that_wait_are_not_all_in_memory(listed, tmp_path):
+    """Each part has little; all but the first wait."""
+    shards = Shards.of(listed(400), per_task=10, workers=16, limit=None, folder=tmp_path)
+    tracemalloc.start()
+    order = []
+    while (shard := shards.next(16)) is not None:
+        order.append(shard)
+        for sample in shard.source.samples():
+            shard.put((sample, Skip(key=sample.key, reason="none"), bytes(1_000_000)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(order) == 40
+    assert held < 280e6
+    while (shard := shards.first) is not None:
+        taken = shard.entries.take()
+        assert [len(picture) for _, _, picture in taken] == [1_000_000] * 10
+        shards.step()
 
 
 @pytest.mark.soak

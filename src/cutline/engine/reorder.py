@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import pickle
@@ -19,10 +20,19 @@ MAX_SPREAD = 200_000  # how far the fastest picture may run ahead of the slowest
 TAKEN_BYTES = 32_000_000
 
 
+@dataclasses.dataclass(slots=True)
+class PictureMemory:
+    """Memory for waiting pictures: ``used`` bytes of at most about ``most``."""
+
+    most: int = 64_000_000
+    used: int = 0
+
+
 class Reorder:
     """Holds outcomes until their turn, so that one slow picture neither stops the others nor fills memory.
 
-    Beyond a few thousand entries, or 64 MB of pictures, it uses an unnamed file.
+    Beyond a few thousand entries, or without memory for their pictures, it uses an unnamed file. ``memory``
+    may be that of several.
     """
 
     def __init__(
@@ -31,15 +41,14 @@ class Reorder:
         *,
         first: int = 0,
         max_entries: int = 2048,
-        max_bytes: int = 64_000_000,
+        memory: PictureMemory | None = None,
         max_spilled: int = 1_000_000_000,
     ) -> None:
         self.next = first
         self._folder = folder
         self._max_entries = max_entries
-        self._max_bytes = max_bytes
+        self._memory = memory or PictureMemory()
         self._max_spilled = max_spilled
-        self._bytes = 0
         self._held: dict[int, Entry] = {}
         self._spilled: dict[int, tuple[int, int]] = {}
         self._spilled_bytes = 0  # in the file, which shrinks only when nothing is left in it
@@ -56,12 +65,12 @@ class Reorder:
     def put(self, index: int, entry: Entry) -> None:
         """Hold an entry until its turn; raises SinkError for a full disk."""
         size = len(entry[2] or b"")
-        full = len(self._held) >= self._max_entries or self._bytes + size > self._max_bytes
+        full = len(self._held) >= self._max_entries or self._memory.used + size > self._memory.most
         if full and index != self.next:
             self._spill(index, entry)
         else:
             self._held[index] = entry
-            self._bytes += size
+            self._memory.used += size
 
     def take(self, most: int = 256) -> list[Entry]:
         """The entries that are next in order, at most ``most`` and about 32 MB; raises as ``put``."""
@@ -70,7 +79,7 @@ class Reorder:
         while len(taken) < most and size < TAKEN_BYTES:
             entry = self._held.pop(self.next, None)
             if entry is not None:
-                self._bytes -= len(entry[2] or b"")
+                self._memory.used -= len(entry[2] or b"")
             elif self.next in self._spilled:
                 entry = self._fetch(self.next)
             else:
@@ -104,5 +113,7 @@ class Reorder:
         return entry
 
     def close(self) -> None:
+        self._memory.used -= sum(len(entry[2] or b"") for entry in self._held.values())
+        self._held.clear()
         if self._file is not None:
             self._file.close()

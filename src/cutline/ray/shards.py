@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutline.engine.reorder import Entry, Reorder
+from cutline.engine.reorder import Entry, PictureMemory, Reorder
 from cutline.engine.repeats import RequestId
 from cutline.interfaces import Source
 from cutline.ray.messages import ShardWork
@@ -16,6 +16,7 @@ _LARGE, _USUAL, _SMALL = 1024, 256, 128  # samples of a shard
 _MOST_SHARDS = 20_000
 _FEW = 8  # parts for each worker, with which the last ones are split
 _MOST_SPLIT = 16  # of these: a list is read for each
+_MEMORY = 256_000_000  # bytes of pictures that wait for their turn, of all shards
 _AHEAD = 4  # shards of each worker that may be done before the one that is written
 
 
@@ -91,7 +92,7 @@ class Shards:
         start: int = 0,
     ) -> Shards:
         """Split a source from its sample ``start`` on; blocks."""
-        parts = _parts(source, per_task, workers)
+        parts, memory = _parts(source, per_task, workers), PictureMemory(_MEMORY)
         shards: list[Shard] = []
         before: list[Source] = []
         begin = 0  # of the part in the source, as far as that matters
@@ -111,7 +112,7 @@ class Shards:
                     number=len(shards),
                     source=part,
                     stop=stop,
-                    entries=Reorder(folder, first=first),
+                    entries=Reorder(folder, first=first, memory=memory),
                     received=first,
                     written=first,
                 )
