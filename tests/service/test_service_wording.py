@@ -17,6 +17,7 @@ NONE = (
     "there is no field zzz; there are image_path, image_url, image_base64, prompt, system_prompt, language, "
     "schema, max_tokens, temperature, top_p, seed, chain"
 )
+ONE = "image_path (a path below an image root) or image_url (a URL) or image_base64 (the file as base64)"
 PICTURE = {"image_base64": base64.b64encode(png(1)).decode()}
 
 
@@ -33,7 +34,7 @@ def service(tmp_path_factory):
         ({**PICTURE, "promt": "short"}, "there is no field promt; did you mean prompt?"),
         (
             {"image_file": "a.png"},
-            "there is no field image_file; did you mean image_path or image_url or image_base64?",
+            f"there is no field image_file; did you mean {ONE}?",
         ),
         ({"url": "http://h/a.png"}, "there is no field url; did you mean image_url?"),
         ({"data": "iVBO"}, "there is no field data; did you mean image_base64?"),
@@ -53,6 +54,28 @@ def service(tmp_path_factory):
 def test_a_wrong_field_is_named_with_what_may_have_been_meant(service, body, detail):
     answer = service.client.post("/caption", json=body)
     assert (answer.status_code, answer.json()) == (422, {"detail": detail})
+
+
+LISTS = "image_paths (paths below an image root) or image_urls (URLs) or images_base64 (the files as base64)"
+
+
+@pytest.mark.parametrize("path", ["/batch-caption", "/async-batch-caption"])
+@pytest.mark.parametrize(
+    ("field", "meant"),
+    [
+        ("images", LISTS),
+        ("image", LISTS),
+        ("photos", LISTS),
+        ("urls", "image_urls"),
+        ("image_path", "image_paths"),
+        ("image_base64", "images_base64"),
+    ],
+)
+def test_a_wrong_field_of_a_batch_is_told_with_all_that_pictures_may_be(service, path, field, meant):
+    answer = service.client.post(path, json={field: ["a.png"]})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422, f"there is no field {field}; did you mean {meant}?"
+    )  # fmt: skip
 
 
 def test_a_wrong_field_of_a_form(service):
@@ -144,6 +167,15 @@ def test_another_method_or_path(service):
         assert (gone.status_code, gone.json()["detail"]) == (404, f"there is no such path{near}")
     chat = service.client.post("/v1/chat/completion")
     assert chat.json()["error"]["message"] == "there is no such path, did you mean /v1/chat/completions?"
+
+
+@pytest.mark.parametrize("path", ["/embeddings", "/v1/embeddings", "/v1/images/generations", "/completions"])
+def test_other_requests_of_openais_api_are_refused_with_those_there_are(service, path):
+    answer = service.client.post(path, json={"model": "pixels", "input": "a"})
+    message = (
+        "there is no such path; of OpenAI's API there are /v1/chat/completions, /v1/models, /v1/responses"
+    )
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, message)
 
 
 def test_a_wrong_key_is_not_called_a_missing_one(tmp_path):

@@ -98,10 +98,22 @@ _PICTURES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("path", "file_path", "filename", "file_name"), ("image_path",)),
     **dict.fromkeys(("base64", "b64", "data", "image_data", "image_b64", "bytes"), ("image_base64",)),
     **dict.fromkeys(
-        ("file", "image", "image_file", "images", "img", "input", "photo", "picture"),
+        ("file", "image", "image_file", "img", "input", "photo", "picture"),
         ("image_url", "image_path", "image_base64"),
     ),
 }
+_CONTENTS: Final[Mapping[str, str]] = {
+    "image_url": "a URL",
+    "image_path": "a path below an image root",
+    "image_base64": "the file as base64",
+    "image_urls": "URLs",
+    "image_paths": "paths below an image root",
+    "images_base64": "the files as base64",
+}
+
+
+def _singular(name: str) -> str:
+    return name.removesuffix("s").replace("images_", "image_")
 
 
 def unknown_field(name: str, known: Collection[str]) -> ServiceError:
@@ -109,9 +121,12 @@ def unknown_field(name: str, known: Collection[str]) -> ServiceError:
     name = name[:_MAX_NAME]
     last = name.rpartition(".")[2]
     elsewhere = [field for field in known if field.rpartition(".")[2] == last]
-    fields = _PICTURES.get(last.casefold(), ())
-    pictures = [field for field in known if field.rpartition(".")[2] in fields]
+    word = last.casefold()
+    fields = _PICTURES.get(word) or _PICTURES.get(_singular(word), ())
+    pictures = [field for field in known if _singular(field.rpartition(".")[2]) in fields]
     if near := elsewhere or pictures:
+        if len(near) > 1:
+            near = [f"{field} ({_CONTENTS[field]})" if field in _CONTENTS else field for field in near]
         return ServiceError(422, f"there is no field {name}; did you mean {' or '.join(near[:3])}?")
     if hint := suggested_option(name, known, lambda field, _: field):
         return ServiceError(422, f"there is no field {name}{hint.replace(',', ';', 1)}")

@@ -32,6 +32,10 @@ _MAX_PATH: Final = 200
 _TASK: Final = re.compile(r"[0-9a-f]{32}")
 _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OPENAI_PATHS: Final = frozenset(
+    {"assistants", "audio", "batches", "completions", "embeddings", "files", "fine_tuning", "images"}
+    | {"moderations", "realtime", "threads", "uploads", "vector_stores"}
+)
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 HANDLED: Final = (
     ServiceError,
@@ -57,6 +61,11 @@ async def handle_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == 404 and _lacks_version(request):
         message = f"the base URL of this API ends in /v1: {str(request.base_url).rstrip('/')}/v1"
         path, error = OPENAI_PREFIX, ServiceError(404, message)
+    elif isinstance(error, HTTPException) and error.status_code == 404 and _is_openais(request):
+        known = [one for one in request.app.openapi()["paths"] if one.startswith(OPENAI_PREFIX)]
+        offered = ", ".join(sorted(one for one in known if "{" not in one))
+        message = f"there is no such path; of OpenAI's API there are {offered}"
+        path, error = OPENAI_PREFIX, ServiceError(404, message)
     elif isinstance(error, HTTPException) and error.status_code == 404:
         error = HTTPException(404, f"there is no such path{_near(request)}")
     return error_response(path, error)
@@ -74,6 +83,12 @@ def _lacks_version(request: Request) -> bool:
     scope = {**request.scope, "path": OPENAI_PREFIX + request.scope["path"].lstrip("/")}
     routes: list[BaseRoute] = request.app.routes
     return any(route.matches(scope)[0] is not Match.NONE for route in routes)
+
+
+def _is_openais(request: Request) -> bool:
+    """Whether a path is one of OpenAI's API, with or without its version, that this service does not have."""
+    path: str = request.scope["path"]
+    return path.removeprefix(OPENAI_PREFIX).strip("/").partition("/")[0] in _OPENAI_PATHS
 
 
 def _methods_of(request: Request) -> list[str]:
