@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cutline.ray import Captioner
 from processes import environment
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -45,6 +48,39 @@ def test_rows_get_captions_or_the_kind_of_their_failure(endpoint, pictures, tmp_
         ["failure", "missing"],
     ]
     assert all(int(row[3]) > 0 and row[4] == "True" for row in rows if row[1] == "caption")
+
+
+LONG = """
+import random
+from cutline import register_model
+
+
+@register_model("long")
+class Long:
+    def __init__(self, **options):
+        chance = random.Random(0)
+        self.words = " ".join("".join(chance.choices("abcdefghij", k=7)) for _ in range(80_000))
+
+    def infer(self, prompt, image, image_name):
+        return self.words if image.getpixel((0, 0))[0] else "a short one"
+"""
+
+
+def test_one_long_caption_does_not_widen_all_of_its_batch(tmp_path):
+    plugin = tmp_path / "long.py"
+    plugin.write_text(LONG)
+    captioner = Captioner("long", plugin=[str(plugin)])
+    images = np.zeros((300, 8, 8, 3), np.uint8)
+    images[0] = 255
+    made = captioner({"image": images})
+    assert [len(text) > 500_000 for text in made["caption"]] == [True] + 299 * [False]
+    assert sum(made[name].nbytes for name in ("caption", "outcome", "kind", "tokens")) < 100_000
+
+
+def test_a_batch_without_rows_has_columns_of_the_same_types():
+    made = Captioner("pixels")({"image": np.array([], dtype=object)})
+    schema = pa.table({name: made[name] for name in ("caption", "outcome", "kind", "tokens")}).schema
+    assert [str(field.type) for field in schema] == ["string", "string", "string", "int64"]
 
 
 def test_the_example_writes_a_row_for_each_picture(pictures, tmp_path, cluster):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Unpack
 
 import numpy as np
@@ -51,13 +51,19 @@ class Captioner:
             known = ", ".join(batch)
             raise ConfigError(f"the dataset has no column {self._column!r}; it has {known}: give column=…")
         results = list(self._model.map(_pictures(batch[self._column])))
-        added: Mapping[str, Iterable[Any]] = {
-            "caption": [result.caption or "" for result in results],
-            "outcome": [_outcome(result) for result in results],
-            "kind": [result.kind or "" for result in results],
-            "tokens": [result.prompt_tokens + result.completion_tokens for result in results],
+        tokens = [result.prompt_tokens + result.completion_tokens for result in results]
+        return {
+            **batch,
+            "caption": _texts([result.caption or "" for result in results]),
+            "outcome": _texts([_outcome(result) for result in results]),
+            "kind": _texts([result.kind or "" for result in results]),
+            "tokens": np.asarray(tokens, dtype=np.int64),
         }
-        return {**batch, **{name: np.asarray(list(values)) for name, values in added.items()}}
+
+
+def _texts(values: list[str]) -> NDArray[Any]:
+    """As objects, since in an array of strings each takes the memory of the longest; of texts without any."""
+    return np.asarray(values, dtype=object if values else np.str_)
 
 
 def _outcome(result: CaptionResult) -> str:
