@@ -18,12 +18,15 @@ from PIL import Image
 from rich.console import Console
 
 import cutline
+from cutline import registry
 from cutline.cli import main
 from cutline.cli.eval import score_table
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
+from cutline.interfaces import CorpusMetric
 from cutline.metrics.cider import CiderD
 from cutline.metrics.coco_tokenizer import corpus_of
+from cutline.text.corpus import mean_score
 
 CAPTIONS = {"a.jpg": "a red bus", "b.jpg": "two dogs run on grass", "c.jpg": "a cat"}
 REFERENCES = {
@@ -312,6 +315,34 @@ def test_mistakes_are_one_line(folder, capsys, arguments, message):
     code, out, err = printed(capsys, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (lambda _: 1 / 0, "ZeroDivisionError"),
+        (lambda _: sys.exit(3), "SystemExit: 3"),
+        (lambda _: 0.5, "TypeError"),
+        (lambda _: [0.5], "a float within its list, not a CorpusScore"),
+        (lambda _: [mean_score("odd", "Odd.", np.zeros(1))], "'odd' has values of 1 captions, not of 3"),
+        (
+            lambda all_: [mean_score("length", "Odd.", np.zeros(len(all_)))],
+            "another metric has a score 'length'",
+        ),
+    ],
+)
+def test_a_metric_of_ones_own_that_breaks_is_named(folder, capsys, scores, reason):
+    class Odd(CorpusMetric):
+        name, needs = "odd", frozenset()
+
+        def scores(self, corpus):
+            return scores(corpus)
+
+    with registry.scope():
+        registry.register("metrics", "odd", Odd)
+        code, _, said = printed(capsys, "out.jsonl", "--metrics", "length,odd")
+    assert code == 2
+    assert re.search(f"the metric 'odd' broke: .*{re.escape(reason)}.*; correct it", said), said
 
 
 @pytest.mark.parametrize("damage", ['{"image_id": "p/imag', "[1]", "\x00\x00", '{"a": 1}{"b": 2}', "NaN,"])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from cutline import registry
-from cutline.errors import ConfigError, MissingExtra
+from cutline.errors import ConfigError
+from cutline.evaluation.corpus_scores import compute_scores
 from cutline.evaluation.objects import find_images, read_objects
 from cutline.evaluation.picture_texts import Pairing, pair_texts
 from cutline.evaluation.results import (
@@ -21,13 +22,12 @@ from cutline.evaluation.results import (
 )
 from cutline.evaluation.texts import read_texts
 from cutline.formatting import did_you_mean, plural, printable
-from cutline.interfaces import CorpusMetric, Need, Say, check_members
+from cutline.interfaces import CorpusMetric, Need, check_members
 from cutline.metrics.clip_score import PAPER_MODEL
 from cutline.metrics.coco_tokenizer import corpus_of
 from cutline.metrics.intervals import intervals, paired_tests
 from cutline.text.corpus import Corpus, CorpusScore, ImageFiles
 
-_LONG: Final = 5_000  # captions, from which on every metric is named before it is computed
 _RATIO: Final = 1.5  # of mean lengths, beyond which scores of shared n-grams say little
 
 
@@ -161,22 +161,6 @@ def reference_metrics() -> list[CorpusMetric]:
     """All metrics that need nothing but references."""
     made = (registry.load("metrics", name) for name in _of_corpora())
     return [metric() for metric in made if metric.needs <= {"references"}]
-
-
-def compute_scores(
-    metrics: Sequence[CorpusMetric], corpus: Corpus, left_out: dict[str, str], message: Say
-) -> list[CorpusScore]:
-    """The scores of all metrics; those whose extra is missing are added to ``left_out`` with the reason."""
-    scores: list[CorpusScore] = []
-    for metric in metrics:
-        try:
-            metric.open(message)
-            if len(corpus) >= _LONG:
-                message(f"computing {metric.name}")
-            scores += metric.scores(corpus)
-        except MissingExtra as error:
-            left_out[metric.name] = str(error)
-    return scores
 
 
 _Side: TypeAlias = tuple[Sequence[CorpusScore], str]  # the scores of some captions, and their mark

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cutline.engine.picture_ids import match_ids
-from cutline.evaluation.evaluation import compute_scores, length_mark, reference_metrics
+from cutline.evaluation.corpus_scores import compute_scores
+from cutline.evaluation.evaluation import length_mark, reference_metrics
 from cutline.evaluation.picture_texts import problems_of
 from cutline.evaluation.results import BY_NGRAMS
 from cutline.evaluation.texts import read_texts
