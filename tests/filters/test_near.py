@@ -149,7 +149,7 @@ CUTS_AND_SIZES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["dashboard", "chat", "terminal", "editor", "dialog"])
+@pytest.mark.parametrize("kind", ["dashboard", "chat", "terminal", "spreadsheet", "editor", "dialog"])
 def test_screens_in_one_layout_are_no_copies(kind):
     kept, pages = decided([SCREENS[kind](number) for number in range(4)])
     assert len(pages) == 4

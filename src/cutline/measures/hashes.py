@@ -17,7 +17,7 @@ from cutline.imaging.decoded import DecodedPicture
 from cutline.measures.oklab import Floats
 
 BYTES: Final = 64  # of both hashes
-VERSION: Final = "4"  # of what is kept for duplicates, pages included
+VERSION: Final = "5"  # of what is kept for duplicates, pages included
 
 _SIDE: Final = 64
 _KEPT: Final = 16

@@ -18,14 +18,16 @@ _REACH: Final = 5  # cells, in which paper is found around ink
 _BLOCK: Final = 4  # pixels of 256
 _FLAT, _PLAIN, _SHARP = 0.01, 0.05, 0.2  # ranges of lightness in a block
 _INK, _PAPER = 0.6, 0.22  # of the difference between both
+_LINE: Final = 0.01  # so much darker than two pixels of 512 before and behind
+_ROWS, _COLUMNS = 5, 3  # lines of a grid at least, over half of the page
 
 
 def page_of(picture: DecodedPicture) -> bytes | None:
     """Where a page of text has ink, and where it is not plain paper, in 128 by 128 cells; None for others.
 
-    A page has plain blocks and sharp ones, and is evenly light, or flat between its lines as a screen is;
-    its ink may be lighter than its paper, as on slides. One bit for each cell that is surely ink, then one
-    for each that is not surely paper.
+    A page has plain blocks and sharp ones, and is evenly light, flat between its lines as a screen is, or
+    crossed by the lines of a grid; its ink may be lighter than its paper, as on slides. One bit for each
+    cell that is surely ink, then one for each that is not surely paper.
     """
     luma = picture.luma(256)
     height, width = (side // _BLOCK * _BLOCK for side in luma.shape)
@@ -35,7 +37,7 @@ def page_of(picture: DecodedPicture) -> bytes | None:
     if (ranges < _PLAIN).mean() < 0.45 or (ranges > _SHARP).mean() < 0.07:
         return None
     ink, spread = _ink(picture)
-    if _is_screen(ranges):
+    if _is_screen(ranges) or _is_grid(picture):
         return _bits(ink)
     plain, between = (ink < 0.15).mean(), ((ink > 0.2) & (ink < 0.5)).mean()
     if spread > 0.12 or plain < 0.6 or between > 0.2:
@@ -55,6 +57,21 @@ def _is_screen(ranges: Floats) -> bool:
     padded = np.pad(flat, 1)
     beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
     return bool(beside[ranges >= _PLAIN].mean() >= 0.35)
+
+
+def _is_grid(picture: DecodedPicture) -> bool:
+    """Whether thin lines cross it in both directions, as in a spreadsheet."""
+    luma = picture.luma(512)
+    if np.median(luma) < luma.mean():
+        luma = 1 - luma
+    return _lines(luma) >= _ROWS and _lines(luma.T) >= _COLUMNS
+
+
+def _lines(luma: Floats) -> int:
+    """How many dark lines cross at least half of the width; those of a photo are not straight."""
+    below = np.minimum(luma[:-4], luma[4:]) - luma[2:-2] > _LINE
+    is_line = below.mean(axis=1) >= 0.5
+    return int(np.diff(is_line, prepend=False)[is_line].sum())
 
 
 def _of_blocks(larger: Callable[[Floats, Floats], Floats], luma: Floats) -> Floats:
