@@ -267,6 +267,15 @@ def _prompts(prompt: PromptInput) -> tuple[str, ...]:
     return tuple(prompt)
 
 
+def path_of(value: object, what: str) -> str:
+    """The path of ``what``; ConfigError for values in place of a file that holds them."""
+    if isinstance(value, str | os.PathLike):
+        return os.fsdecode(value)
+    raise ConfigError(
+        f"{what} takes a path, not a {type(value).__name__}: write it to a .jsonl or .csv file and name that"
+    )
+
+
 def listed_source(source: Input) -> ListedSource | None:
     """A source of the pictures in a list, or of the only one; None for a path."""
     if isinstance(source, str | os.PathLike):

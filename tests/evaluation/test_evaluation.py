@@ -494,6 +494,13 @@ def test_from_python_the_result_is_frozen(folder):
         found.captions = ""
 
 
+@pytest.mark.parametrize("option", ["captions", "references", "against", "objects"])
+def test_values_in_place_of_a_file_are_refused(folder, option):
+    arguments = {"captions": "out.jsonl", "references": "refs.json", option: REFERENCES}
+    with pytest.raises(ConfigError, match=f"^{option} takes a path, not a dict: write it to"):
+        cutline.evaluate(**arguments)
+
+
 def test_meteor_without_its_extra_is_left_out_with_the_command_that_installs_it(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "snowballstemmer", None)
     code, out, err = printed(capsys, "out.jsonl", "--references", "refs.json")

@@ -59,6 +59,12 @@ def test_calls_that_mean_nothing_are_refused(folder: Path) -> None:
     outputs = [folder / "a.jsonl", folder / "b.jsonl"]
     with pytest.raises(ConfigError, match="several outputs: write"):
         cutline.judge(str(outputs[0]), "fake")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="in a list or mapping, not int"):
+        cutline.judge(5, "fake")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"^a contestant takes a path, not a dict: write it"):
+        cutline.judge([{"a.png": "A cat."}, outputs[1]], "fake")  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match=r"b\.jsonl holds no votes"):
+        cutline.judge(outputs, votes=outputs[1])
     with pytest.raises(ConfigError, match="does not support language: remove it"):
         cutline.judge(outputs, "fake", language="German")
     with pytest.raises(ConfigError, match="has no option 'temprature', did you mean temperature"):

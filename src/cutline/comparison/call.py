@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from cutline.call_options import CallOptions, Input, PromptInput, job_data, listed_source, waited_for
+from cutline.call_options import (
+    CallOptions,
+    Input,
+    PromptInput,
+    job_data,
+    listed_source,
+    path_of,
+    waited_for,
+)
 from cutline.comparison.candidate_runs import Hooks
 from cutline.comparison.results import Comparison
 from cutline.comparison.runner import DEFAULT_OUTPUT, IMAGE_LIMIT, ComparisonRun, ComparisonRunner, Plan
@@ -71,7 +79,7 @@ def compare(
         key=given_key(api_key),
         blind=blind,
         judge=judge or "",
-        references=None if references is None else str(references),
+        references=None if references is None else path_of(references, "references"),
     )
 
     async def run() -> ComparisonRun:

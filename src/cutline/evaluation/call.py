@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutline.call_options import path_of
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation
 from cutline.keyword_names import keyword_names
@@ -42,17 +43,17 @@ def evaluate(
     """
     return run_evaluation(
         EvaluationPlan(
-            captions=str(captions),
-            references=_path(references),
-            against=_path(against),
+            captions=path_of(captions, "captions"),
+            references=_path(references, "references"),
+            against=_path(against, "against"),
             metrics=(metrics,) if isinstance(metrics, str) else tuple(metrics),
-            images=_path(images),
+            images=_path(images, "images"),
             model=model,
             device=device,
-            objects=_path(objects),
+            objects=_path(objects, "objects"),
         )
     )
 
 
-def _path(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
+def _path(path: str | Path | None, what: str) -> str | None:
+    return None if path is None else path_of(path, what)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from cutline.call_options import CallOptions, Input, job_data, listed_source, model_name, waited_for
+from cutline.call_options import (
+    CallOptions,
+    Input,
+    job_data,
+    listed_source,
+    model_name,
+    path_of,
+    waited_for,
+)
 from cutline.credentials import given_key
 from cutline.display import Display
 from cutline.engine.progress import ProgressHook
@@ -29,7 +37,7 @@ def judge(
     images: Input | None = None,
     output: str | Path = DEFAULT_OUTPUT,
     people: str | Path | None = None,
-    votes: Sequence[str | Path] = (),
+    votes: str | Path | Sequence[str | Path] = (),
     api_key: str | None = None,
     progress: bool | ProgressHook = False,
     **options: Unpack[CallOptions],
@@ -73,8 +81,10 @@ def judge(
         judges=model is not None,
         rubric=rubric,
         batch=batch,
-        people="" if people is None else str(people),
-        votes=tuple(map(str, votes)),
+        people="" if people is None else path_of(people, "people"),
+        votes=tuple(
+            path_of(file, "votes") for file in ((votes,) if isinstance(votes, str | Path) else votes)
+        ),
     )
 
     async def run() -> Judgment:
@@ -91,8 +101,10 @@ def _named(outputs: Mapping[str, str | Path] | Sequence[str | Path]) -> Mapping[
     if isinstance(outputs, str | Path):
         raise ConfigError(f"judge() takes several outputs: write [{str(outputs)!r}, 'other.jsonl']")
     if isinstance(outputs, Mapping):
-        return {name: str(output) for name, output in outputs.items()}
-    return tuple(map(str, outputs))
+        return {name: path_of(output, f"the contestant {name!r}") for name, output in outputs.items()}
+    if not isinstance(outputs, Iterable):
+        raise ConfigError(f"judge() takes outputs in a list or mapping, not {type(outputs).__name__}")
+    return tuple(path_of(output, "a contestant") for output in outputs)
 
 
 def _options(options: Mapping[str, Any]) -> JSON:
