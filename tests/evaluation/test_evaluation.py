@@ -212,6 +212,15 @@ def test_an_empty_caption_alone_is_named_and_no_fault(folder, capsys):
     assert {first.scores[name] for name in ("BLEU-4", "ROUGE-L", "CIDEr-D")} == {0.0}
 
 
+def test_a_reference_of_signs_alone_is_named_and_no_fault(folder, capsys):
+    (folder / "refs.json").write_text(
+        json.dumps({**REFERENCES, "b.jpg": ["...", "dogs run"], "c.jpg": ["?!"]})
+    )
+    code, _, err = printed(capsys, "out.jsonl", "--references", "refs.json")
+    assert code == 0
+    assert "pictures with a reference without words, which no caption matches: 1 (b.jpg)" in err
+
+
 def test_no_common_id_is_one_line_with_an_id_of_each(folder, capsys):
     (folder / "other.json").write_text(json.dumps({"zebra.png": ["a zebra"]}))
     code, out, err = printed(capsys, "out.jsonl", "--references", "other.json")

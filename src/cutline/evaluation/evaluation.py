@@ -84,6 +84,7 @@ def run_evaluation(plan: EvaluationPlan, message: Callable[[str], None] = lambda
             *pairing.problems,
             *_unscored(pairing, ours),
             *_empty(pairing, corpus),
+            *_unmatchable(pairing, corpus),
             *([] if other is None else _empty(pairing, other, f" in {plan.against}")),
         ],
         left_out=left_out,
@@ -239,6 +240,15 @@ def _columns(scores: Sequence[CorpusScore]) -> dict[str, list[float | None]]:
 def _empty(pairing: Pairing, corpus: Corpus, where: str = "") -> list[EvaluationProblem]:
     keys = [key for key, length in zip(pairing.ids, corpus.lengths.tolist(), strict=False) if not length]
     what = f"captions without words{where}, which score 0"
+    return [EvaluationProblem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
+
+
+def _unmatchable(pairing: Pairing, corpus: Corpus) -> list[EvaluationProblem]:
+    """Pictures with a reference of which no word is left, such as one of full stops."""
+    size = len(corpus)
+    owners = corpus.owner[size:][corpus.lengths[size:] == 0]
+    keys = [pairing.ids[place] for place in dict.fromkeys(owners.tolist())]
+    what = "pictures with a reference without words, which no caption matches"
     return [EvaluationProblem(what=what, count=len(keys), first=keys[:NAMED], serious=False)] if keys else []
 
 
