@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tarfile
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ from program import rows
 import cutline as cutline_package
 from cutline.imaging import EXTENSIONS
 from measured_pictures import blurred, save_photos, scene
+from server_process import Server
 
 PICTURES = tuple(f".{ending}" for ending in EXTENSIONS)
 
@@ -63,6 +65,17 @@ def test_every_kind_of_list_is_an_input(cutline, photos, tmp_path, ending):
     captioned = cutline("caption", f"lists/kept.{ending}", "out.jsonl", "--image-root", "photos")
     assert captioned.code == 0
     assert len(rows(tmp_path / "out.jsonl")) == 7
+
+
+def test_the_command_that_captions_pictures_of_this_network_works(cutline, photos, tmp_path):
+    with Server("scripted.py", "--folder", str(photos)) as server:
+        urls = [f"{server.root}/pictures/{path.name}" for path in sorted(photos.glob("good*"))]
+        (tmp_path / "urls.txt").write_text("\n".join(urls))
+        found = cutline("filter", "urls.txt", "kept.txt", "--dedup", "exact", "--allow-private-urls")
+        (named,) = re.findall(r"^caption them: cutline (.*)", found.err, re.MULTILINE)
+        captioned = cutline(*shlex.split(named), "captions.jsonl", "--model", "fake")
+        assert captioned.code == 0, captioned.err
+        assert len(rows(tmp_path / "captions.jsonl")) == len(urls)
 
 
 def test_another_limit_opens_no_picture_again(cutline, photos, tmp_path):

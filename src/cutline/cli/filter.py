@@ -140,11 +140,8 @@ def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> Non
         print_line(printable(line))
     for path in result.outputs:
         print_line(f"→ {printable(os.path.relpath(path))}")
-    words = ["cutline", "caption", str(result.outputs[0])]
-    if result.image_root:
-        words += ["--image-root", result.image_root]
     if result.kept:
-        print_line(f"caption them: {printable(shlex.join(words))}")
+        print_line(f"caption them: {printable(_next_command(job, result))}")
     if result.move_list is not None:
         back = shlex.join(["cutline", "filter", "--move-back", str(result.move_list.parent)])
         rest = f", {result.unmoved:,} not, as it was interrupted" if result.unmoved else ""
@@ -155,6 +152,16 @@ def _print_result(job: Job, result: "FilterResult", *, move_failed: bool) -> Non
         failed = plural(result.staying, "picture")
         more = "" if move_failed else "; --move-failed moves these too"
         print_line(f"{failed} that cannot be opened left in {printable(job.input_path)}{more}")
+
+
+def _next_command(job: Job, result: "FilterResult") -> str:
+    """What captions the kept pictures, with the options that reading them needs."""
+    words = ["cutline", "caption", str(result.outputs[0])]
+    if result.image_root:
+        words += ["--image-root", result.image_root]
+    if job.input.allow_private_urls:
+        words.append("--allow-private-urls")
+    return shlex.join(words)
 
 
 def _move_back(listed: Path) -> int:
