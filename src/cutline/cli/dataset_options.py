@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from cutline.dataset.dataset import Dataset
+from cutline.dataset.export.names import edited_copy
 from cutline.dataset.input_options import TableOptions
 from cutline.dataset.opener import open_dataset
 from cutline.dataset.records import EditResult
@@ -70,6 +73,24 @@ class DatasetOptions:
         print_several(dataset)
         return dataset
 
+    def print_unchanged(self, folder: str, results: Iterable[EditResult]) -> None:
+        """Print what ``print_export`` does if captions of an input that is only read were edited."""
+        if any(result.unit == "caption" and result.written for result in results):
+            self.print_export(folder)
+
+    def print_export(self, folder: str) -> None:
+        """Print how to write captions that were edited in the history alone, as of tables and tars."""
+        command = printable(
+            shlex.join(("cutline", "export", folder, *edited_copy(folder), *self._arguments()))
+        )
+        print_line(f"{printable(Path(folder).name)} is unchanged: `{command}` writes the edited captions")
+
+    def _arguments(self) -> Iterator[str]:
+        """The options of tables, as on the command line."""
+        for name, value in dataclasses.asdict(self.tables).items():
+            if value is not None:
+                yield from (f"--{name.replace('_', '-')}", value)
+
     @property
     def tables(self) -> TableOptions:
         return TableOptions(
@@ -100,7 +121,7 @@ DEFAULTS: Final = DatasetOptions()
 
 
 def outcome(result: EditResult) -> str:
-    done = "written" if result.unit in {"file", "caption"} else "changed"
+    done = {"file": "written", "caption": "edited"}.get(result.unit, "changed")
     parts = [f"{result.summary}, {plural(result.written, result.unit)} {done}"]
     if result.conflicts:
         parts.append(f"{plural(len(result.conflicts), result.unit)} changed since, left alone")

@@ -122,6 +122,7 @@ def edit(
     print_line(
         f"{change} changed: {outcome(result)}" if result.id else f"nothing to change: {preview.summary}"
     )
+    dataset.print_unchanged(folder, [result])
     _print_other_cases(opened, chosen, preview, found)
     return exit_code(result)
 

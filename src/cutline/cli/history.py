@@ -38,7 +38,7 @@ def undo(
     opened.note_runs(state)
     if to and opened.history.edit(to) is None:
         raise ConfigError(f"there is no edit {to}; `cutline history` lists them")
-    code = 0
+    code, results = 0, []
     latest = _to_undo(opened, edit)
     if latest is None or latest.id <= (to or 0):
         print_line("nothing to undo")
@@ -46,6 +46,7 @@ def undo(
         with edit_progress(latest.files) as progress:
             result = opened.undo(latest.id, progress)
         assert result is not None
+        results.append(result)
         code = max(code, exit_code(result))
         if result.id is None:
             print_line(f"edit {latest.id} has nothing to undo")
@@ -55,6 +56,7 @@ def undo(
             print_line(_later(folder, latest.id, len(result.conflicts), opened.unit))
         is_last = to is None or result.stopped
         latest = None if is_last else opened.history.undoable(before=latest.id)
+    dataset.print_unchanged(folder, results)
     return code
 
 
@@ -86,7 +88,10 @@ def redo(
     with edit_progress(latest.files if latest is not None else 0) as progress:
         result = opened.redo(progress)
     print_line(f"edit {result.id}: {outcome(result)}" if result is not None else "nothing to redo")
-    return exit_code(result) if result is not None else 0
+    if result is None:
+        return 0
+    dataset.print_unchanged(folder, [result])
+    return exit_code(result)
 
 
 def history(

@@ -140,7 +140,10 @@ def propose(
             return 0
         with edit_progress(len(order.rows)) as progress:
             result = generate(opened, order, settings, progress)
-    return _report(result, folder)
+        code = _report(result, folder)
+        if result.captions > result.proposed and opened.unit == "caption":
+            dataset.print_export(folder)
+    return code
 
 
 def proposals(
@@ -180,6 +183,7 @@ def proposals(
             with edit_progress(len(rows)) as progress:
                 result = opened.accept(rows, progress, seen=seen)
         print_line(outcome(result))
+        dataset.print_unchanged(folder, [result])
         code = exit_code(result)
     if result.conflicts and accept:
         print_line("`cutline proposals` shows them; --accept --changed accepts them anyway")

@@ -152,6 +152,10 @@ class DatasetRows:
         """A unique path ending in ``.txt`` for the text beside a row's picture."""
         return self._source.text_name(self.entries[row])
 
+    def original(self, row: int) -> str | None:
+        """The caption in an input that is only read, without edits; None in a folder of texts."""
+        return self._source.original(self.entries[row])
+
     def provenance(self, row: int) -> tuple[str, str]:
         """Model and prompt of a row's caption in the input; empty if unknown."""
         return self._source.provenance(self.entries[row])

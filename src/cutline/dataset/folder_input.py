@@ -58,6 +58,9 @@ class FolderInput(CaptionFiles):
     def written_by(self, model: str) -> Iterable[str]:  # noqa: ARG002
         return ()
 
+    def original(self, entry: Entry) -> str | None:  # noqa: ARG002
+        return None
+
     def provenance(self, entry: Entry) -> tuple[str, str]:  # noqa: ARG002
         return "", ""
 

@@ -97,6 +97,9 @@ class DatasetInput(Protocol):
     def column_types(self) -> Mapping[str, Any]:
         """The Arrow types of the columns, if the input has any."""
 
+    def original(self, entry: Entry) -> str | None:
+        """The caption without edits; None if edits replace it."""
+
     def provenance(self, entry: Entry) -> tuple[str, str]:
         """Model and prompt of the input's caption; empty if unknown."""
 

@@ -182,6 +182,9 @@ class RecordedInput(ABC):
     def written_by(self, model: str) -> Iterable[str]:
         return (row.key for row in self._rows if row.model == model)
 
+    def original(self, entry: Entry) -> str | None:
+        return self._own[self._numbers[entry.key]]
+
     def provenance(self, entry: Entry) -> tuple[str, str]:
         row = self._rows[self._numbers[entry.key]]
         return row.model, row.prompt_id

@@ -29,6 +29,8 @@ class Rows(Protocol):
 
     def text_name(self, row: int) -> str: ...
 
+    def original(self, row: int) -> str | None: ...
+
     def provenance(self, row: int) -> tuple[str, str]: ...
 
     def columns(self, row: int) -> Mapping[str, Any]: ...
@@ -68,6 +70,7 @@ def _item(dataset: Rows, row: int, caption: str | None, above: int) -> ExportIte
         name=dataset.entries[row].key[above:],
         text_name=dataset.text_name(row)[above:],
         caption=caption,
+        original=dataset.original(row),
         problem=dataset.problem(row) if caption is None else "",
         columns=dataset.columns(row),
         model=model,

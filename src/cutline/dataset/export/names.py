@@ -12,7 +12,7 @@ from cutline.files import text_to_name
 from cutline.formatting import did_you_mean
 from cutline.imaging import EXTENSIONS
 from cutline.sinks.tar_names import picture_kind
-from cutline.sources.names import extension
+from cutline.sources.names import extension, is_tar, table_ending
 
 FORMATS: Final = {
     "webdata-zip": ".zip",
@@ -59,6 +59,20 @@ def export_format(output: str, name: str | None) -> str:
             f"with one of {', '.join(FORMATS)}"
         )
     return found
+
+
+def edited_copy(place: str) -> tuple[str, ...]:
+    """Arguments of an export of a table or shards, of the same format where there is one, to a new place."""
+    path = Path(place)
+    stem, form = path.with_name(path.name.partition(".")[0] or path.name), ""
+    if is_tar(place):
+        form = "webdataset"
+    elif path.is_dir():
+        form = "webdataset" if any(is_tar(file.name) for file in path.iterdir()) else "imagefolder"
+    if form:
+        return (f"{stem}-edited", "--format", form)
+    ending = f".{table_ending(place)}"
+    return (f"{stem}-edited{ending if ending in _BY_ENDING else '.jsonl'}",)
 
 
 def member_name(path: str) -> str:

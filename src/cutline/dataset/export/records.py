@@ -32,7 +32,8 @@ class ExportItem:
 
     ``key`` is its path in the dataset as valid Unicode, ``location`` where it is, or why it cannot be read,
     ``name`` a unique relative path for a copy, and ``text_name`` one for a text beside it. ``model`` and
-    ``prompt_id`` wrote the caption, if known. ``columns``: the input's other columns.
+    ``prompt_id`` wrote the caption, if known; ``original`` is the input's own if edits do
+    not replace it. ``columns``: the input's other columns.
     """
 
     key: str
@@ -40,6 +41,7 @@ class ExportItem:
     name: str
     text_name: str
     caption: str | None
+    original: str | None = None
     problem: str = ""
     model: str = ""
     prompt_id: str = ""

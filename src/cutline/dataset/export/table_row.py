@@ -63,6 +63,8 @@ def _caption(item: ExportItem, own: Mapping[str, Any], fields: JSON | None) -> C
     if len(steps) < 2:
         steps = (_step({"model": item.model, "prompt_id": item.prompt_id, "text": item.text}, own),)
     made = next((s.name for s in steps if (s.reply.model, s.prompt_id) == (item.model, item.prompt_id)), "")
+    if item.original not in {None, item.text}:  # an edit is one of the step whose text the caption is
+        steps = tuple(dataclasses.replace(s, text=item.text) if s.name == made else s for s in steps)
     return dataclasses.replace(caption, steps=steps, step=made)
 
 
