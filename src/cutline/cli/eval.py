@@ -16,7 +16,6 @@ from rich.text import Text
 from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.streams import optional_output
 from cutline.cli.tables import new_table, table_console
-from cutline.engine.chosen_captions import split_choice
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
@@ -24,6 +23,7 @@ from cutline.evaluation.score_table import ENDINGS, write_scores
 from cutline.formatting import plural, printable
 from cutline.garbage_collection import collect_rarely
 from cutline.installation import exact
+from cutline.sinks.chosen_captions import split_choice
 from cutline.terminal import print_line
 
 _INTERVAL: Final = "95 % interval"

@@ -15,11 +15,11 @@ from cutline.captioners.plugins import load_plugins
 from cutline.captioners.spec import HEADER_OPTIONS
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.chosen_captions import several_captions, split_choice
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
 from cutline.job import Job
 from cutline.prompts import load_prompts, parse_prompt_option
+from cutline.sinks.chosen_captions import several_captions, split_choice
 
 OUTPUTS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 """A candidate with one of these suffixes is the output of an earlier run."""

@@ -25,7 +25,6 @@ from cutline.comparison.results import Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.credentials import Secret
 from cutline.engine import assembly
-from cutline.engine.chosen_captions import split_choice
 from cutline.engine.overlap import refuse_overlap, run_paths
 from cutline.engine.recorded_captions import Answers, read_answers, samples_in, unreadable_rows
 from cutline.engine.report import EXIT_FAILURES, EXIT_INTERRUPTED, EXIT_OK, Interrupted
@@ -41,6 +40,7 @@ from cutline.locations.loader import PictureLoader
 from cutline.options import RunOptions
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
+from cutline.sinks.chosen_captions import split_choice
 from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 
-from cutline.engine.chosen_captions import ChosenCaptions, split_choice
 from cutline.engine.picture_digests import recorded_digests
 from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.state import failures_file, state_folder
@@ -20,6 +19,7 @@ from cutline.formatting import plural, stored_key
 from cutline.locations.stored import named_location
 from cutline.records import JSON, Sample, Usage
 from cutline.serialization import decode_object
+from cutline.sinks.chosen_captions import ChosenCaptions, split_choice
 from cutline.sinks.reader import numbered_rows
 
 _NAMED: Final = 3

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import orjson
 
-from cutline.engine.chosen_captions import ChosenCaptions, split_choice
 from cutline.errors import ConfigError
 from cutline.evaluation.conversations import first_reply, is_conversation
 from cutline.evaluation.text_columns import (
@@ -31,6 +30,7 @@ from cutline.records import JSON
 from cutline.serialization import decode_foreign_json
 from cutline.sidecars.table_text import as_utf8
 from cutline.sinks import METADATA_FILE
+from cutline.sinks.chosen_captions import ChosenCaptions, split_choice
 from cutline.sinks.reader import numbered_rows
 from cutline.sources.names import PAIRS
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from cutline.engine import assembly
-from cutline.engine.chosen_captions import several_captions, split_choice
 from cutline.engine.picture_ids import Matching, match_ids
 from cutline.engine.recorded_captions import Answers, first_of, read_answers, samples_in, unreadable_rows
 from cutline.errors import ConfigError, PictureError
@@ -20,6 +19,7 @@ from cutline.job import Job
 from cutline.prompts import parse_prompt_option
 from cutline.records import Sample
 from cutline.serialization import valid_unicode
+from cutline.sinks.chosen_captions import several_captions, split_choice
 
 OUTPUTS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 

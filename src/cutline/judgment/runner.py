@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from cutline.credentials import Secret
 from cutline.engine.cancellation import Stop
-from cutline.engine.chosen_captions import split_choice
 from cutline.engine.overlap import refuse_overlap, run_paths
 from cutline.engine.preview import Estimate, estimate
 from cutline.engine.progress import ProgressHook
@@ -37,6 +36,7 @@ from cutline.judgment.results import self_judged
 from cutline.judgment.thumbnails import load_thumbnails
 from cutline.judgment.verdicts import JudgeReply, played_games
 from cutline.judgment.votes import Votes, read_votes
+from cutline.sinks.chosen_captions import split_choice
 from cutline.sources.outputs import is_state_of_run
 from cutline.storage import is_remote, local_path
 
