@@ -6,13 +6,15 @@ import http.server
 import os
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 
 import pytest
 
 from cutline.errors import ConfigError
 from cutline.ray.cluster import LOCAL, connect, resolve
-from processes import cutline_here, free_port, start_cutline, stop, wait_until
+from processes import command, cutline_here, environment, free_port, start_cutline, stop, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +92,26 @@ def test_a_cluster_that_cannot_be_started_is_one_line(options, shown):
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert shown.format(port=port) in line
+
+
+def test_ray_without_room_for_its_files_is_one_line(pictures, tmp_path):
+    """As on a full disk; its processes end, for which it waits half a minute."""
+    pytest.importorskip("ray", reason="needs the extra ray")
+    output = tmp_path / "captions.jsonl"
+    own = command("caption", pictures(2), output, "--model", "fake", "--engine", "ray")
+    with tempfile.TemporaryDirectory() as short:  # names of sockets have at most 107 letters
+        done = subprocess.run(
+            ["bash", "-c", 'ulimit -f 500; exec "$@"', "-", *own],
+            env=environment(RAY_TMPDIR=short),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cutline: ")]
+    assert "Ray does not start on this machine: " in line
+    assert f"its logs are in {short}/ray, where it needs room: RAY_TMPDIR names another" in line
+    assert not output.exists()
 
 
 def test_a_run_on_a_full_cluster_says_what_it_waits_for(new_endpoint, pictures, tmp_path, cluster):

@@ -91,7 +91,7 @@ def connect(address: str, input_path: str) -> str:
     entrypoint, utils.get_entrypoint_name = utils.get_entrypoint_name, lambda: f"cutline {name}"
     try:
         ray.init(address=address, namespace="cutline", **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # noqa: BLE001 - Ray raises plain ones too
         raise ConfigError(_refusal(address, error, responds=":" in address)) from None
     finally:
         utils.get_entrypoint_name = entrypoint
@@ -120,8 +120,7 @@ async def is_full(options: ClusterOptions) -> bool:
 
 def _running_here() -> str:
     """The address of the cluster that was started last on this machine, from Ray's own record."""
-    folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
-    record = folder / "ray_current_cluster"
+    record = _folder() / "ray_current_cluster"
     try:
         address, owner = record.read_text().strip(), record.stat().st_uid
     except OSError:
@@ -129,6 +128,19 @@ def _running_here() -> str:
     if os.name == "posix" and owner not in {0, os.geteuid()}:  # keys would go to whoever wrote it
         raise ConfigError(f"the cluster at {address} is another user's: give --address {address} to use it")
     return address
+
+
+def _folder() -> Path:
+    """Where Ray keeps its files on this machine."""
+    return Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
+
+
+def start_failure(error: Exception) -> str:
+    """Why Ray does not start on this machine, and the cure, in one line."""
+    return (
+        f"Ray does not start on this machine: {one_line(error).rstrip('.')}; its logs are in {_folder()}, "
+        "where it needs room: RAY_TMPDIR names another folder, with a short path"
+    )
 
 
 def _responds(address: str) -> bool:
@@ -163,7 +175,7 @@ def _refusal(address: str, error: Exception, *, responds: bool = False) -> str:
             f"{reason}"
         )
     if address == LOCAL:
-        return f"Ray does not start on this machine: {reason}"
+        return start_failure(error)
     if responds:
         return (
             f"Ray cannot join what listens at {address}: if that requires a token, set RAY_AUTH_MODE=token, "

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutline.errors import ConfigError
-from cutline.formatting import one_line
-from cutline.ray.cluster import handlers_kept, import_ray
+from cutline.ray.cluster import handlers_kept, import_ray, start_failure
 
 _DASHBOARD_PORT = 8265
 
@@ -46,7 +45,7 @@ def local_cluster(*, nodes: int, cpus: float, port: int, dashboard: bool) -> Ite
                 for _ in range(nodes - 1):
                     made.add_node(num_cpus=cpus)
         except Exception as error:
-            raise ConfigError(f"Ray does not start: {one_line(error)}") from error
+            raise ConfigError(start_failure(error)) from error
         url = head.webui_url if dashboard else ""
         yield LocalCluster(address=made.address, dashboard=f"http://{url}" if url else "", nodes=nodes)
     finally:
