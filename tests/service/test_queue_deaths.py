@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import sqlite3
+import sys
 import time
 
 import httpx
@@ -169,6 +171,24 @@ def test_after_one_death_the_pictures_are_taken_up_together(tmp_path):
         wait_until(lambda: in_use(service) >= 8)
         assert service.log.count("worker died") == 1
         assert "pictures=12 tried_alone=0 given_up=0" in service.log
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system does not identify its processes")
+def test_the_next_service_does_not_wait_for_the_leases_of_one_that_is_gone(store_url, tmp_path):
+    """Long leases, so that only that explains that it continues at once."""
+    leases = {"CUTLINE_LEASE_SECONDS": "600"}
+    arguments = ("--model", "fake:latency=600,slots=4", "--store", store_url)
+    with (
+        Service(*arguments, cwd=tmp_path, env=leases) as dying,
+        Service(*arguments, cwd=tmp_path, env=leases) as alive,
+    ):
+        submit(dying, range(12))
+        wait_until(lambda: in_use(dying) >= 4 and in_use(alive) >= 4)
+        dying.kill()
+        dying.start()
+        wait_until(lambda: in_use(dying) >= 4)
+        assert re.findall(r"worker died.* pictures=(\d+)", dying.log) == ["6"], "the others are not its own"
+        assert in_use(alive) >= 4
 
 
 def test_after_two_deaths_one_service_tries_them_alone_and_the_other_goes_on(store_url, tmp_path):

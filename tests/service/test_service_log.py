@@ -146,7 +146,7 @@ def test_a_process_that_died_is_told(tmp_path):
             if "spawn_main" in " ".join(child.cmdline())
         )
         worker.kill()
-        said = f"Child process [{worker.pid}] died; other workers take over its pictures after 7.5 s\n"
+        said = f"Child process [{worker.pid}] died; other workers take over its pictures within 7.5 s\n"
         wait_until(lambda: f"WARNING uvicorn.error {said}" in service.log)
         wait_until(lambda: service.log.count("startup complete") == 3)
 

@@ -16,12 +16,12 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from cutline.errors import OutputLocked
+from cutline.process_ids import is_gone, this_machine
 from cutline.records import JSON
 from cutline.serialization import decode_object
 from cutline.storage import object_time, open_storage, storage_errors, write_object
@@ -44,7 +44,7 @@ class Lease:
     def __init__(
         self, folder: str, output: str, *, duration: float = DURATION, machine: str | None = None
     ) -> None:
-        self._machine = _this_machine() if machine is None else machine
+        self._machine = this_machine() if machine is None else machine
         self._folder, self._output, self._duration = folder, output, duration
         self._storage, self._root = open_storage(folder)
         self._name = ""
@@ -117,7 +117,7 @@ class Lease:
         if (age if isinstance(age, int | float) else age.total_seconds()) > self._duration:
             return True
         same = bool(self._machine) and owner.get("machine") == self._machine
-        return same and not Path(f"/proc/{owner.get('process')}").exists()
+        return same and is_gone(int(owner["process"]))
 
     def _write(self) -> None:
         content = orjson.dumps(self._owner | {"time": time.time()})
@@ -154,12 +154,3 @@ class Lease:
 def _generation(name: str) -> int:
     number = name.partition("-")[0]
     return int(number) if len(number) == 8 and number.isdigit() else 0
-
-
-def _this_machine() -> str:
-    """Identifies this machine's processes, where the system tells; numbers of others' mean nothing here."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""

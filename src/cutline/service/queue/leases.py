@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
+import os
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -13,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from cutline.formatting import without_signatures
+from cutline.process_ids import is_gone, this_machine
 from cutline.records import JSON
 from cutline.service.queue.schema import Database, items, jobs, uploads
 from cutline.service.queue.store import (
@@ -32,6 +35,7 @@ _log = logging.getLogger("cutline.service.queue")
 MAX_DEATHS: Final = 5  # of workers that held a picture, the last ones it alone
 _SUSPECT_DEATHS: Final = 2  # one may be a power cut, or a kill: it says nothing about what was under way
 _NOBODY: Final = ""
+_ENDED: Final = 1.0  # long ago; 0 is the lease of one whose death is noted
 
 Place = tuple[str, int]
 """A job's id and the picture's index in it."""
@@ -71,7 +75,9 @@ class Leases:
     """The pictures of one worker. It writes their results only while it holds their leases."""
 
     def __init__(self, database: Database, *, seconds: float) -> None:
-        self.owner = secrets.token_hex(16)
+        machine = this_machine()
+        self._here = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else secrets.token_hex(6)
+        self.owner = f"{self._here}{os.getpid():08x}{secrets.token_hex(6)}"
         self.seconds = seconds
         self.is_idle = True
         self.skips_urls = False
@@ -149,6 +155,17 @@ class Leases:
             deaths[row.owner].append(row.attempts)
         connection.execute(items.update().where(theirs, items.c.owner.in_(list(deaths))).values(lease=0.0))
         return list(deaths.values())
+
+    async def end_leases_of_dead(self) -> None:
+        """Let the leases end now whose processes were on this machine and are gone."""
+        leased = self._of_others & (items.c.lease > self._database.now)
+        owners = sa.select(items.c.owner).where(leased, items.c.owner.startswith(self._here)).distinct()
+        found = await self._database.read(lambda some: list(some.scalars(owners)))
+        dead = [owner for owner in found if is_gone(int(owner.removeprefix(self._here)[:8], 16))]
+        if dead:
+            theirs = self._of_others & items.c.owner.in_(dead)
+            ended = items.update().where(theirs).values(lease=_ENDED)
+            await self._database.write(lambda some: some.execute(ended))
 
     def _next(self, connection: sa.Connection, limit: int) -> list[Place]:
         """Locked: those to be given up, or a suspect, or as many others as there is room for."""

@@ -132,6 +132,7 @@ class Worker:
                 return
 
     async def _claim_loop(self) -> None:
+        await self._leases.end_leases_of_dead()  # such as those of the process before this one
         while not self._closing:
             self._wakeup.clear()
             pause = self._paused_until - time.monotonic()

@@ -30,7 +30,7 @@ _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 class WorkerDeaths(logging.Filter):
     """Makes a warning of uvicorn's line about a process that died, and adds what follows.
 
-    ``lease_seconds``: how long its pictures stay leased; jobs may seem to stand still until then.
+    ``lease_seconds``: how long its pictures stay leased at most; jobs may seem to stand still until then.
     """
 
     def __init__(self, lease_seconds: float) -> None:
@@ -40,7 +40,7 @@ class WorkerDeaths(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.getMessage().startswith("Child process ") and record.levelno == logging.INFO:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
-            after = f"other workers take over its pictures after {self._lease_seconds:g} s"
+            after = f"other workers take over its pictures within {self._lease_seconds:g} s"
             record.msg, record.args = f"{record.getMessage()}; {after}", ()
         return True
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from cutline.process_ids import is_gone
 from cutline.records import Caption, Failure, Outcome
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -78,9 +79,5 @@ def _update(gauges: list[tuple[Gauge, Callable[[], float]]]) -> None:
 def _remove_dead(folder: Path) -> None:
     """Remove the gauges of killed workers: they have no slots and work on nothing."""
     for file in folder.glob("gauge_live*_*.db") if os.name != "nt" else ():  # signal 0 would end them there
-        try:
-            os.kill(int(file.stem.rpartition("_")[2]), 0)
-        except ProcessLookupError:
+        if is_gone(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)
-        except PermissionError:  # it lives
-            pass
