@@ -31,6 +31,11 @@ def test_the_option_wins_over_the_environment(monkeypatch):
     assert resolve("10.0.0.2:6379") == "10.0.0.2:6379"
 
 
+def test_an_empty_address_is_not_this_machine():
+    with pytest.raises(ConfigError, match="--address is empty: give HOST:PORT, or remove it"):
+        resolve("")
+
+
 def test_auto_is_the_cluster_of_this_machine(tmp_path):
     with pytest.raises(ConfigError, match="no Ray cluster is found: start one"):
         resolve("auto")

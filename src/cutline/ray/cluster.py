@@ -35,8 +35,11 @@ def resolve(address: str | None) -> str:
     """HOST:PORT of the cluster at ``address``, or at RAY_ADDRESS; ``local`` without either.
 
     Raises:
-        ConfigError: ``auto`` while no cluster runs on this machine, or the address of another service of Ray.
+        ConfigError: ``auto`` while no cluster runs on this machine, an empty address, or that of another
+            service of Ray.
     """
+    if address is not None and not address.strip():  # of a variable that is not set
+        raise ConfigError("--address is empty: give HOST:PORT, or remove it for a Ray on this machine")
     option = "--address" if address else _ADDRESS
     address = address or os.environ.get(_ADDRESS) or LOCAL
     if "://" in address:
