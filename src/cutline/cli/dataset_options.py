@@ -22,6 +22,7 @@ from cutline.dataset.records import EditResult
 from cutline.dataset.writer import Progress, StopEdit
 from cutline.display import PLAIN_INTERVAL
 from cutline.formatting import duration, plural, printable
+from cutline.sinks.chosen_captions import split_choice
 from cutline.terminal import print_error, print_line
 
 _SHOWN: Final = 5  # names of files
@@ -32,7 +33,7 @@ Input = Annotated[
     str,
     Parameter(
         help="A folder of pictures with their captions beside them, the output of a run or another table, or "
-        "shards: a tar, or a folder of tars."
+        "shards: a tar, or a folder of tars. out.jsonl:NAME takes the captions of one of several prompts."
     ),
 ]
 
@@ -80,10 +81,9 @@ class DatasetOptions:
 
     def print_export(self, folder: str) -> None:
         """Print how to write captions that were edited in the history alone, as of tables and tars."""
-        command = printable(
-            shlex.join(("cutline", "export", folder, *edited_copy(folder), *self._arguments()))
-        )
-        print_line(f"{printable(Path(folder).name)} is unchanged: `{command}` writes the edited captions")
+        name = printable(Path(split_choice(folder)[0]).name)
+        command = shlex.join(("cutline", "export", folder, *edited_copy(folder), *self._arguments()))
+        print_line(f"{name} is unchanged: `{printable(command)}` writes the edited captions")
 
     def _arguments(self) -> Iterator[str]:
         """The options of tables, as on the command line."""
@@ -110,7 +110,9 @@ def print_superseded(dataset: Dataset) -> None:
 
 
 def print_several(dataset: Dataset) -> None:
-    """Print how many rows have more captions than the one that is shown."""
+    """Print which captions are shown where rows have several."""
+    if dataset.choice_note:
+        print_line(dataset.choice_note)
     if dataset.with_several:
         print_line(
             f"{plural(dataset.with_several, 'row')} with several captions in a list: the first one is used"

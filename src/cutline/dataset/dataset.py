@@ -28,6 +28,7 @@ from cutline.dataset.set_comparison import SetComparison
 from cutline.dataset.writer import Progress, inverse
 from cutline.errors import ConfigError
 from cutline.formatting import nearest, plural
+from cutline.sinks.chosen_captions import split_choice
 
 
 class Dataset(DatasetRows):
@@ -222,8 +223,9 @@ class Dataset(DatasetRows):
         options = ExportOptions(
             format=format, overwrite=overwrite, empty=empty, column_types=self.column_types
         )
-        state = os.path.realpath(history_folder(self.folder))
-        export = Export(os.fspath(output), (self.folder, state), options)
+        places = {self.folder, split_choice(self.folder)[0]}
+        states = {os.path.realpath(history_folder(place)) for place in places}
+        export = Export(os.fspath(output), (*places, *states), options)
         chosen = self._numbers(rows)
         return export.run(export_items(self, self.texts(), chosen), len(chosen), progress)
 

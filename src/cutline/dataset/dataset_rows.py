@@ -188,6 +188,11 @@ class DatasetRows:
         """The rows of a table with a list of several captions, of which the first is read."""
         return self._source.with_several
 
+    @property
+    def choice_note(self) -> str:
+        """Whose captions are read where a table has those of several prompts, and how to open others."""
+        return self._source.choice_note
+
     def __len__(self) -> int:
         return len(self.entries)
 

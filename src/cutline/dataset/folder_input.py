@@ -26,6 +26,7 @@ class FolderInput(CaptionFiles):
         self.place = os.path.realpath(folder)
         super().__init__(self.place, ending, text_encoding)
         self.unit = "file"
+        self.choice_note = ""
         self.with_several = 0
         self._ending = ending
         cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None

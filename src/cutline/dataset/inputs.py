@@ -24,12 +24,14 @@ class DatasetInput(Protocol):
 
     ``place``: the real path of the input; the history is beside it. ``unit``: what an edit writes, a
     ``file`` or a ``caption``. ``contents``: the storage of edited captions, by the ``sidecar`` of an entry.
-    ``with_several``: rows with a list of captions, of which the first is read.
+    ``with_several``: rows with a list of captions, of which the first is read. ``choice_note``: whose
+    captions are read where there are those of several prompts.
     """
 
     place: str
     unit: str
     with_several: int
+    choice_note: str
 
     @property
     def contents(self) -> Contents: ...

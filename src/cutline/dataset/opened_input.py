@@ -17,7 +17,9 @@ from cutline.dataset.shard_input import ShardInput
 from cutline.dataset.table_input import TableInput, holds_captions
 from cutline.errors import ConfigError
 from cutline.files import name_to_text, not_there
+from cutline.formatting import printable
 from cutline.imaging import EXTENSIONS
+from cutline.sinks.chosen_captions import ChosenCaptions, split_choice
 from cutline.sources.content_types import table_type
 from cutline.sources.input_files import numbered_files
 from cutline.sources.names import METADATA_FILES, PAIRS, TABLE_EXTENSIONS, is_tar, table_ending
@@ -26,9 +28,13 @@ from cutline.storage import is_remote
 
 
 def history_folder(path: str) -> Path:
-    """``<path>.cutline``, or ``_<path>.cutline`` where only that exists, as beside some outputs of runs."""
-    place = os.path.realpath(path)
-    usual = Path(place + STATE_ENDING)
+    """``<path>.cutline``, or ``_<path>.cutline`` where only that exists, as beside some outputs of runs.
+
+    Captions that are chosen by a name, as in ``PATH:NAME``, have a history of their own.
+    """
+    file, name = split_choice(path)
+    chosen = f":{name.replace('/', '%2F')}" if name else ""
+    usual = Path(os.path.realpath(file) + chosen + STATE_ENDING)
     other = usual.with_name(f"_{usual.name}")
     return other if other.is_dir() and not usual.exists() else usual
 
@@ -42,18 +48,26 @@ def open_input(
     text_encoding: str | None,
     cache: Path | None,
 ) -> DatasetInput:
-    """Open a folder of pictures, a table, a tar or a folder of tars; ConfigError for anything else."""
+    """Open a folder of pictures, a table, a tar or a folder of tars; ConfigError for anything else.
+
+    ``PATH:NAME`` opens a table with the captions of one of several prompts or steps.
+    """
+    path, choice = split_choice(path)
     name = name_to_text(path)
     if is_remote(path):
         raise ConfigError(f"{name} is remote: copy it to this machine, and open the copy")
     place = os.path.realpath(path)
+    if choice and os.path.lexists(path) and not (_tables(path) or _tables_within(place, ending)):
+        raise ConfigError(f"{name} has one caption for each picture: give it without :{printable(choice)}")
     if is_tar(path) or _holds_tars(place, ending):
         _refuse(tables, name)
         return ShardInput(path, place, history, text_encoding)
     if files := _tables(path) or _tables_within(place, ending):
         if ending != ".txt":
             raise ConfigError(f"--sidecar-ext is for folders of pictures: {name} is a table")
-        return TableInput(files, place, history, tables, run=run_pictures(history_folder(path)))
+        run = run_pictures(history_folder(path))
+        place += f":{choice}" if choice else ""
+        return TableInput(files, place, history, tables, run=run, chosen=ChosenCaptions(name, choice))
     if Path(path).is_file():
         raise ConfigError(f"{name} is not a dataset: {_hint(path)}")
     if not os.path.lexists(path):

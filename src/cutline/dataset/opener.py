@@ -30,7 +30,8 @@ def open_dataset(
 
     Args:
         folder: a folder of pictures with captions beside them, including sub-folders; a table, such as the
-            output of a run; or a tar of webdataset, or a folder of them.
+            output of a run, or ``out.jsonl:long`` for the captions of one of its prompts or steps; or a tar
+            of webdataset, or a folder of them.
         sidecar_ext: extension of the captions' files, such as ``.caption``.
         one_a_line: each line of a file is a separate caption.
         text_encoding: encoding of texts that are not UTF-8, if it is not detected.

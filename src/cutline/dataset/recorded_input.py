@@ -76,6 +76,8 @@ class RecordedInput(ABC):
         self._notes: dict[str, str] = {}
         self._edited: dict[str, bytes] = {}  # until all are read
         self._superseded: list[str] = []
+        self.choice_note = ""
+        """Whose captions are read where there are those of several prompts, and which others there are."""
         self.with_several = 0
         """Rows with a list of several captions, of which the first is read."""
 

@@ -151,7 +151,7 @@ class _Collected:
     def rows(self, path: str, rows: Iterable[JSON]) -> None:
         """Raises ConfigError: the first row has no known column."""
         columns: TextColumns | None = None
-        chooses = self._role == "captions" or self.chosen.is_named  # else all are references
+        chooses = self._role == "captions" or self.chosen.name  # else all are references
         for row in self.chosen.rows(rows) if chooses else rows:
             columns = columns or text_columns(path, row, self._role)
             key = _as_id(row.get(columns.key))

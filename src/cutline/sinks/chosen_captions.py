@@ -77,9 +77,9 @@ class ChosenCaptions:
         return {**row, **own, "caption": text, "captions": None, "steps": None}
 
     @property
-    def is_named(self) -> bool:
-        """Whether captions are chosen by a name."""
-        return bool(self._name)
+    def name(self) -> str:
+        """The name by which captions are chosen; empty without one."""
+        return self._name
 
     @property
     def names(self) -> list[str]:

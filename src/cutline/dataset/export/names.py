@@ -11,6 +11,7 @@ from cutline.errors import ConfigError
 from cutline.files import text_to_name
 from cutline.formatting import did_you_mean
 from cutline.imaging import EXTENSIONS
+from cutline.sinks.chosen_captions import split_choice
 from cutline.sinks.tar_names import picture_kind
 from cutline.sources.names import extension, is_tar, table_ending
 
@@ -63,6 +64,7 @@ def export_format(output: str, name: str | None) -> str:
 
 def edited_copy(place: str) -> tuple[str, ...]:
     """Arguments of an export of a table or shards, of the same format where there is one, to a new place."""
+    place, name = split_choice(place)
     path = Path(place)
     stem, form = path.with_name(path.name.partition(".")[0] or path.name), ""
     if is_tar(place):
@@ -71,6 +73,7 @@ def edited_copy(place: str) -> tuple[str, ...]:
         form = "webdataset" if any(is_tar(file.name) for file in path.iterdir()) else "imagefolder"
     if form:
         return (f"{stem}-edited", "--format", form)
+    stem = stem.with_name(f"{stem.name}-{member_name(name).replace('/', '-')}") if name else stem
     ending = f".{table_ending(place)}"
     return (f"{stem}-edited{ending if ending in _BY_ENDING else '.jsonl'}",)
 
