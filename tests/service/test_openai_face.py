@@ -702,6 +702,15 @@ def blip(tmp_path_factory):
     return tiny_families.blip(tmp_path_factory.mktemp("weights") / "tiny-blip")
 
 
+def test_models_are_listed_without_the_version_too(service):
+    """Our own fields stand beside those of OpenAI's list."""
+    with openai.OpenAI(base_url=service.url, api_key="any", max_retries=0) as client:
+        listed = [model.id for model in client.models.list()]
+    assert listed == [model["id"] for model in service.client.get("/v1/models").json()["data"]]
+    assert listed
+    assert service.client.get("/models").json()["models"][0]["ready"]
+
+
 @pytest.mark.parametrize("path", ["/chat/completions", "/responses", "/models/pixels"])
 def test_a_base_url_without_its_version_is_corrected(service, path):
     found = httpx.request("GET" if path.startswith("/models") else "POST", service.url + path, json={})

@@ -102,9 +102,12 @@ async def streamed(
 @router.get("/models")
 async def models(request: Request) -> JSON:
     """The model of this service under its name and its aliases."""
-    service: CaptioningService = request.app.state.service
-    names = (_model_name(service), *service.aliases)
-    return {"object": "list", "data": [_model_json(name) for name in names]}
+    return {"object": "list", "data": offered_models(request.app.state.service)}
+
+
+def offered_models(service: CaptioningService) -> list[JSON]:
+    """The model under each of its names, as OpenAI's clients read it."""
+    return [_model_json(name) for name in (_model_name(service), *service.aliases)]
 
 
 @router.get("/models/{model:path}", responses={404: _ERRORS[404]})

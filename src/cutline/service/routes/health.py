@@ -6,14 +6,16 @@ import asyncio
 import math
 import shutil
 import tempfile
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from cutline.records import JSON
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import NO_SPACE
 from cutline.service.results import public_model_name
+from cutline.service.routes.completions import offered_models
 from cutline.service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
@@ -57,6 +59,10 @@ class Limits(BaseModel):
 
 
 class Models(BaseModel):
+    """``object`` and ``data`` are those of ``/v1/models``: OpenAI's clients may lack the ``/v1``."""
+
+    object: Literal["list"] = "list"
+    data: list[JSON]
     models: list[Model]
     chains: list[OfferedChain] = []
     limits: Limits
@@ -108,7 +114,7 @@ async def models(request: Request) -> Models:
         prompts=service.prompts,
     )
     limits = Limits(max_body=settings.max_body, max_pictures=settings.max_pictures)
-    return Models(models=[model], chains=chains, limits=limits)
+    return Models(data=offered_models(service), models=[model], chains=chains, limits=limits)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
