@@ -258,13 +258,13 @@ def _lists(path: str, contents: Contents, options: SourceOptions) -> list[str]:
 
     Beside as many pictures it is the list that these were downloaded from.
     """
-    count = contents.pictures.count
-    if count > _MAX_STRAY:
+    count, names = contents.pictures.count, [*contents.text_tables, *contents.tables][:_MAX_LISTS]
+    if not names or count > _MAX_STRAY:
         return []
     from cutline.sources.table_files import find_columns, open_table
 
     found = []
-    for name in [*contents.text_tables, *contents.tables][:_MAX_LISTS]:
+    for name in names:
         try:
             table = open_table(_join(path, name), options)
             columns = find_columns(table, options)
