@@ -47,6 +47,8 @@ def test_the_second_prompt_is_found_edited_and_exported(
     assert second["caption"].startswith("One photo")
     assert here("find", "new.jsonl:short", "short", "--count").out == "2\n"
     assert (tmp_path / name).read_bytes() == before
+    assert (tmp_path / f"{name}.long.cutline").is_dir()
+    assert not list(tmp_path.rglob("*:*"))
 
     undone = here("undo", f"{name}:long")
     assert "1 caption edited" in undone.err

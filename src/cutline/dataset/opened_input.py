@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import urllib.parse
 import zipfile
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def history_folder(path: str) -> Path:
     Captions that are chosen by a name, as in ``PATH:NAME``, have a history of their own.
     """
     file, name = split_choice(path)
-    chosen = f":{name.replace('/', '%2F')}" if name else ""
+    chosen = f".{urllib.parse.quote(name, safe=' ')}" if name else ""
     usual = Path(os.path.realpath(file) + chosen + STATE_ENDING)
     other = usual.with_name(f"_{usual.name}")
     return other if other.is_dir() and not usual.exists() else usual

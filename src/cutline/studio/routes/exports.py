@@ -119,7 +119,6 @@ def _place(body: ExportRequest, folder: Path, roots: tuple[Path, ...], earlier: 
 
 
 def _free_name(folder: Path, ending: str) -> Path:
-    names = (
-        f"{folder.name}-export{f'-{number}' if number > 1 else ''}{ending}" for number in itertools.count(1)
-    )
+    stem = folder.name.replace(":", "-")  # before the name of a prompt; not allowed in names on Windows
+    names = (f"{stem}-export{f'-{number}' if number > 1 else ''}{ending}" for number in itertools.count(1))
     return next(place for name in names if not os.path.lexists(place := folder.parent / name))

@@ -1,0 +1,41 @@
+"""The output of a run on a tar with two prompts in the studio: its pictures, and the second prompt's captions."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import cutline
+from studio_process import Studio, start_studio, stop_studio, wait_until_open
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    (tmp_path / "out").mkdir()
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for number in range(3):
+            Image.new("RGB", (64, 48), (80 * number, 90, 160)).save(tmp_path / "one.png")
+            tar.add(tmp_path / "one.png", f"{number}.png")
+    prompts = {"short": "in short", "long": "at length"}
+    cutline.caption(tmp_path / "in.tar", tmp_path / "out/two.jsonl", model="fake", prompt=prompts)
+    started = wait_until_open(start_studio(tmp_path / "out/two.jsonl:long"))
+    yield started
+    stop_studio(started)
+
+
+def test_pictures_captions_and_exports_of_the_second_prompt(studio: Studio, tmp_path: Path) -> None:
+    for number in range(3):
+        with urllib.request.urlopen(f"{studio.url}/studio/pictures/{number}", timeout=60) as response:
+            picture = Image.open(io.BytesIO(response.read()))
+        assert picture.getpixel((5, 5)) == (80 * number, 90, 160)
+    result = studio.job("POST", "export", {"format": "jsonl"})
+    assert (result["written"], Path(result["output"]).name) == (3, "two.jsonl-long-export.jsonl")
+    lines = Path(result["output"]).read_text().splitlines()
+    assert [json.loads(line)["caption"].endswith("prompted by long.") for line in lines] == [True] * 3
