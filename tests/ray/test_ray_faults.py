@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import psutil
 import pytest
 
-from engine_outputs import captions, check_once_each
+from engine_outputs import NAMES, captions, check_once_each
 from processes import cutline, start_cutline, wait_until
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -53,6 +54,28 @@ def test_a_driver_that_dies_goes_on_with_output_and_state_on_s3(
     stats = endpoint.stats()
     assert stats["pictures"] == 160
     assert stats["twice"] <= IN_FLIGHT + 4 * IN_FLIGHT  # under way, and within a second of the state
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet", "scienceqa", "webdataset"])
+def test_every_format_is_whole_and_in_order_on_s3(form, endpoint, pictures, tmp_path, cluster, bucket):
+    endpoint.configure(latency=0.02)
+    folder = pictures(40)
+    done = cutline(
+        *("caption", folder, f"{bucket.url}/{NAMES[form]}", "--output-format", form, "--samples-per-task", 7),
+        *(("--samples-per-shard", 9) if form == "webdataset" else ()),
+        *endpoint.arguments(max_concurrent_requests=IN_FLIGHT),
+        *cluster.arguments(),
+        env=bucket.environment | {"XDG_STATE_HOME": str(tmp_path / "state")},
+    )
+    assert done.returncode == 0, done.stderr
+    copy = tmp_path / "copy" / NAMES[form]
+    for name in bucket.names():
+        file = tmp_path / "copy" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(bucket.read(name))
+    found = captions(form, copy)
+    assert [Path(key).stem for key, _ in found] == [path.stem for path in sorted(folder.iterdir())]
+    assert len({text for _, text in found}) == endpoint.stats()["pictures"] == 40
 
 
 def test_each_death_of_a_worker_leaves_the_limit_as_it_is(endpoint, pictures, tmp_path, cluster):
