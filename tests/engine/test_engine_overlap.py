@@ -218,6 +218,14 @@ def test_outputs_of_other_runs_are_not_read_as_a_part_of_the_input(place):
         assert cutline.caption(given, output).report.counts.total == COUNT
 
 
+@pytest.mark.parametrize("name", ["pipe.jsonl", "pipe.csv", "pipe.parquet"])
+def test_a_pipe_as_output_is_refused_and_not_waited_for(place, name):
+    os.mkfifo(place / name)
+    done = cutline_here("caption", "photos/0.jpg", name, "--model", "fake")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"cutline: {name} is not a regular file: give the name of a file\n"
+
+
 def test_an_output_is_read_where_it_is_the_input_itself(place):
     cutline.caption("photos", "sets/one", output_format="webdataset")
     assert cutline.caption("sets/one", "again.jsonl").report.counts.captions == COUNT

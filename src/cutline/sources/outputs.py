@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from cutline.errors import PictureError
+from cutline.regular_files import open_regular
 from cutline.serialization import decode_object
 from cutline.storage import ResolvedPath, absolute, is_remote
 
@@ -227,11 +229,12 @@ def is_rejected_list(path: str) -> bool:
 
 
 def _first_columns(path: str) -> frozenset[str]:
-    """The names in the first line of a file of JSON lines; none where it is none."""
+    """The names in the first line of a file of JSON lines; none where it is none, as for a pipe."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a string, see above
+        descriptor, _ = open_regular(path)
+        with os.fdopen(descriptor, "rb") as file:
             return frozenset(decode_object(file.readline(1 << 20)) or {})
-    except OSError:
+    except (OSError, PictureError):
         return frozenset()
 
 
