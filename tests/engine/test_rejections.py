@@ -141,7 +141,7 @@ def test_an_output_of_an_earlier_version_gets_its_list(photos, tmp_path):
     mark.write_text(json.dumps(data))
     listed.unlink()
     lines = caption(photos, output, "--model", "fake", *KEEP)
-    assert "0 new, 3 from earlier runs" in lines
+    assert "3 new, 3 from earlier runs" in lines
     assert rows(listed) == before
 
 

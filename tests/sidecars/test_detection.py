@@ -91,7 +91,7 @@ def test_an_uncertain_text_keeps_its_bytes_and_is_named(data, dataset):
     assert done.report.counts.kinds == {"sidecar": 1}
     [row] = done.report.failed
     assert "1.txt" in row["message"]
-    assert "--text-encoding" in row["message"]
+    assert "text_encoding" in row["message"]
     assert done.report.fresh.captions == 1
 
 

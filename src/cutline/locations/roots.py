@@ -69,7 +69,7 @@ class ImageRoot:
         """The key and place of the picture at ``name``; for a path elsewhere ``place`` and a problem."""
         if not self._remote:
             name = named_path(name)
-        if name.startswith("..\\"):
+        if self._base is not None and name.startswith("..\\"):  # a table that was written on Windows
             name = name.replace("\\", "/")
         for path in (name, *self._from_base(name)):
             found = self._on_storage(path) if self._remote else self._local(path)
