@@ -223,8 +223,13 @@ def test_folders_outside_the_roots_name_the_command_that_opens_them(
     other.mkdir()
     Image.new("RGB", (8, 8)).save(other / "1.jpg")
     stop_studio(wait_until_open(start_studio(other)))
+    (photos / "elsewhere").symlink_to(other)
+    (photos / "elsewhere.jsonl").symlink_to(other / "1.jpg")
+    (photos / "here").symlink_to(photos)
     studio = wait_until_open(start_studio(photos))
     try:
+        listed = studio.call("GET", f"folders?path={photos}")
+        assert [one["name"] for one in listed["folders"] + listed["outputs"]] == ["here"]
         command = f"cutline studio '{other}' --root {new_folder}"
         refused = studio.call("POST", "open", {"folder": f"{other}"}, status=403)
         assert command in refused["detail"]

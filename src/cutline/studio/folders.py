@@ -96,7 +96,7 @@ def listing(folder: str, roots: Sequence[Path]) -> Listing:
         entries = tuple(_entry(top, _ENTRIES) for top in tops)
         return Listing(name="", path="", pictures=0, is_more=False, parent=None, folders=entries)
     folder = os.path.realpath(folder or tops[0])
-    names = _folders_in(folder)
+    names = _folders_in(folder, roots)
     share = _ENTRIES // max(1, min(len(names), 100))
     parent: str | None = name_to_text(str(Path(folder).parent))
     if folder in tops:
@@ -109,24 +109,35 @@ def listing(folder: str, roots: Sequence[Path]) -> Listing:
         is_more=here.is_more,
         parent=parent,
         folders=tuple(_entry(os.path.join(folder, name), share) for name in names),
-        outputs=tuple(_outputs_in(folder)),
+        outputs=tuple(_outputs_in(folder, roots)),
     )
 
 
-def _folders_in(folder: str) -> list[str]:
+def _folders_in(folder: str, roots: Sequence[Path]) -> list[str]:
     with os.scandir(folder) as entries:
         names = [
             entry.name
             for entry in entries
             if entry.name[0] != "." and not entry.name.endswith(".cutline") and entry.is_dir()
+            if not entry.is_symlink() or is_below(entry.path, roots)
         ]
     return sorted(names, key=str.casefold)[:_FOLDERS]
 
 
-def _outputs_in(folder: str) -> list[OutputEntry]:
+def is_below(path: str, roots: Sequence[Path]) -> bool:
+    """Whether a path is, after links were followed, a root or below one."""
+    try:
+        found = Path(path).resolve()
+        return any(found.is_relative_to(root.resolve()) for root in roots)
+    except (OSError, ValueError, RuntimeError):  # a null character, a loop of links
+        return False
+
+
+def _outputs_in(folder: str, roots: Sequence[Path]) -> list[OutputEntry]:
     """Whether it is an output; JSON files of single pictures are not."""
     with os.scandir(folder) as entries:
         files = [entry for entry in entries if entry.is_file()]
+        files = [file for file in files if not file.is_symlink() or is_below(file.path, roots)]
     pictures = {_stem(file.name) for file in files if _ending(file.name) in EXTENSIONS}
     found = [
         OutputEntry(

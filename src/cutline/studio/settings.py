@@ -15,6 +15,7 @@ from cutline.errors import ConfigError
 from cutline.files import name_to_text
 from cutline.service.access import check_access, is_loopback
 from cutline.service.chains import chain_files
+from cutline.studio.folders import is_below
 
 
 class NoPictures(ConfigError):
@@ -78,11 +79,7 @@ class StudioSettings:
 
     def may_open(self, folder: str) -> bool:
         """Whether a page may open a folder: its real path is a root or below one."""
-        try:
-            found = Path(folder).resolve()
-            return any(found.is_relative_to(root.resolve()) for root in self.roots)
-        except (OSError, ValueError, RuntimeError):  # a null character, a loop of links
-            return False
+        return is_below(folder, self.roots)
 
     def open(self, folder: str, listed: Listed | None = None) -> Dataset:
         """Open a folder; ``listed`` is called with the number of pictures so far.
