@@ -131,3 +131,26 @@ def test_a_summary_tells_size_missing_captions_middle_and_edge(dataset: Dataset)
         distances=np.full(3, np.nan, np.float32),
     )
     assert summarize(empty, np.ones(3, bool)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lassos_clusters_and_words_together_are_set_operations(dataset: Dataset, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made = example_map().cluster(3, DatasetWords(dataset))
+    dataset.clusters.keep(made)
+    first, second = (set(rng.permutation(12)[: rng.integers(1, 9)].tolist()) for _ in range(2))
+    dataset.row_sets.put("lasso-1", first)
+    dataset.row_sets.put("lasso-2", second)
+    label = int(rng.integers(0, 3))
+    cluster = set(np.flatnonzero(made.labels == label).tolist())
+    cats = set(range(0, 11, 3))
+    everything = set(range(12))
+    for query, expected in (
+        (f"in:lasso-1 cluster:{label + 1}", first & cluster),
+        (f"in:lasso-1 -cluster:{label + 1}", first - cluster),
+        ("(in:lasso-1 OR in:lasso-2)", first | second),
+        ("in:lasso-1 -in:lasso-2", first - second),
+        (f"cat (in:lasso-1 OR cluster:{label + 1}) -in:lasso-2", cats & (first | cluster) - second),
+        (f"-(cat OR in:lasso-2) -cluster:{label + 1}", everything - (cats | second) - cluster),
+    ):
+        assert set(dataset.find(query).tolist()) == expected, query
