@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -75,10 +75,21 @@ class HeldPicture(Location):
         return self.pictures.find(self.key) or self.other
 
 
-def run_pictures(state: Path) -> HeldPictures | None:
-    """Those of the input that the last run with this state folder read; None without a run."""
+def run_pictures(state: Path, roots: Sequence[str] | None) -> HeldPictures | None:
+    """Those of the input that the last run with this state folder read; None without a run.
+
+    ``roots``: the folders in which the input may lie, as a state folder can name any; None for any.
+    """
     journal = state / _JOURNAL
-    return HeldPictures(lambda: _input_of(journal)) if journal.is_file() else None
+    return HeldPictures(lambda: _allowed(_input_of(journal), roots)) if journal.is_file() else None
+
+
+def _allowed(place: str, roots: Sequence[str] | None) -> str:
+    """The path; empty for one that lies in none of the roots, after links were followed."""
+    if not place or roots is None or is_remote(place):
+        return place
+    real = Path(place).resolve()
+    return place if any(real.is_relative_to(Path(root).resolve()) for root in roots) else ""
 
 
 def _input_of(journal: Path) -> str:

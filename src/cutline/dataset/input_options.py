@@ -11,12 +11,13 @@ class TableOptions:
     folder, and the input of the run that wrote it.
 
     ``image_column`` and ``text_column``: columns of the pictures' paths and of the captions; None to find
-    them by name.
+    them by name. ``input_roots``: the folders in which the input of a run may lie; None for any.
     """
 
     image_root: str | None = None
     image_column: str | None = None
     text_column: str | None = None
+    input_roots: tuple[str, ...] | None = None
 
     @property
     def given(self) -> str:

@@ -66,7 +66,7 @@ def open_input(
     if files := _tables(path) or _tables_within(place, ending):
         if ending != ".txt":
             raise ConfigError(f"--sidecar-ext is for folders of pictures: {name} is a table")
-        run = run_pictures(history_folder(path))
+        run = run_pictures(history_folder(path), tables.input_roots)
         place += f":{choice}" if choice else ""
         return TableInput(files, place, history, tables, run=run, chosen=ChosenCaptions(name, choice))
     if Path(path).is_file():

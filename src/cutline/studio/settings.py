@@ -88,13 +88,15 @@ class StudioSettings:
             NoPictures: there are none.
             ConfigError: it cannot be opened, or its history cannot be used.
         """
+        # What the page opens stays below the roots; who starts the studio may name any other output.
+        roots = tuple(map(str, self.roots)) if self.may_open(folder) else None
         dataset = Dataset(
             folder,
             ending=self.ending,
             one_a_line=self.one_a_line,
             text_encoding=self.text_encoding,
             cache=cache_dir() / "captions",
-            tables=self.tables,
+            tables=dataclasses.replace(self.tables, input_roots=roots),
             listed=listed,
         )
         if not len(dataset):
