@@ -267,5 +267,58 @@ def test_a_text_that_is_not_utf8_is_marked_and_keeps_its_encoding(tmp_path: Path
         dataset.apply(dataset.preview(Suffix(text="!")))
         assert (tmp_path / "a.txt").read_bytes() == "Ein Café für Männer!\r\n".encode("cp1252")
         dataset.set_captions({0: "日本"}, EditInfo(kind="save", summary="x"))
-        assert dataset.note(0) == ""
+        assert "in UTF-8 now, and was in cp1252" in dataset.note(0)
         assert (tmp_path / "a.txt").read_bytes() == "日本\r\n".encode()
+
+
+def test_a_bulk_edit_tells_which_files_it_makes_utf8(tmp_path: Path) -> None:
+    french, czech = "un café très noir à Paris, a cat", "žluťoučký kůň skáče přes ploty, a cat"
+    contents = {
+        "fr/a": french.encode("cp1252"),
+        "fr/b": french.encode("cp1252"),
+        "cs/c": czech.encode("cp1250"),
+        "d": b"a cat",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(content)
+    with Dataset(str(tmp_path)) as dataset:
+        rows = [dataset.row(f"fr/{name}.png") for name in "ab"]
+        assert not dataset.conversions(dataset.preview(Suffix(text=" €"), rows))
+        cats = dataset.preview(Replace(old="cat", new="猫"))
+        assert dataset.conversions(cats) == {"cp1250": 1, "cp1252": 2}
+        (tmp_path / "fr/b.txt").write_text("changed since")
+        result = dataset.apply(cats)
+        assert (result.written, result.converted) == (3, (("cp1250", 1), ("cp1252", 1)))
+        assert "in UTF-8 now, and was in cp1252" in dataset.note(rows[0])
+        assert [version.caption for version in dataset.versions("fr/a.png")][-1] == french
+        assert "in UTF-8 now, and was in cp1252" in dataset.note(rows[0])  # not what the history has
+        undone = dataset.undo()
+        assert undone is not None
+        assert (undone.written, undone.converted) == (3, ())
+        assert "in cp1252, which edits keep" in dataset.note(rows[0])
+        assert (tmp_path / "fr/a.txt").read_bytes() == contents["fr/a"]
+        redone = dataset.redo()
+        assert redone is not None
+        assert redone.converted == (("cp1250", 1), ("cp1252", 1))
+
+
+def test_a_text_behind_a_link_out_of_the_folder_is_neither_read_nor_written(tmp_path: Path) -> None:
+    photos, outside = tmp_path / "photos", tmp_path / "outside"
+    photos.mkdir()
+    outside.mkdir()
+    for place in (photos / "a.png", photos / "b.png", outside / "c.png"):
+        Image.new("RGB", (8, 8)).save(place)
+    for name in ("a", "c"):
+        (outside / f"{name}.txt").write_text("a secret")
+    (photos / "a.txt").symlink_to(outside / "a.txt")
+    (photos / "more").symlink_to(outside)
+    with Dataset(str(photos)) as dataset:
+        assert dataset.texts().null_count == len(dataset) == 3
+        for key in ("a.png", "more/c.png"):
+            problem = dataset.problem(dataset.row(key))
+            assert "is, or lies behind, a link that leads out of the folder: put a file there" in problem
+        rows = {dataset.row("a.png"): "x", dataset.row("more/c.png"): "y"}
+        assert len(dataset.set_captions(rows, SAVE).failed) == 2
+    assert [file.read_text() for file in sorted(outside.glob("*.txt"))] == ["a secret", "a secret"]

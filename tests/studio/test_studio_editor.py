@@ -216,6 +216,27 @@ def test_where_clip_no_longer_reads_is_marked_in_the_text(page: Any) -> None:
     expect(mark).to_have_count(0)
 
 
+def test_a_character_that_an_encoding_lacks_is_told(studio: Any, page: Any) -> None:
+    file = studio.folder / "03.txt"
+    french = "un café très noir à Paris"
+    field = show(page, 3)
+    file.write_bytes(french.encode("cp1252"))
+    expect(field).to_have_value(french)
+    notice = page.locator(".editor .notice")
+    expect(notice).to_contain_text("in cp1252, which edits keep")
+    field.press("Control+End")
+    field.press_sequentially(" €")
+    wait_until(lambda: file.read_bytes() == f"{french} €".encode("cp1252"))
+    expect(notice).to_contain_text("in cp1252, which edits keep")
+    field.press_sequentially(" 猫")
+    wait_until(lambda: file.read_bytes() == f"{french} € 猫".encode())
+    expect(notice).to_contain_text("in UTF-8 now, and was in cp1252")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+z")
+    expect(notice).to_contain_text("in cp1252, which edits keep")
+    assert file.read_bytes() == f"{french} €".encode("cp1252")
+
+
 def test_what_is_typed_behind_finish_is_the_next_pictures_however_slow_the_server_is(
     browser: Any, own_studio: Any
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from processes import wait_until
+from processes import cutline_here, wait_until
 
 
 def test_a_caption_is_saved_while_the_next_one_is_opened(page: Any, studio: Any) -> None:
@@ -82,6 +82,32 @@ def test_a_bulk_edit_is_seen_applied_without_some_and_undone(page: Any, studio: 
     panel.get_by_label("Regular expression").check()
     page.get_by_role("textbox", name="Find", exact=True).fill("(")
     expect(panel.get_by_role("alert")).to_contain_text("not valid")
+
+
+def test_a_bulk_edit_that_makes_files_utf8_tells_so_before_and_after(studio: Any, page: Any) -> None:
+    for number in (0, 1):
+        (studio.folder / f"{number:02}.txt").write_bytes(
+            f"a cat on a mat, number {number}, très café à Paris".encode("cp1252")
+        )
+    studio.call("POST", "refresh", {"rows": [0, 1]})
+    page.keyboard.press("Control+h")
+    page.get_by_role("textbox", name="Find", exact=True).fill("cat")
+    page.get_by_role("textbox", name="Replace with").fill("猫")
+    panel = page.get_by_role("region", name="Edit many captions")
+    expect(panel.locator(".notice")).to_contain_text("2 files in cp1252 would be UTF-8 then")
+    assert not Axe().run(page).response["violations"]
+    panel.get_by_role("button", name="Apply to 8").click()
+    expect(panel.locator(".outcome")).to_contain_text("8 pictures changed. 2 files in cp1252 are UTF-8 now")
+    expect(panel.locator(".notice")).to_have_count(0)
+    replace = ("--replace", "猫", "cat", "--where", "number", "--dry-run")
+    assert "would be UTF-8" not in cutline_here("edit", studio.folder, *replace).stdout
+    assert cutline_here("undo", studio.folder).returncode == 0
+    replace = ("--replace", "cat", "猫")
+    assert "would be UTF-8 then, as their encoding lacks a character: 2 files in cp1252" in " ".join(
+        cutline_here("edit", studio.folder, *replace, "--dry-run").stdout.split()
+    )
+    done = cutline_here("edit", studio.folder, *replace).stderr
+    assert "in UTF-8 now, as their encoding lacks a character: 2 files in cp1252" in done
 
 
 def test_pictures_are_picked_by_keys_and_clicks(page: Any) -> None:

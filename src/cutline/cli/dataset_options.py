@@ -125,6 +125,8 @@ DEFAULTS: Final = DatasetOptions()
 def outcome(result: EditResult) -> str:
     done = {"file": "written", "caption": "edited"}.get(result.unit, "changed")
     parts = [f"{result.summary}, {plural(result.written, result.unit)} {done}"]
+    if result.converted:
+        parts.append(f"in UTF-8 now, {conversions(result.converted)}")
     if result.conflicts:
         parts.append(f"{plural(len(result.conflicts), result.unit)} changed since, left alone")
     if result.failed:
@@ -132,6 +134,12 @@ def outcome(result: EditResult) -> str:
     if result.stopped:
         parts.append(f"stopped before {result.stopped:,} more")
     return "; ".join(parts)
+
+
+def conversions(counts: Iterable[tuple[str, int]]) -> str:
+    """Why files become UTF-8, and how many of each encoding."""
+    files = ", ".join(f"{plural(count, 'file')} in {encoding}" for encoding, count in sorted(counts))
+    return f"as their encoding lacks a character: {files}"
 
 
 def exit_code(result: EditResult) -> int:

@@ -10,7 +10,15 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.text import Text
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import (
+    DEFAULTS,
+    DatasetOptions,
+    Input,
+    conversions,
+    edit_progress,
+    exit_code,
+    outcome,
+)
 from cutline.cli.differences import difference_lines
 from cutline.dataset import edits, tag_edits
 from cutline.dataset.dataset import Dataset
@@ -112,6 +120,8 @@ def edit(
     if dry_run:
         console = Console(highlight=False, soft_wrap=True)
         console.print(Text(f"{change} would change: {preview.summary}"))
+        if converted := opened.conversions(preview):
+            console.print(Text(f"would be UTF-8 then, {conversions(converted.items())}"))
         _show(console, opened, preview)
         _print_other_cases(opened, chosen, preview, found)
         return 0

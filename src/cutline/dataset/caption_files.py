@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from cutline.dataset.records import Change
@@ -16,7 +17,7 @@ from cutline.errors import SampleError, SinkError
 from cutline.files import name_to_text
 from cutline.sidecars import TextDecoder
 from cutline.sidecars.decoder import unknown_encoding
-from cutline.sidecars.encoding import SidecarText
+from cutline.sidecars.encoding import SidecarText, form_of
 
 SETTLED: Final = 3_000_000_000  # ns; a younger file may change again without another time
 
@@ -30,6 +31,7 @@ class CaptionFiles:
         self._root = root
         self._decoder = TextDecoder(text_encoding, root=root, ending=ending)
         self._encodings: dict[str, str] = {}  # of the texts that are not UTF-8, as they were read last
+        self._converted: dict[str, str] = {}  # the earlier encodings of texts that edits made UTF-8
 
     def read(self, entry: Entry) -> str | None:
         """The caption; None if it is missing or unreadable."""
@@ -75,12 +77,39 @@ class CaptionFiles:
 
     def decode(self, entry: Entry, content: bytes) -> str | None:
         """The caption in a file's content; None if it is empty or cannot be decoded."""
-        return _caption(self._decode(entry, content))
+        return _caption(self._decoder.decode(content, self._folder(entry)))
+
+    def decode_edited(self, entry: Entry, content: bytes) -> str | None:
+        """As ``decode``, of a content that an edit has written."""
+        encoding = self._encodings.get(entry.sidecar)
+        text = self._decode(entry, content)
+        if encoding and not text.unsure and text.encoding == "utf-8" and not text.text.isascii():
+            self._converted[entry.sidecar] = encoding
+        return _caption(text)
 
     def note(self, entry: Entry) -> str:
-        """That a text is not UTF-8; empty where it is, or where no caption is read from it."""
+        """That a text is not UTF-8, or that an edit made it so; mostly empty."""
+        if encoding := self._encodings.get(entry.sidecar):
+            return f"its text is in {encoding}, which edits keep while it has all characters"
+        encoding = self._converted.get(entry.sidecar)
+        return f"its text is in UTF-8 now, and was in {encoding}; undo brings that back" if encoding else ""
+
+    @property
+    def encodings(self) -> Mapping[str, str]:
+        """The encodings of the texts that are not UTF-8, by their files."""
+        return self._encodings.copy()
+
+    @property
+    def converted(self) -> Mapping[str, str]:
+        """The earlier encodings of texts that edits made UTF-8, by their files."""
+        return self._converted.copy()
+
+    def converts(self, entry: Entry, caption: str | None) -> str:
+        """The encoding of a text that this caption would make UTF-8; mostly empty."""
         encoding = self._encodings.get(entry.sidecar)
-        return f"its text is in {encoding}, which edits keep" if encoding else ""
+        if encoding is None or caption is None:
+            return ""
+        return "" if form_of("", encoding=encoding).with_caption(caption).encoding == encoding else encoding
 
     def change(self, entry: Entry, caption: str | None) -> tuple[Change, str | None]:
         """The change that sets or removes a picture's caption, and the current caption.
@@ -94,7 +123,7 @@ class CaptionFiles:
             after = None if caption is None else self._decoder.new(caption)
             found = self.read(entry) if entry.common is not None else None
             return Change(file=file, before=None, after=after), found
-        old = self._decoder.decode(content, self._folder(entry))
+        old = self._decode(entry, content)
         if old.unsure:
             raise SampleError("sidecar", unknown_encoding(file))
         after = None if caption is None else self._decoder.rewrite_text(content, old, caption)
@@ -104,6 +133,7 @@ class CaptionFiles:
         text = self._decoder.decode(content, self._folder(entry))
         if text.encoding != "utf-8" and not text.unsure:
             self._encodings[entry.sidecar] = text.encoding
+            self._converted.pop(entry.sidecar, None)
         elif self._encodings:
             self._encodings.pop(entry.sidecar, None)
         return text

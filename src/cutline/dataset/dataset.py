@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -52,6 +53,16 @@ class Dataset(DatasetRows):
             within = within or f"in {plural(len(rows), 'picture')}" * (len(rows) < len(self))
         one_a_line = self.one_a_line
         return preview_edit(edit, self.texts(), self._numbers(rows), one_a_line=one_a_line, within=within)
+
+    def conversions(self, preview: Preview) -> Mapping[str, int]:
+        """How many files a preview would make UTF-8, by their encodings, which lack a new character."""
+        encodings = self._source.encodings
+        if not encodings:
+            return {}
+        is_other = [self.entries[row].sidecar in encodings for row in preview.rows.tolist()]
+        some = dataclasses.replace(preview, rows=preview.rows[np.array(is_other, dtype=bool)])
+        found = (self._source.converts(self.entries[row], text) for row, text in new_texts(some))
+        return Counter(filter(None, found))
 
     def apply(self, preview: Preview, progress: Progress | None = None) -> EditResult:
         """Write the changes of a preview, except to texts that another program has changed since."""
@@ -265,6 +276,10 @@ class Dataset(DatasetRows):
     ) -> EditResult:
         """Apply changes as one edit of the history, or as a part of the edit ``extended``."""
         with self._guard:
+            earlier = self._source.converted
             result = self._writer.apply(info, changes, self._note, progress, extended=extended)
             self._foreign.skip(result.id)
-            return result
+            converted = Counter(
+                encoding for file, encoding in self._source.converted.items() if file not in earlier
+            )
+            return dataclasses.replace(result, converted=tuple(sorted(converted.items())))

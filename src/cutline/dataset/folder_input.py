@@ -45,7 +45,7 @@ class FolderInput(CaptionFiles):
         self._cache.save(entries, captions)
 
     def caption_with(self, entry: Entry, content: bytes | None) -> str | None:
-        return self.read(entry) if content is None else self.decode(entry, content)
+        return self.read(entry) if content is None else self.decode_edited(entry, content)
 
     def earlier(self, entry: Entry, content: bytes | None, other: bytes | None) -> str | None:  # noqa: ARG002
         return None if content is None else self.decode(entry, content)

@@ -76,6 +76,17 @@ class DatasetInput(Protocol):
             SampleError: it cannot be edited.
         """
 
+    def converts(self, entry: Entry, caption: str | None) -> str:
+        """The encoding of a text that this caption would make UTF-8; mostly empty."""
+
+    @property
+    def encodings(self) -> Mapping[str, str]:
+        """The encodings of texts that are not UTF-8, by their files."""
+
+    @property
+    def converted(self) -> Mapping[str, str]:
+        """The earlier encodings of texts that edits made UTF-8, by their files."""
+
     def location(self, entry: Entry) -> Location:
         """The location of the picture; PictureError: it cannot be found, or must not be read."""
 

@@ -174,6 +174,17 @@ class RecordedInput(ABC):
         change = Change(file=entry.sidecar, before=content, after=after)
         return change, self.caption_with(entry, content)
 
+    def converts(self, entry: Entry, caption: str | None) -> str:  # noqa: ARG002
+        return ""
+
+    @property
+    def encodings(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def converted(self) -> Mapping[str, str]:
+        return {}
+
     def location(self, entry: Entry) -> Location:
         return self.locate(self._rows[self._numbers[entry.key]])
 

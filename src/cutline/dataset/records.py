@@ -71,6 +71,7 @@ class EditResult:
     """The result of an edit. ``written`` counts files; the others name unchanged ones, with the reason.
 
     ``unit``: ``caption`` for captions of a read-only input, ``proposal`` or ``picture`` where none changed.
+    ``converted``: how many files are in UTF-8 now, by the encoding that they had and that lacks a character.
     """
 
     id: int | None
@@ -80,6 +81,7 @@ class EditResult:
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
     unit: str = "file"
+    converted: tuple[tuple[str, int], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

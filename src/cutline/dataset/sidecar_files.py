@@ -62,7 +62,9 @@ class SidecarFiles:
             return read_inside(path, self._root, folder=os.path.realpath(os.path.dirname(path)))
         except LinkOutside:
             raise SampleError(
-                "sidecar", f"{file} is a link that leads out of the folder: remove it"
+                "sidecar",
+                f"{file} is, or lies behind, a link that leads out of the folder: put a file there, or "
+                "open the folder that it leads to",
             ) from None
 
     def replace(self, file: str, content: bytes | None) -> None:

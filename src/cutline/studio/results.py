@@ -37,6 +37,7 @@ def result_json(result: EditResult | ExportResult | GenerationResult) -> dict[st
         "id": result.id,
         "summary": result.summary,
         "written": result.written,
+        "converted": dict(result.converted),
         "conflicts": list(result.conflicts[:_NAMED]),
         "conflict_count": len(result.conflicts),
         "failed": [list(one) for one in result.failed[:_NAMED]],

@@ -7,7 +7,7 @@ import { Difference } from "./difference.js";
 import { save } from "./draft.js";
 import { guessScope, mainKey, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
 import { Picture } from "./picture.js";
-import { JobProgress, Outcome, plural, run } from "./running.js";
+import { JobProgress, Outcome, plural, run, toUtf8 } from "./running.js";
 import { go } from "./selection.js";
 import { answered, edition, mistake, opening, picked, result } from "./store.js";
 
@@ -80,7 +80,7 @@ const PART = 100; // changes in a request
 
 export const kind = signal("replace");
 export const values = signal(/** @type {Record<string, any>} */ ({}));
-export const preview = signal(/** @type {{preview: number, scope: number, changed: number} | null} */ (null));
+export const preview = signal(/** @type {{preview: number, scope: number, changed: number, converted: Record<string, number>} | null} */ (null));
 export const changes = signal(/** @type {Change[]} */ ([]));
 export const unticked = signal(/** @type {Set<number>} */ (new Set()));
 export const problem = signal("");
@@ -264,10 +264,12 @@ function show(row) {
 
 function Changes() {
   const shown = preview.value;
+  const lost = toUtf8("would be UTF-8 then", shown?.converted);
   const scroll = (/** @type {any} */ { currentTarget: box }) => {
     if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) more();
   };
   return html`<p class="figures" role="status">${shown && (shown.changed ? `${number(shown.changed)} of ${number(shown.scope)} change` : shown.scope ? `Nothing to change in ${plural(shown.scope, "caption")}.` : "")}</p>
+    ${lost && html`<p class="notice">${lost}</p>`}
     <ul class="changes" tabindex="0" aria-label="Changes" onScroll=${scroll}>
       ${changes.value.map(
         (one) => html`<li key=${one.row} class=${unticked.value.has(one.row) ? "off" : ""}>

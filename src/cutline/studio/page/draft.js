@@ -187,34 +187,34 @@ async function write(row) {
   writing.add(row);
   try {
     const body = { caption: saving.text, before: saving.before, key: saving.key };
-    written(row, saving.text, (await send(`studio/captions/${row}`, body, "PUT")).caption, folder);
+    written(row, saving.text, await send(`studio/captions/${row}`, body, "PUT"), folder);
   } catch (error) {
     if (folder !== opening.value) return;
     if (error instanceof ApiError && error.status === 409 && error.body && "caption" in error.body) {
       const theirs = error.body.caption;
-      if (theirs === saving.text.trim()) return written(row, saving.text, theirs, folder); // written before the server went
+      if (theirs === saving.text.trim()) return written(row, saving.text, { caption: theirs }, folder); // written before the server went
       keep({ ...latest(), theirs, status: { kind: "problem", text: MODIFIED } });
-      show(row, theirs);
+      show(row, { caption: theirs });
     } else keep({ ...latest(), status: { kind: "problem", text: `Not saved: ${/** @type {Error} */ (error).message}` } });
   } finally {
     if (folder === opening.value) writing.delete(row);
   }
 }
 
-/** @param {number} row @param {string | null} caption */
-function show(row, caption) {
+/** @param {number} row @param {{caption: string | null, note?: string}} saved */
+function show(row, saved) {
   const known = rows.value.get(row);
-  if (known) putWritten([{ ...known, caption }]);
+  if (known) putWritten([{ ...known, ...saved }]);
 }
 
-/** A text is on the disk. @param {number} row @param {string} text @param {string | null} caption @param {number} folder */
-function written(row, text, caption, folder) {
+/** A text is on the disk. @param {number} row @param {string} text @param {{caption: string | null, note?: string}} saved @param {number} folder */
+function written(row, text, saved, folder) {
   const latest = drafts.get(row);
   if (folder !== opening.value || !latest) return;
   const isDone = latest.text === text;
-  keep({ ...latest, before: caption, status: isDone ? { kind: "saved", text: "Saved" } : { kind: "typing", text: "" } });
+  keep({ ...latest, before: saved.caption, status: isDone ? { kind: "saved", text: "Saved" } : { kind: "typing", text: "" } });
   if (isDone && draft.value?.row !== row) drafts.delete(row);
-  show(row, caption);
+  show(row, saved);
 }
 
 /** End a conflict with this text, which replaces the other program's. @param {string} text */
@@ -223,7 +223,7 @@ export function resolve(text) {
   if (!now || now.theirs === undefined) return;
   const { theirs, ...rest } = now;
   keep({ ...rest, before: theirs ?? null, text, status: { kind: text.trim() === (theirs ?? "") ? "saved" : "typing", text: "" } });
-  show(now.row, theirs ?? null);
+  show(now.row, { caption: theirs ?? null });
   void save();
 }
 

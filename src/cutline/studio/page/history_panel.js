@@ -117,7 +117,7 @@ async function restore(row, key, before, caption) {
   const known = rows.value.get(row);
   try {
     const saved = await send(`studio/captions/${row}`, { caption: caption ?? "", before, key }, "PUT");
-    if (known && folder === opening.value) putWritten([{ ...known, caption: saved.caption }]); // the next click is about this one
+    if (known && folder === opening.value) putWritten([{ ...known, ...saved }]); // the next click is about this one
     outcome.value = { text: "Restored.", isBad: false, edit: null, conflicts: [] };
   } catch (error) {
     if (folder === opening.value) {

@@ -72,11 +72,17 @@ function exported(result) {
   return result.missing ? `${done} Without a caption, left out: ${result.missing.toLocaleString("en")}.` : done;
 }
 
+/** Which files lose their encoding, as a sentence behind others; mostly empty. @param {string} how @param {Record<string, number>} [counts] by encoding */
+export function toUtf8(how, counts = {}) {
+  const files = Object.entries(counts).map(([encoding, count]) => `${plural(count, "file")} in ${encoding}`);
+  return files.length ? ` ${files.join(", ")} ${how}, as that encoding lacks a character.` : "";
+}
+
 /** What a job did, in a line. @param {any} job */
 export function report(job) {
   const { result, problem, summary } = job;
   if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null, conflicts: [] };
-  const parts = [result.output ? exported(result) : `${summary}: ${plural(result.written, "picture")} changed.`];
+  const parts = [result.output ? exported(result) : `${summary}: ${plural(result.written, "picture")} changed.${toUtf8("are UTF-8 now", result.converted)}`];
   if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not ${result.output ? "reached" : "changed"}.`);
   if (result.conflict_count) parts.push(named("changed by something else since and left alone", result.conflict_count, result.conflicts));
   if (result.failed_count) {

@@ -32,6 +32,8 @@ class CaptionRequest(BaseModel):
 async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: OpenWorkspace) -> Response:
     """Save a caption. 409, with the current ``caption``, if that is no longer ``before``.
 
+    ``note`` of the response is that of the row, such as on its encoding.
+
     410: the row is another picture now. 507: it cannot be written; ``detail`` has the reason.
     """
     check_row(dataset, row)
@@ -47,4 +49,4 @@ async def save(row: int, body: CaptionRequest, dataset: OpenDataset, workspace: 
     if result.failed:
         return json_response({"detail": result.failed[0][1], "caption": saved}, 507)
     workspace.publish_changes([row])
-    return json_response({"row": row, "caption": saved})
+    return json_response({"row": row, "caption": saved, "note": dataset.note(row)})

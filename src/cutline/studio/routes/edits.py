@@ -63,17 +63,22 @@ class UndoRequest(_Body):
 
 @router.post("/preview")
 async def preview(body: PreviewRequest, workspace: OpenWorkspace) -> Response:
-    """Preview an edit: ``preview``, ``scope`` and ``changed``; nothing is written."""
+    """Preview an edit: ``preview``, ``scope`` and ``changed``; nothing is written.
+
+    ``converted``: files that would become UTF-8, counted by their encoding, which lacks a new character.
+    """
     dataset = workspace.dataset
     rows = await scope_numbers(dataset, body.scope)
     where = body.where or body.scope.query or ""
     found = await asyncio.to_thread(dataset.preview, body.edit, rows, where=where)
+    converted = await asyncio.to_thread(dataset.conversions, found)
     number = workspace.previews.add(found)
     return json_response(
         {
             "preview": number,
             "scope": found.scope,
             "changed": len(found.rows),
+            "converted": converted,
             "summary": found.summary,
         }
     )
