@@ -157,5 +157,10 @@ def printable(text: str) -> str:
     return _ACTIVE_OR_BREAK.sub(_escape, without_signatures(text))
 
 
+def quoted(text: str) -> str:
+    r"""In quotation marks within a line; backslashes, as of ``\w+``, are as they were typed."""
+    return repr(text).replace("\\\\", "\\")
+
+
 def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")

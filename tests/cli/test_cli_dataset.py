@@ -61,6 +61,49 @@ def test_a_change_is_seen_before_it_happens_and_taken_back_afterwards(folder: Pa
     assert "nothing to undo" in cutline_here("undo", folder).stderr
 
 
+def test_texts_and_queries_may_begin_with_a_hyphen(folder: Path) -> None:
+    (folder / "2.txt").write_text("a dog - on a mat --ar 16:9")
+    assert cutline_here("find", folder, "-cat").stdout == "2.jpg\n"
+    assert cutline_here("find", folder, "--count", "-dog -1").stdout == "1\n"
+    for change in (
+        ("--replace", "--ar 16:9", ""),
+        ("--replace", "-", "+"),
+        ("--prefix", "-"),
+        ("--add-tag", "-x"),
+    ):
+        done = cutline_here("edit", folder, *change, "--where", "-cat")
+        assert done.stderr.startswith("1 of 1 caption changed"), done.stderr
+    assert (folder / "2.txt").read_text() == "- a dog + on a mat, -x"
+    output = folder.parent / "out.csv"
+    assert cutline_here("export", folder, output, "--where", "-cat").returncode == 0
+
+
+def test_a_forgotten_text_is_not_taken_from_the_next_option(folder: Path) -> None:
+    before = captions(folder)
+    for wrong in (
+        ("--prefix", "--dry-run"),
+        ("--replace", "cat", "--where", "1"),
+        ("--trim", "--where", "--dry-run"),
+    ):
+        done = cutline_here("edit", folder, *wrong)
+        assert done.returncode == 2
+        assert "is an option" in done.stderr
+    assert captions(folder) == before
+    misspelt = cutline_here("find", folder, "--cuont")
+    assert misspelt.returncode == 2
+    assert "did you mean --count?" in misspelt.stderr
+
+
+def test_a_pattern_is_told_as_it_was_typed(folder: Path) -> None:
+    change = ("--replace", r"number (\d+)", r"№ \1", "--regex")
+    within = r"replace pattern 'number (\d+)' by '№ \1'"
+    assert within in cutline_here("edit", folder, *change).stderr
+    assert within in cutline_here("history", folder).stdout
+    assert (folder / "2.txt").read_text() == "a cat on a mat, № 2\n"
+    wrong = cutline_here("edit", folder, "--replace", r"\d", r"\5", "--regex")
+    assert r"the replacement '\5' is not valid" in wrong.stderr
+
+
 def test_captions_that_have_a_text_in_another_case_are_counted(folder: Path) -> None:
     (folder / "2.txt").write_text("Cat on a mat")
     done = cutline_here("edit", folder, "--replace", "cat", "dog", "--dry-run")

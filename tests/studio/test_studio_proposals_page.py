@@ -45,6 +45,29 @@ def test_missing_captions_are_proposed_by_keys_alone(page: Any, studio: Studio) 
     expect(page.get_by_label("has a proposal")).to_have_count(3)
 
 
+def test_deciding_about_proposals_where_there_is_none_says_so(page: Any, studio: Studio) -> None:
+    propose(studio, [0, 1])
+    expect(page.get_by_label("has a proposal")).to_have_count(2)
+    page.keyboard.press("/")
+    page.keyboard.type("zebra")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator(".bar .count").first).to_have_text("0 of 12")
+    outcome = page.locator(".bar .outcome")
+    page.keyboard.press("a")
+    expect(outcome).to_contain_text("0 proposals accepted.")
+    page.keyboard.press("r")
+    expect(outcome).to_contain_text("0 proposals rejected.")
+    expect(outcome.get_by_role("button", name="Undo")).to_have_count(0)
+    page.get_by_role("button", name="Show all pictures").click()
+    expect(page.get_by_label("has a proposal")).to_have_count(2)
+    page.keyboard.press("Control+a")
+    page.keyboard.press("a")
+    expect(outcome).to_contain_text("2 proposals accepted.")
+    page.keyboard.press("a")
+    expect(outcome).to_contain_text("0 proposals accepted.")
+
+
 def test_a_proposal_is_changed_before_it_is_accepted(page: Any, studio: Studio) -> None:
     propose(studio, [0])
     proposal = page.get_by_role("region", name="Proposal")

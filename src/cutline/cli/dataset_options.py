@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import shlex
 import signal
 import sys
@@ -36,6 +37,16 @@ Input = Annotated[
         "shards: a tar, or a folder of tars. out.jsonl:NAME takes the captions of one of several prompts."
     ),
 ]
+
+
+def _not_an_option(_type: object, query: object) -> None:
+    if isinstance(query, str) and re.fullmatch(r"--[a-z][a-z-]*(=.*)?", query):
+        raise ValueError("this is an option, and not a query")
+
+
+Query = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_not_an_option)]
+"""Such as ``-dog``."""
+Where = Annotated[Query, Parameter(help="Only the captions that match, as in `cutline find`.")]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

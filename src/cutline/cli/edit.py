@@ -14,6 +14,8 @@ from cutline.cli.dataset_options import (
     DEFAULTS,
     DatasetOptions,
     Input,
+    Query,
+    Where,
     conversions,
     edit_progress,
     exit_code,
@@ -31,11 +33,23 @@ from cutline.terminal import Console, print_line
 _SHOWN: Final = 5  # changes
 
 
+def _not_an_option(_type: object, value: object) -> None:
+    """ValueError: the text was forgotten, and the next option follows."""
+    given = value if isinstance(value, tuple) else (value,)
+    fields = (*dataclasses.fields(EditOptions), *dataclasses.fields(DatasetOptions))
+    options = {"--where", "--dry-run", *("--" + field.name.replace("_", "-") for field in fields)}
+    if found := next((one for one in given if one in options), None):
+        raise ValueError(f"{found} is an option, and not the text")
+
+
+_TEXT: Final = Parameter(allow_leading_hyphen=True, validator=_not_an_option)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EditOptions:
     """The changes; several are applied in this order, as one edit."""
 
-    replace: tuple[str, str] | None = None
+    replace: Annotated[tuple[str, str] | None, _TEXT] = None
     """Replace the first text by the second."""
     word: bool = False
     """With --replace: only whole words."""
@@ -49,21 +63,21 @@ class EditOptions:
     """Remove blanks at the ends of lines, and repeated ones."""
     sentence_case: bool = False
     """Begin every sentence with a capital letter."""
-    rename_tag: tuple[str, str] | None = None
+    rename_tag: Annotated[tuple[str, str] | None, _TEXT] = None
     """Rename the first tag to the second."""
-    remove_tag: tuple[str, ...] = ()
+    remove_tag: Annotated[tuple[str, ...], _TEXT] = ()
     """Remove a tag; several by repetition."""
-    add_tag: tuple[str, ...] = ()
+    add_tag: Annotated[tuple[str, ...], _TEXT] = ()
     """Add a tag at the end, unless it exists; several by repetition."""
     dedupe_tags: bool = False
     """Remove repeated tags."""
     sort_tags: bool = False
     """Sort tags alphabetically."""
-    prefix: str | None = None
+    prefix: Annotated[str | None, _TEXT] = None
     """Put a text before every caption."""
-    suffix: str | None = None
+    suffix: Annotated[str | None, _TEXT] = None
     """Put a text after every caption."""
-    trigger: str | None = None
+    trigger: Annotated[str | None, _TEXT] = None
     """Put a trigger word and a comma before every caption that does not begin with it."""
 
     def edit(self) -> edits.Edit:
@@ -104,7 +118,7 @@ def edit(
     /,
     *,
     options: Annotated[EditOptions, Parameter(name="*")] = EditOptions(),
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     dry_run: Annotated[bool, Parameter(help="Show what would change, and change nothing.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
@@ -140,7 +154,7 @@ def edit(
 def find(
     folder: Input,
     query: Annotated[
-        str,
+        Query,
         Parameter(help='Such as `cat -dog`, `"red car"`, `tag:night words>40`, `missing:`; by default all.'),
     ] = "",
     /,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where, edit_progress
 from cutline.cli.edit import find_rows
 from cutline.dataset.embeddings import Embeddings, EmbedResult
 from cutline.dataset.preview import RowNumbers
@@ -42,7 +42,7 @@ def embed(
     model: Model = None,
     weights: Weights = None,
     device: Device = "auto",
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
 ) -> int:
     """Compute embeddings of a folder's captions or pictures, to compare and cluster them.

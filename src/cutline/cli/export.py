@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where, edit_progress
 from cutline.cli.edit import find_rows
 from cutline.dataset.export.records import ExportResult
 from cutline.files import name_to_text
@@ -31,7 +31,7 @@ def export(
             "sd-scripts), jsonl, json, csv, tsv or parquet. By default that of the output's extension.",
         ),
     ] = None,
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     empty: Annotated[bool, Parameter(help="Include pictures without a caption, with an empty one.")] = False,
     overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,

@@ -12,7 +12,7 @@ import orjson
 from cyclopts import Parameter
 
 from cutline.analysis.findings import CHECKS, Check, Finding
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where
 from cutline.cli.edit import find_rows
 from cutline.cli.output_file import check_output, check_overwrite
 from cutline.dataset.lint_list import lint_dataset
@@ -28,7 +28,7 @@ def lint(
     folder: Input,
     /,
     *,
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     check: Annotated[
         tuple[Check, ...],
         Parameter(help="Only this check; several by repetition. `picture` runs only if it is named."),

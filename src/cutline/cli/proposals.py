@@ -10,7 +10,15 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from rich.text import Text
 
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, edit_progress, exit_code, outcome
+from cutline.cli.dataset_options import (
+    DEFAULTS,
+    DatasetOptions,
+    Input,
+    Query,
+    edit_progress,
+    exit_code,
+    outcome,
+)
 from cutline.cli.differences import difference_lines
 from cutline.cli.edit import find_rows
 from cutline.cli.preview import print_estimate
@@ -101,7 +109,7 @@ def propose(
     /,
     *,
     captioner: Annotated[Captioner, Parameter(name="*")] = Captioner(),
-    where: Annotated[str, Parameter(help="Only the pictures that match, as in `cutline find`.")] = "",
+    where: Annotated[Query, Parameter(help="Only the pictures that match, as in `cutline find`.")] = "",
     existing: Annotated[
         Existing,
         Parameter(
@@ -150,7 +158,7 @@ def proposals(
     folder: Input,
     /,
     *,
-    where: Annotated[str, Parameter(help="Only the pictures that match, as in `cutline find`.")] = "",
+    where: Annotated[Query, Parameter(help="Only the pictures that match, as in `cutline find`.")] = "",
     accept: Annotated[bool, Parameter(help="Replace captions by the proposals.")] = False,
     changed: Annotated[
         bool,

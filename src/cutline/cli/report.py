@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from cutline.analysis.clusters import MOST
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where
 from cutline.cli.edit import find_rows
 from cutline.cli.embed import Device, Model, Weights, compute
 from cutline.cli.output_file import check_output
@@ -46,7 +46,7 @@ def report(
     allow_private_urls: Annotated[
         bool, Parameter(help="Allow downloads of the run's pictures from private addresses.")
     ] = False,
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     of: Annotated[
         Literal["captions", "images", "none"],
         Parameter(help="What to cluster, which needs the extra `analysis`; `none` for no clusters."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import cyclopts
@@ -53,6 +54,8 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
             return f"{message}; {_option_of_serve(tokens[0])}"
         cure = "give the captions to compare with as --against" if arguments[0] == "eval" else SEVERAL_INPUTS
         return message + (f"; {cure}" if several else "")
+    if isinstance(error, cyclopts.ValidationError) and (option := _unknown_option(error)):
+        return f"Unknown option: {option}"
     message = " ".join(str(error).split()).removesuffix(".")
     message = _LONG.sub(lambda word: f"{word[0][:_MAX_WORD]}…", message)
     if isinstance(error, cyclopts.UnknownOptionError):
@@ -83,9 +86,9 @@ def usage_hint(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
 
 def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     """What to give in place of an option that the command does not have."""
-    if not isinstance(error, cyclopts.UnknownOptionError):
+    option = _unknown_option(error)
+    if not option:
         return ""
-    option = error.token.keyword or error.token.value
     if option in _NOT_THERE:
         return f": {_NOT_THERE[option]}"
     if instead := _INSTEAD.get(arguments[0], {}).get(option):
@@ -93,13 +96,32 @@ def _instead(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
     if arguments[0] != "run":
         from cutline.option_names import suggested_option
 
-        known = [name for one in error.argument_collection if one.parse for name in one.names]
+        known = [name for one in _arguments(error) if one.parse for name in one.names]
         found = suggested_option(option, known, lambda name, value: f"{name} {value}".rstrip())
         return found.replace("--existing", "--output-format sidecar --existing", _is_in_place(arguments))
     from cutline.job import place_of
 
     place = place_of(option.partition("=")[0].lstrip("-").replace("-", "_"))
     return f"; other options belong in the job file{place and ': ' + place}"
+
+
+def _unknown_option(error: cyclopts.CycloptsError) -> str:
+    """The option that the command does not have; empty for other errors."""
+    if isinstance(error, cyclopts.UnknownOptionError):
+        return error.token.keyword or error.token.value
+    if not isinstance(error, cyclopts.ValidationError) or not error.argument:
+        return ""
+    for token in error.argument.tokens[:1]:
+        if not token.keyword and token.value.startswith("--"):  # an argument may begin with one hyphen
+            return token.value
+    return ""
+
+
+def _arguments(error: cyclopts.CycloptsError) -> Iterable[cyclopts.Argument]:
+    """Those of the command that was called."""
+    if isinstance(error, cyclopts.UnknownOptionError):
+        return error.argument_collection
+    return error.app.assemble_argument_collection() if error.app else ()
 
 
 def _is_in_place(arguments: list[str]) -> bool:

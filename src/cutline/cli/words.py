@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cutline.analysis.cloud import word_cloud
 from cutline.analysis.terms import COLUMNS, SURE, Order, Term, TermOptions, term_table_csv
-from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input
+from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Query, Where
 from cutline.cli.edit import find_rows, nothing_found
 from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.tables import new_table, table_console
@@ -28,9 +28,9 @@ def words(
     folder: Input,
     /,
     *,
-    where: Annotated[str, Parameter(help="Only the captions that match, as in `cutline find`.")] = "",
+    where: Where = "",
     against: Annotated[
-        str | None, Parameter(help="Compare with the captions that match this query, not with all others.")
+        Query | None, Parameter(help="Compare with the captions that match this query, not with all others.")
     ] = None,
     phrases: Annotated[
         Literal[1, 2, 3] | None, Parameter(help="Count phrases of two or three words instead of words.")

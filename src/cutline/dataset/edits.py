@@ -16,6 +16,7 @@ from cutline.dataset.sentences import REMOVED, trimmed, with_capitals, without_r
 from cutline.dataset.tag_edits import AddTag, DedupeTags, RemoveTag, RenameTag, SortTags
 from cutline.dataset.text_arrays import each_text, put_texts
 from cutline.errors import ConfigError
+from cutline.formatting import quoted
 from cutline.prompts.affixes import finish_caption
 from cutline.text.openers import without_opener
 from cutline.text.words import spellings, whole_words
@@ -103,7 +104,8 @@ class Replace:
     def summary(self) -> str:
         options = {"whole words": self.word, "any case": self.ignore_case}
         how = ", ".join(name for name, is_on in options.items() if is_on)
-        return f"replace {'pattern ' * self.regex}{self.old!r} by {self.new!r}{f' ({how})' * bool(how)}"
+        change = f"{'pattern ' * self.regex}{quoted(self.old)} by {quoted(self.new)}"
+        return f"replace {change}{f' ({how})' * bool(how)}"
 
     def apply(self, texts: pa.Array) -> pa.Array:
         if not self.old:
@@ -135,13 +137,13 @@ class Replace:
         try:
             compiled.sub(new, "")
         except (regex.error, IndexError, ValueError) as error:
-            raise ConfigError(f"the replacement {self.new!r} is not valid: {error}") from None
+            raise ConfigError(f"the replacement {quoted(self.new)} is not valid: {error}") from None
 
         def substitute(text: str, seconds: float) -> str:
             try:
                 return compiled.sub(new, text, concurrent=True, timeout=seconds)
             except (regex.error, IndexError) as error:
-                raise ConfigError(f"the replacement {self.new!r} is not valid: {error}") from None
+                raise ConfigError(f"the replacement {quoted(self.new)} is not valid: {error}") from None
 
         return pa.array(map_all(pa.chunked_array([texts]), substitute), pa.string())
 

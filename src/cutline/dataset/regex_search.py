@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import regex
 
 from cutline.errors import ConfigError
+from cutline.formatting import quoted
 from cutline.processors import usable_processors
 from cutline.text.words import spellings
 
@@ -46,7 +47,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> regex.Pattern
     try:
         return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
     except regex.error as error:
-        raise ConfigError(f"the pattern {pattern!r} is not valid: {error}") from None
+        raise ConfigError(f"the pattern {quoted(pattern)} is not valid: {error}") from None
 
 
 def contains_text(

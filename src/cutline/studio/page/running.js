@@ -11,6 +11,7 @@ const FADES = 30_000; // ms until a line of success goes; what it offers stays i
 export const DOUBLE_CLICK = 500;
 const GONE = "The studio was started again meanwhile: look whether this was done.";
 const NAMED = 5; // files in a line
+const ACCEPT = "accept proposals"; // the summary of such jobs
 
 /** What the latest edit did; `edit`: its number, to take it back. */
 export const outcome = signal(/** @type {{text: string, isBad: boolean, edit: number | null, conflicts: string[]} | null} */ (null));
@@ -78,11 +79,18 @@ export function toUtf8(how, counts = {}) {
   return files.length ? ` ${files.join(", ")} ${how}, as that encoding lacks a character.` : "";
 }
 
+/** @param {string} summary of a job @param {any} result */
+function changed(summary, result) {
+  if (result.output) return exported(result);
+  const done = summary === ACCEPT ? `${plural(result.written, "proposal")} accepted.` : `${summary}: ${plural(result.written, "picture")} changed.`;
+  return done + toUtf8("are UTF-8 now", result.converted);
+}
+
 /** What a job did, in a line. @param {any} job */
 export function report(job) {
   const { result, problem, summary } = job;
   if (!result) return { text: problem || summary, isBad: Boolean(problem), edit: null, conflicts: [] };
-  const parts = [result.output ? exported(result) : `${summary}: ${plural(result.written, "picture")} changed.${toUtf8("are UTF-8 now", result.converted)}`];
+  const parts = [changed(summary, result)];
   if (result.stopped) parts.push(`Stopped: ${result.stopped.toLocaleString("en")} not ${result.output ? "reached" : "changed"}.`);
   if (result.conflict_count) parts.push(named("changed by something else since and left alone", result.conflict_count, result.conflicts));
   if (result.failed_count) {
