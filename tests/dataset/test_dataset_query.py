@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from cutline.dataset.dataset import Dataset
 from cutline.dataset.query import QueryError, parse
 from cutline.dataset.records import EditInfo
 from cutline.dataset.row_sets import MOST
+from cutline.dataset.tag_edits import RemoveTag
+from cutline.dataset.tags import tags_of
 from cutline.errors import ConfigError
 
 CAPTIONS = {
@@ -63,6 +66,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         ("tag:wet", ""),
         ("path:train/", "123"),
         ("path:*/[45].jpg", "45"),
+        ("path:*ai*/*2*", "2"),
+        ("path:*[z-a]*", ""),
         ("words>5", "1367"),
         ("words:3..4", "4"),
         ("chars<5", "5"),
@@ -117,6 +122,8 @@ def test_a_query_finds_the_rows_that_it_means(dataset: Dataset, query: str, rows
         ("re:/(/", "re:/(/", "not valid"),
         ("tag:", "tag:", "needs a value"),
         ("path>3", "path>", "write path:"),
+        ("cat words > 40", "words >", "write words>… without blanks"),
+        ("tokens <=77", "tokens <=", "without blanks"),
         ("cat any:", "any:", "needs a value"),
         ('all:" , "', 'all:" , "', "needs a value"),
         ("any:cat,*", "any:cat,*", "beginning of a word"),
@@ -272,6 +279,34 @@ def test_words_are_found_in_every_script_and_spelling(query: str, text: str, tmp
         (tmp_path / f"{number}.txt").write_text(caption)
     with Dataset(os.fspath(tmp_path)) as opened:
         assert opened.find(query).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "night, Red Car",
+        "red car, night.",
+        "a dog\nnight\nb",
+        "红色的车\uff0c夜晚",
+        "赤い車\u3001夜",
+        "noir, cafe\u0301",
+        "(blue:1.2), score 1.",
+        "score 2, x .",
+        "c#, [a] (b:1.1), ¿qué?, a.b",
+        "one.",
+    ],
+)
+def test_tags_are_found_as_they_are_edited(caption: str, tmp_path: Path) -> None:
+    for number, text in enumerate((caption, "knight, nights, Red Cars, blue, score, 夜晚了", "a night, of")):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.jpg")
+        (tmp_path / f"{number}.txt").write_text(text)
+    with Dataset(os.fspath(tmp_path)) as opened:
+        for tag in tags_of(caption):
+            for spelling in (tag, tag.upper(), unicodedata.normalize("NFC", tag)):
+                quoted = f'tag:"{spelling}"'
+                assert opened.find(quoted).tolist() == [0], quoted
+                preview = opened.preview(RemoveTag(tags=(spelling,)))
+                assert preview.rows.tolist() == [0], quoted
 
 
 def test_a_set_is_kept_by_its_pictures(own: Dataset) -> None:

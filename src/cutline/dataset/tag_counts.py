@@ -7,11 +7,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutline.dataset.tags import SEPARATORS
 from cutline.dataset.text_column import TextColumn
 
 _LONGEST: Final = 60  # characters; what is longer is a sentence
-_STOP: Final = r"(?s)^(.*[,\x{ff0c}\x{3001}\n].*[^.\d])\.$"  # at the end of a list of several
-_SEPARATOR: Final = r"[,\x{ff0c}\x{3001}\n]"
+_STOP: Final = rf"(?s)^(.*{SEPARATORS}.*[^.\d])\.$"  # at the end of a list of several
 
 
 class TagCounts:
@@ -45,7 +45,7 @@ class TagCounts:
 
 def _count(captions: pa.Array) -> pa.Array:
     texts = pc.replace_substring_regex(pc.drop_null(captions), pattern=_STOP, replacement=r"\1")
-    parts = pc.list_flatten(pc.split_pattern_regex(texts, _SEPARATOR))
+    parts = pc.list_flatten(pc.split_pattern_regex(texts, SEPARATORS))
     tags = pc.utf8_trim_whitespace(parts)
     sizes = pc.utf8_length(tags)
     return pc.value_counts(tags.filter(pc.and_(pc.greater(sizes, 0), pc.less_equal(sizes, _LONGEST))))

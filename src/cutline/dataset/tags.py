@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -10,7 +11,10 @@ import regex
 
 from cutline.prompts.affixes import join_texts
 
-_SEPARATOR: Final = regex.compile(r"([,\uff0c\u3001\n])")
+SEPARATORS: Final = "[,\uff0c\u3001\n]"
+"""A pattern of what stands between tags, for Arrow too."""
+
+_SEPARATOR: Final = regex.compile(f"({SEPARATORS})")
 _WEIGHT: Final = regex.compile(r"\d\.\Z")
 
 
@@ -27,7 +31,7 @@ class _Tags:
 
     def names(self) -> list[str]:
         """The parts in normal form, for comparison."""
-        return [part.strip() for part in "\n".join(self.parts).casefold().split("\n")]
+        return [part.strip() for part in _folded("\n".join(self.parts)).split("\n")]
 
     def text(self) -> str:
         if self.separators.count(",") == len(self.parts) - 1:
@@ -44,7 +48,7 @@ def tags_of(caption: str) -> list[str]:
 def add_tag(caption: str, tag: str, *, first: bool = False) -> str:
     """Add a tag at the end, or at the beginning, unless it exists."""
     name = _same(tag)
-    if name in caption.casefold() and name and name in _split(caption).names():
+    if name in _folded(caption) and name and name in _split(caption).names():
         return caption
     found = _split(caption) if caption.endswith(".") and not first else None
     if found is None or not found.stop:
@@ -124,7 +128,7 @@ def dedupe_tags(caption: str) -> str:
 
 
 def _may_have(caption: str, names: set[str]) -> bool:
-    text = caption.casefold()
+    text = _folded(caption)
     return any(name in text for name in names)
 
 
@@ -174,4 +178,9 @@ def _end(part: str) -> str:
 
 
 def _same(tag: str) -> str:
-    return tag.strip().casefold()
+    return _folded(tag.strip())
+
+
+def _folded(text: str) -> str:
+    """In one case and one Unicode form."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text.casefold())

@@ -26,6 +26,7 @@ from cutline.dataset.query.tree import (
     Tag,
 )
 from cutline.dataset.regex_search import contains_text, search_all
+from cutline.dataset.tags import SEPARATORS
 from cutline.text.words import spellings, whole_words
 
 Mask = npt.NDArray[np.bool_]
@@ -95,12 +96,18 @@ def _text(node: Contains | Tag | Path | Pattern, columns: Columns) -> Mask:
         case Contains():
             return _contains(columns.captions, node)
         case Tag(text):
-            pattern = rf"(?i)(?:^|[,\n])\s*{re.escape(text.strip())}\s*(?:$|[,\n])"
-            return _mask(pc.match_substring_regex(columns.captions, pattern))
+            return _mask(pc.match_substring_regex(columns.captions, _tag_pattern(text.strip())))
         case Path(text):
             return _path(columns.keys, text)
         case Pattern(pattern, ignore_case):
             return search_all(columns.captions, pattern, ignore_case=ignore_case)
+
+
+def _tag_pattern(tag: str) -> str:
+    """The full stop behind the last of several tags is not a part of it."""
+    text = "|".join(map(re.escape, spellings(tag)))
+    stop = r"\s+\." if tag[-1:] in set(".0123456789") else r"\s*\."
+    return rf"(?i)(?:^|{SEPARATORS})\s*(?:{text})\s*(?:$|{SEPARATORS})|{SEPARATORS}\s*(?:{text}){stop}$"
 
 
 def _contains(captions: pa.ChunkedArray, node: Contains) -> Mask:
@@ -118,8 +125,8 @@ def _contains(captions: pa.ChunkedArray, node: Contains) -> Mask:
 
 def _path(keys: pa.ChunkedArray, text: str) -> Mask:
     if any(sign in text for sign in "*?["):
-        pattern = fnmatch.translate(text).removesuffix(r"\Z").removesuffix(r"\z")
-        return _mask(pc.match_substring_regex(keys, f"^(?:{pattern})$"))
+        matches = re.compile(fnmatch.translate(text)).match  # Arrow has not all that this may use
+        return np.fromiter((matches(key) is not None for key in keys.to_pylist()), bool, len(keys))
     return _mask(pc.match_substring(keys, text, ignore_case=True))
 
 

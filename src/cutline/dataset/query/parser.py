@@ -28,6 +28,7 @@ from cutline.errors import ConfigError
 _SIZES: Final = frozenset({"words", "chars", "tokens"})
 _DEFAULTS: Final = {"missing": "yes", "edited": "yes", "has": "proposal"}
 _FIELD: Final = regex.compile(r"([a-z]+)(:|>=|<=|>|<|=)", regex.IGNORECASE)
+_SIGN: Final = regex.compile(r"\s+(>=|<=|>|<|=)")
 _RANGE: Final = regex.compile(r"(\d{1,9})?(\.\.)?(\d{1,9})?")
 _WORD: Final = regex.compile(r'[^\s()"]+')
 _VALUE: Final = regex.compile(r'"((?:\\"|[^"])*)"|[^\s()"]*')
@@ -133,6 +134,10 @@ class _Parser:
                 message = f'there is no field {field[0]}; did you mean {other} or the words "{found[0]}"?'
                 raise QueryError(message, start, field.end())
         self.place = found.end()
+        apart = _SIGN.match(self.text, self.place)
+        if apart is not None and found[0].lower() in _SIZES:
+            message = f'write {found[0]}{apart[1]}… without blanks, or the word "{found[0]}"'
+            raise QueryError(message, start, apart.end())
         return Contains(found[0])
 
     def _field(self, name: str, sign: str, start: int) -> Node:
