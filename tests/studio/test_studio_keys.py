@@ -238,15 +238,34 @@ def test_terms_lead_into_the_filter_and_are_completed(page: Any, studio: Studio)
     expect(count).to_have_text("2 of 12")
 
 
+def test_the_command_that_is_named_comes_before_others_with_its_letters(page: Any, studio: Studio) -> None:
+    for name, query in {"AND": "cat", "OR": "any:nothing", "rot or not": "dog"}.items():
+        studio.call("PUT", f"filters/{name.replace(' ', '%20')}", {"query": query})
+    search = page.get_by_role("combobox", name="Find")
+    search.fill("dog")
+    expect(page.get_by_role("button", name="★ rot or not")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    listed = page.get_by_role("listbox", name="Commands").get_by_role("option")
+    expect(listed.filter(has_text="saved filter")).to_have_count(3)
+    page.keyboard.type("OR")
+    expect(listed.first).to_have_text("saved filter: OR")
+    page.keyboard.press("Enter")
+    expect(search).to_have_value("any:nothing")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("ex")
+    expect(listed.first).to_contain_text("export pictures")
+
+
 def test_a_filter_is_saved_found_again_and_forgotten(page: Any, studio: Studio) -> None:
     search = page.get_by_role("combobox", name="Find")
     count = page.locator(".bar .count").first
     search.fill('"number 3" OR missing:')
     expect(count).to_have_text("5 of 12")
     page.get_by_role("button", name="Save filter").click()
-    page.get_by_role("textbox", name="Name of the filter").fill("my / pick")
+    page.get_by_role("textbox", name="Name of the filter").fill(r"my \ pick")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("cannot name a filter")
+    expect(page.get_by_role("alert")).to_contain_text(r'"my \ pick" cannot name a filter')
     page.get_by_role("textbox", name="Name of the filter").fill("my pick")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="★ my pick")).to_be_visible()

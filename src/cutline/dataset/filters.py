@@ -11,6 +11,7 @@ import regex
 from cutline.dataset.history import History
 from cutline.dataset.query.parser import parse
 from cutline.errors import ConfigError
+from cutline.formatting import printable
 
 MOST: Final = 200
 _LONGEST: Final = 10_000  # characters
@@ -52,7 +53,7 @@ def check_name(name: str, what: str) -> str:
     """The stripped name; ConfigError: it is invalid for ``what``, such as a filter."""
     name = name.strip()
     if not _VALID.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name {what}: names have up to 60 letters, digits, blanks and -_.")
+        raise ConfigError(f'"{printable(name)}" cannot name {what}: names have up to 60 letters, digits, blanks and -_.')
     return name
 
 

@@ -3,7 +3,7 @@
 
 import { html, signal, useEffect, useRef, useState } from "./vendor/preact.js";
 import { FolderDialog, startTour } from "./folders.js";
-import { actions, changed, holders, keyOf, Keys, keyText, rebind, run as runAction } from "./keys.js";
+import { actions, changed, holders, keyOf, Keys, keyText, matching, rebind, run as runAction } from "./keys.js";
 import { Dialog, dialog } from "./panels.js";
 import { keepPreference } from "./store.js";
 
@@ -86,8 +86,7 @@ function Commands() {
   const [text, setText] = useState("");
   const [place, setPlace] = useState(0);
   const chosen = useRef(""); // which runs once the dialog is closed
-  const words = text.toLowerCase().split(/\s+/);
-  const found = [...actions.values()].filter((one) => one.id !== "commands" && words.every((word) => one.text.toLowerCase().includes(word)));
+  const found = matching(text).filter((one) => one.id !== "commands");
   const at = Math.min(place, found.length - 1);
   const run = (/** @type {import("./keys.js").Action | undefined} */ action) => {
     if (!action) return;

@@ -34,6 +34,18 @@ export function rebind(keys) {
 /** The other actions that a key has, where both could run. @param {string} id @param {string} key */
 export const holders = (id, key) => [...actions.values()].filter((one) => one.id !== id && one.within === actions.get(id)?.within && one.keys.includes(key));
 
+/** The actions whose texts have the words, the one that is named first, then those in which words begin so. @param {string} text */
+export function matching(text) {
+  const wanted = text.trim().toLowerCase();
+  const words = wanted.split(/\s+/);
+  const rank = (/** @type {string} */ name) => {
+    if (name === wanted || name.endsWith(`: ${wanted}`)) return 0;
+    return words.every((word) => ` ${name}`.includes(` ${word}`)) ? 1 : 2;
+  };
+  const found = [...actions.values()].filter((one) => words.every((word) => one.text.toLowerCase().includes(word)));
+  return found.sort((a, b) => rank(a.text.toLowerCase()) - rank(b.text.toLowerCase()));
+}
+
 /** Run an action. @param {string} id */
 export function run(id) {
   actions.get(id)?.run();
