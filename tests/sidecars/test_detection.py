@@ -134,3 +134,24 @@ def test_what_is_no_encoding_is_refused(name, dataset):
 )
 def test_little_evidence_is_right_or_unsure(encoding, text):
     assert detect([text.encode(encoding)]) in {None, encoding}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gb18030", "一只猫坐在垫子上，红色的汽车"),
+        ("cp932", "公園で二人の人が散歩している"),
+        ("cp1251", "девушка стоит на берегу моря"),
+    ],
+)
+def test_a_text_in_another_script_is_read_as_it_is_among_others(encoding, text, dataset, tmp_path):
+    french = ["un café très noir à Paris", "une fenêtre près du château, été"]
+    folder = dataset([*(one.encode("cp1252") for one in french), text.encode(encoding)])
+    decoder = TextDecoder(root=str(folder))
+    read = [decoder.decode((folder / f"{number}.txt").read_bytes(), str(folder)) for number in range(3)]
+    assert [(one.text, one.encoding) for one in read] == [
+        *((one, "cp1252") for one in french),
+        (text, encoding),
+    ]
+    run(folder, caption_prefix="x")
+    assert (folder / "2.txt").read_bytes().decode(encoding).startswith(text)

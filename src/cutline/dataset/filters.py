@@ -53,7 +53,9 @@ def check_name(name: str, what: str) -> str:
     """The stripped name; ConfigError: it is invalid for ``what``, such as a filter."""
     name = name.strip()
     if not _VALID.fullmatch(name):
-        raise ConfigError(f'"{printable(name)}" cannot name {what}: names have up to 60 letters, digits, blanks and -_.')
+        raise ConfigError(
+            f'"{printable(name)}" cannot name {what}: names have up to 60 letters, digits, blanks and -_.'
+        )
     return name
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from cutline.errors import ConfigError, SampleError
 from cutline.imaging.formats import LFS_CURE, LFS_MAGIC
-from cutline.sidecars.detection import decodes, detect
+from cutline.sidecars.detection import contradicts, decodes, detect
 from cutline.sidecars.encoding import SidecarText, decode, form_of, read
 from cutline.sidecars.names import ENDING
 
@@ -48,7 +48,9 @@ class TextDecoder:
         for candidate in self._candidates(data, folder):
             detected = decodes(data, candidate) if candidate else None
             if candidate and detected is not None:
-                return form_of(detected, encoding=candidate, detected=True)
+                own = contradicts(data, candidate)
+                text_of = decodes(data, own) if own else None
+                return form_of(text_of or detected, encoding=own or candidate, detected=True)
         return text
 
     def new(self, caption: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 # Encodings that people's texts are in, as chardet calls them, and as Python does.
@@ -26,6 +26,7 @@ _LEGACY: Final = {
 _LATIN: Final = frozenset({"cp1250", "cp1252", "cp1254"})
 _NOT_LATIN: Final = frozenset({"cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "tis_620"})
 _MIXED_WORD: Final = re.compile(r"[A-Za-z][^\W\d_A-Za-z]|[^\W\d_A-Za-z][A-Za-z]")
+_OTHER_SCRIPT: Final = re.compile(rb"[\x80-\xff]{4}")
 _WITHIN_WORD: Final = re.compile(r"[a-z][^\x00-\x7f][a-z]")
 _BESIDE_LETTER: Final = re.compile(r"[a-z][^\x00-\x7f]|[^\x00-\x7f][a-z]")
 _ICELANDIC: Final = re.compile("[ðýþÐÝÞ]")
@@ -39,6 +40,7 @@ _MIN_CONFIDENCE: Final = 0.02
 _MAX_RIVAL: Final = 0.85  # the second best's confidence, as a share of the best's
 _WESTERN: Final = 1.3  # how much likelier than its neighbours Western European is, other things equal
 _RARE: Final = 0.4  # of Icelandic, and of EUC-JP, in which no system writes texts any more
+_UNLIKELY: Final = 0.1  # of the best's confidence
 _MIN_EVIDENCE: Final = 6  # bytes beyond ASCII, unless ASCII letters surround them
 
 
@@ -56,6 +58,24 @@ def detect(texts: Iterable[bytes]) -> str | None:
     if any(b"\0" in text for text in found):
         return None
     return _legacy(b"\n".join(found)) or _unmarked_east_asian(found)
+
+
+def contradicts(text: bytes, encoding: str) -> str | None:
+    """The codec of another script that one text clearly has, among others in ``encoding``; mostly None.
+
+    Those of Latin letters decode almost anything, so what other texts have shows little about this one.
+    """
+    if encoding not in _LATIN or not _OTHER_SCRIPT.search(text):
+        return None
+    if sum(byte >= 0x80 for byte in text) < 2 * _MIN_EVIDENCE:
+        return None
+    scores, encodings = _scores(text)
+    best = _best(scores)
+    if best is None or encodings[best] in _LATIN:
+        return None
+    other = decodes(text, encoding)
+    is_clear = other is None or scores.get(other, 0.0) < _UNLIKELY * scores[best]
+    return encodings[best] if is_clear else None
 
 
 def decodes(text: bytes, encoding: str) -> str | None:
@@ -91,11 +111,18 @@ def _unmarked_east_asian(texts: list[bytes]) -> str | None:
 
 
 def _legacy(data: bytes) -> str | None:
-    import chardet
-
     evidence = sum(byte >= 0x80 for byte in data)
     if evidence < _MIN_EVIDENCE and not re.search(rb"[A-Za-z]{2}", data):
         return None
+    scores, encodings = _scores(data)
+    best = _best(scores)
+    return None if best is None else encodings[best]
+
+
+def _scores(data: bytes) -> tuple[dict[str, float], dict[str, str]]:
+    """How likely each decoded text is, and its encoding."""
+    import chardet
+
     scores: dict[str, float] = {}  # by the decoded text: encodings that share one are not rivals
     encodings: dict[str, str] = {}
     for one in chardet.detect_all(data, ignore_threshold=True, include_encodings=list(_LEGACY)):
@@ -106,10 +133,15 @@ def _legacy(data: bytes) -> str | None:
         scores[text] = scores.get(text, 0.0) + one["confidence"] * _prior(text, encoding)
         if encoding == "cp1252" or text not in encodings:
             encodings[text] = encoding
+    return scores, encodings
+
+
+def _best(scores: Mapping[str, float]) -> str | None:
+    """The text that is likely, and much more so than the others; None if unsure."""
     best, second = (*sorted(scores, key=lambda text: -scores[text]), "", "")[:2]
     score = scores.get(best, 0.0)
     sure = score >= _MIN_CONFIDENCE and scores.get(second, 0.0) <= _MAX_RIVAL * score
-    return encodings[best] if sure else None
+    return best if sure else None
 
 
 def _prior(text: str, encoding: str) -> float:
