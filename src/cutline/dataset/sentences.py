@@ -10,6 +10,11 @@ _LATER: Final = re.compile(r"[.!?]\s+[\"'(\u201c\u2018]*[^\W\d_]")
 
 REMOVED: Final = "\ufdd0"  # which no text has
 _BLANKS: Final = " \t"
+_COMMAS: Final = (",", "\uff0c", "\u3001", "\u060c")
+_BEHIND: Final = (
+    *_COMMAS,
+    *".;:!?)\u3002\uff1b\uff1a\uff01\uff1f\uff09\u061b\u061f",
+)  # which have no blank before them
 
 
 def trimmed(text: str) -> str:
@@ -38,12 +43,12 @@ def _joined(left: str, right: str, *, is_last: bool) -> str:
     if not after and not is_last:
         return before + " " * (before != left or after != right)
     if not before or before.endswith("\n"):
-        return before + after.removeprefix(",").lstrip(_BLANKS)
+        return before + (after[1:] if after.startswith(_COMMAS) else after).lstrip(_BLANKS)
     if not after or after.startswith("\n"):
-        return before.removesuffix(",") + after
-    if before.endswith(",") and after.startswith(","):
+        return (before[:-1] if before.endswith(_COMMAS) else before) + after
+    if before.endswith(_COMMAS) and after.startswith(_COMMAS):
         return before + after[1:]
-    if after[0] in ".,;:!?)":
+    if after.startswith(_BEHIND):
         return before + after
     return f"{before} {after}" if before != left and after != right else left + right
 

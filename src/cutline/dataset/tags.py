@@ -66,7 +66,9 @@ def remove_tags(caption: str, tags: Sequence[str]) -> str:
 
 
 def rename_tags(caption: str, tags: Sequence[str], new: str) -> str:
-    """Merge these tags: the first is renamed to ``new``, the others are removed."""
+    """Merge these tags: the first is renamed to ``new``, the others are removed. A blank name removes all."""
+    if not new.strip():
+        return remove_tags(caption, tags)
     names = set(map(_same, tags))
     if not _may_have(caption, names):
         return caption
