@@ -513,6 +513,7 @@ def test_what_is_picked_is_taken_back_between_edits_in_the_order_of_time(page: A
     redo()
     redo()
     expect(page.get_by_text("3 picked")).to_be_visible()
+    expect(page.get_by_text("Selected again: 3.")).to_be_visible()
     redo()
     expect(done).to_have_count(3)
     redo()

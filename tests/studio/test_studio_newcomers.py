@@ -54,8 +54,19 @@ def test_an_undo_tells_what_it_took_back_whatever_panel_is_open(studio: Any, pag
     page.keyboard.press("w")
     expect(page.get_by_role("heading", name="Words")).to_be_visible()
     undo.click()
-    text = "undo: replace 'cat' by 'dog' (whole words) in 2 pictures: 2 pictures changed."
-    expect(page.locator(".bar .outcome")).to_contain_text(text)
+    outcome = page.locator(".bar .outcome")
+    done = "replace 'cat' by 'dog' (whole words) in 2 pictures: 2 pictures changed."
+    for button, kind in (("Redo", "undo"), ("Undo", "redo"), ("Redo", "undo")):
+        expect(outcome.locator("span")).to_have_text(f"{kind}: {done}")
+        outcome.get_by_role("button", name=button, exact=True).click()
+    expect(outcome.locator("span")).to_have_text(f"redo: {done}")
+    assert [one["kind"] for one in studio.call("GET", "history")] == [
+        "redo",
+        "undo",
+        "redo",
+        "undo",
+        "replace",
+    ]
 
 
 def test_an_edit_of_a_filter_is_named_with_it_and_leaves_nothing_to_change(studio: Any, page: Any) -> None:

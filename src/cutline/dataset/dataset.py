@@ -161,15 +161,14 @@ class Dataset(DatasetRows):
             if edit is not None:
                 raise ConfigError(f"there is no edit {edit}")
             return None
-        kind = "redo" if record.info.kind == "undo" else "undo"
-        return self._take_back(record, kind, progress)
+        return self._take_back(record, progress)
 
     def redo(self, progress: Progress | None = None) -> EditResult | None:
         """Redo the last undone edit; returns None without one, or after another edit."""
         record = self.history.redoable()
         if record is None:
             return None
-        return self._take_back(record, "redo", progress)
+        return self._take_back(record, progress)
 
     def compare(self, sets: Sequence[str], *, blind: bool = False) -> SetComparison:
         """Compare two or three sets of captions: ``captions`` for the open ones, extensions, or outputs.
@@ -240,9 +239,7 @@ class Dataset(DatasetRows):
         chosen = self._numbers(rows)
         return export.run(export_items(self, self.texts(), chosen), len(chosen), progress)
 
-    def _take_back(self, record: EditRecord, kind: str, progress: Progress | None) -> EditResult:
-        summary = record.info.summary.removeprefix("undo: ").removeprefix("redo: ")
-        info = EditInfo(kind=kind, summary=f"{kind}: {summary}", target=record.id)
+    def _take_back(self, record: EditRecord, progress: Progress | None) -> EditResult:
         with self._guard:
             changes: Iterator[Change] = chain.from_iterable(
                 self.history.blocks(record.id, status=Status.WRITTEN)
@@ -250,7 +247,7 @@ class Dataset(DatasetRows):
             if record.undone_by is not None:  # what was a conflict then may be none now
                 done = {change.file for change in self.history.changes(record.undone_by)}
                 changes = (change for change in changes if change.file not in done)
-            return self.write(info, inverse(changes), progress)
+            return self.write(record.reversal, inverse(changes), progress)
 
     def _edit(
         self,

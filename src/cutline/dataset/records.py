@@ -56,6 +56,13 @@ class EditRecord:
     files: int
     undone_by: int | None = None
 
+    @property
+    def reversal(self) -> EditInfo:
+        """The edit that takes this one back: of an undo, a redo."""
+        kind = "redo" if self.info.kind == "undo" else "undo"
+        summary = self.info.summary.removeprefix("undo: ").removeprefix("redo: ")
+        return EditInfo(kind=kind, summary=f"{kind}: {summary}", target=self.id)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Version:

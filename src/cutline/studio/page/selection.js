@@ -82,6 +82,7 @@ export function pickAgain(edit) {
   back = back.slice(0, -1);
   taken = [...taken, step];
   picked.value = step.after;
+  notice.value = `Selected again: ${picked.value.size.toLocaleString("en")}.`;
   anchor = null;
   tell();
   return true;

@@ -140,7 +140,7 @@ async def undo(workspace: OpenWorkspace, body: UndoRequest | None = None) -> Res
         return json_response({"job": None})
     number = record.id
     job = workspace.jobs.start(
-        f"undo: {record.info.summary}", record.files, lambda progress: dataset.undo(number, progress)
+        record.reversal.summary, record.files, lambda progress: dataset.undo(number, progress)
     )
     return json_response({"job": job}, 202)
 
@@ -152,7 +152,7 @@ async def redo(workspace: OpenWorkspace) -> Response:
     record = dataset.history.redoable()
     if record is None:
         return json_response({"job": None})
-    job = workspace.jobs.start(f"redo: {record.info.summary}", record.files, dataset.redo)
+    job = workspace.jobs.start(record.reversal.summary, record.files, dataset.redo)
     return json_response({"job": job}, 202)
 
 
