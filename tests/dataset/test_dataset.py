@@ -15,6 +15,7 @@ from cutline.dataset.edits import Replace, Suffix
 from cutline.dataset.proposals import Proposal
 from cutline.dataset.records import EditInfo
 from cutline.dataset.writer import StopEdit
+from processes import cutline_here
 
 SAVE = EditInfo(kind="save", summary="edit")
 
@@ -318,7 +319,40 @@ def test_a_text_behind_a_link_out_of_the_folder_is_neither_read_nor_written(tmp_
         assert dataset.texts().null_count == len(dataset) == 3
         for key in ("a.png", "more/c.png"):
             problem = dataset.problem(dataset.row(key))
-            assert "is, or lies behind, a link that leads out of the folder: put a file there" in problem
+            assert (
+                "is, or lies behind, a link that leads out of the folder: put a file there, or give"
+                in problem
+            )
         rows = {dataset.row("a.png"): "x", dataset.row("more/c.png"): "y"}
         assert len(dataset.set_captions(rows, SAVE).failed) == 2
     assert [file.read_text() for file in sorted(outside.glob("*.txt"))] == ["a secret", "a secret"]
+
+
+def test_texts_behind_links_are_edited_where_that_is_allowed(tmp_path: Path) -> None:
+    photos, outside = tmp_path / "photos", tmp_path / "outside"
+    photos.mkdir()
+    outside.mkdir()
+    for place in (photos / "a.png", outside / "c.png"):
+        Image.new("RGB", (8, 8)).save(place)
+    for name in ("a", "c"):
+        (outside / f"{name}.txt").write_text(f"a cat, {name}")
+        os.utime(outside / f"{name}.txt", (1.7e9, 1.7e9))
+    (photos / "a.txt").symlink_to(outside / "a.txt")
+    (photos / "more").symlink_to(outside)
+    options = {"--dry-run": "2 of 2 captions would change", "--trim": "2 of 2 captions changed"}
+    for option, message in options.items():
+        edit = ("edit", photos, "--replace", "cat", "dog", "--follow-links", option)
+        done = cutline_here(*edit)
+        assert message in done.stdout + done.stderr
+    assert [(photos / name).read_text() for name in ("a.txt", "more/c.txt")] == ["a dog, a", "a dog, c"]
+    assert not (photos / "a.txt").is_symlink()  # as where a run writes
+    assert (outside / "a.txt").read_text() == "a cat, a"
+    found = ("find", photos, "dog", "--count")
+    assert cutline_here(*found, "--follow-links").stdout == "2\n"
+    (photos / "a.txt").unlink()
+    assert cutline_here(*found).stdout == "0\n"  # not from a cache either
+    refused = cutline_here("undo", photos)
+    assert "more/c.txt is, or lies behind, a link that leads out of the folder" in refused.stderr
+    assert "--follow-links" in refused.stderr
+    assert cutline_here("undo", photos, "--follow-links", "--edit", "1").returncode == 1  # a.txt is gone
+    assert (outside / "c.txt").read_text() == "a cat, c"

@@ -18,6 +18,7 @@ from PIL import Image
 from cutline import ConfigError, Dataset, EditInfo, Replace, open_dataset
 from cutline.cli import main
 from cutline.errors import PictureError
+from processes import cutline_here
 
 KINDS = ("out.jsonl", "out.json", "out.csv", "out.tsv", "out.parquet", "shards", "shards/00000.tar")
 NAMES = ("photos/1.jpg", "photos/2.jpg", "photos/sub/line\nbreak.jpg")
@@ -196,6 +197,23 @@ def test_pictures_outside_the_root_are_never_read(folder: Path, outside: str) ->
                 dataset.location(0).read()
             result = dataset.export(folder / "table.csv", overwrite=True)
             assert result.written == 1
+
+
+def test_pictures_behind_links_out_of_a_table_s_folder_are_read_where_that_is_allowed(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    (folder / "far.jpg").write_bytes(picture(1))
+    (inner / "link.jpg").symlink_to(folder / "far.jpg")
+    write_table(inner / "out.jsonl", [{"image_id": "link.jpg", "caption": "a cat"}])
+    with (
+        open_dataset(inner / "out.jsonl") as dataset,
+        pytest.raises(PictureError, match="--follow-links follows"),
+    ):
+        dataset.location(0)
+    with open_dataset(inner / "out.jsonl", follow_links=True) as dataset:
+        assert dataset.location(0).read() == picture(1)
+    done = cutline_here("edit", inner / "out.jsonl", "--suffix", "!", "--follow-links")
+    assert "--follow-links` writes the edited captions" in done.stderr
 
 
 def test_keys_that_lead_elsewhere_stay_within_an_export(folder: Path) -> None:

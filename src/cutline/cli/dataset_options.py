@@ -67,6 +67,9 @@ class DatasetOptions:
     """Column of a table with the paths of its pictures, if it is not found by its name."""
     text_column: str | None = None
     """Column of a table with its captions, if it is not found by its name."""
+    follow_links: bool = False
+    """Read pictures of a table, and read and write texts beside pictures, also where links lead out of the
+    folder."""
 
     def open(self, folder: str) -> Dataset:
         """Raises ConfigError: it cannot be opened."""
@@ -78,6 +81,7 @@ class DatasetOptions:
             image_root=self.image_root,
             image_column=self.image_column,
             text_column=self.text_column,
+            follow_links=self.follow_links,
         )
         for result in dataset.recovered:
             print_line(f"finished an interrupted edit: {outcome(result)}")
@@ -99,13 +103,19 @@ class DatasetOptions:
     def _arguments(self) -> Iterator[str]:
         """The options of tables, as on the command line."""
         for name, value in dataclasses.asdict(self.tables).items():
-            if value is not None:
-                yield from (f"--{name.replace('_', '-')}", value)
+            option = f"--{name.replace('_', '-')}"
+            if value is True:
+                yield option
+            elif value:
+                yield from (option, value)
 
     @property
     def tables(self) -> TableOptions:
         return TableOptions(
-            image_root=self.image_root, image_column=self.image_column, text_column=self.text_column
+            image_root=self.image_root,
+            image_column=self.image_column,
+            text_column=self.text_column,
+            follow_links=self.follow_links,
         )
 
 

@@ -25,9 +25,11 @@ SETTLED: Final = 3_000_000_000  # ns; a younger file may change again without an
 class CaptionFiles:
     """Captions as texts with line feeds; each file keeps its encoding, byte-order mark and line ends."""
 
-    def __init__(self, root: str, ending: str, text_encoding: str | None = None) -> None:
-        """ConfigError: there is no such encoding."""
-        self.contents = SidecarFiles(root)
+    def __init__(
+        self, root: str, ending: str, text_encoding: str | None = None, *, follow_links: bool = False
+    ) -> None:
+        """``follow_links``: as of ``SidecarFiles``. ConfigError: there is no such encoding."""
+        self.contents = SidecarFiles(root, follow_links=follow_links)
         self._root = root
         self._decoder = TextDecoder(text_encoding, root=root, ending=ending)
         self._encodings: dict[str, str] = {}  # of the texts that are not UTF-8, as they were read last

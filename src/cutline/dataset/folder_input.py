@@ -20,16 +20,19 @@ from cutline.locations.stored import LocalFile
 class FolderInput(CaptionFiles):
     """A folder: an entry's ``sidecar`` is a file below it. ``cache``: a folder for the caption cache."""
 
-    def __init__(self, folder: str, ending: str, text_encoding: str | None, cache: Path | None) -> None:
+    def __init__(
+        self, folder: str, ending: str, text_encoding: str | None, cache: Path | None, *, follow_links: bool
+    ) -> None:
         """ConfigError: it is not a folder, or there is no such encoding."""
         check_folder(folder)
         self.place = os.path.realpath(folder)
-        super().__init__(self.place, ending, text_encoding)
+        super().__init__(self.place, ending, text_encoding, follow_links=follow_links)
         self.unit = "file"
         self.choice_note = ""
         self.with_several = 0
         self._ending = ending
-        cached = cache_file(cache, self.place, ending, text_encoding) if cache is not None else None
+        details = (ending, text_encoding, *(["--follow-links"] if follow_links else []))
+        cached = cache_file(cache, self.place, *details) if cache is not None else None
         self._cache = CaptionCache(self.place, self, cached)
 
     def entries(self, listed: Listed | None = None) -> Sequence[Entry]:

@@ -12,12 +12,14 @@ class TableOptions:
 
     ``image_column`` and ``text_column``: columns of the pictures' paths and of the captions; None to find
     them by name. ``input_roots``: the folders in which the input of a run may lie; None for any.
+    ``follow_links``: read pictures of a table, and texts of a folder, also where links lead out of it.
     """
 
     image_root: str | None = None
     image_column: str | None = None
     text_column: str | None = None
     input_roots: tuple[str, ...] | None = None
+    follow_links: bool = False
 
     @property
     def given(self) -> str:

@@ -74,7 +74,7 @@ def open_input(
     if not os.path.lexists(path):
         raise ConfigError(not_there(name))
     _refuse(tables, name)
-    return FolderInput(path, ending, text_encoding, cache)
+    return FolderInput(path, ending, text_encoding, cache, follow_links=tables.follow_links)
 
 
 def _hint(path: str) -> str:

@@ -22,6 +22,7 @@ def open_dataset(
     image_root: str | os.PathLike[str] | None = None,
     image_column: str | None = None,
     text_column: str | None = None,
+    follow_links: bool = False,
 ) -> Dataset:
     """Open pictures and their captions, to query, edit and export them.
 
@@ -39,6 +40,8 @@ def open_dataset(
             table's folder, and the tar, zip or table that the run read.
         image_column: column of a table with the pictures' paths, if it is not found by its name.
         text_column: column of a table with the captions, if it is not found by its name.
+        follow_links: read pictures of a table, and read and write texts beside pictures, also where links
+            lead out of the folder.
 
     Raises:
         ConfigError: it is none of these, has no pictures, or an option is invalid.
@@ -54,6 +57,7 @@ def open_dataset(
             image_root=None if image_root is None else os.fsdecode(image_root),
             image_column=image_column,
             text_column=text_column,
+            follow_links=follow_links,
         ),
     )
     if not len(dataset):

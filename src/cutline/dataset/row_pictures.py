@@ -20,15 +20,20 @@ class RowPictures:
     Without a root it is the table's folder; what is not there is looked up in the input of the run.
     """
 
-    def __init__(self, root: str | None, folder: str, run: HeldPictures | None) -> None:
-        """``folder`` is the table's, ``run`` its input if a run wrote it. ConfigError: not such a root."""
+    def __init__(
+        self, root: str | None, folder: str, run: HeldPictures | None, *, follow_links: bool = False
+    ) -> None:
+        """``folder`` is the table's, ``run`` its input if a run wrote it. ConfigError: not such a root.
+
+        ``follow_links``: links within the root may lead out of it.
+        """
         self._held = run if root is None else None
         self._name = root or folder
         self._root: ImageRoot | None = None
         if root is not None and Path(root).is_file() and can_hold(root):
             self._held = HeldPictures(lambda: root)
         elif Path(self._name).is_dir():
-            self._root = ImageRoot(self._name, base=folder)
+            self._root = ImageRoot(self._name, base=folder, follow_links=follow_links)
             if root is not None and any(is_tar(file.name) for file in Path(root).iterdir()):
                 self._held = HeldPictures(lambda: root)
         else:
@@ -49,7 +54,7 @@ class RowPictures:
         found = _in_root(self._root, name) if name else None
         if by_key and (found is None or isinstance(found, Problem) or not _is_there(found)):
             other = _in_root(self._root, key)
-            if not isinstance(other, Problem) and (found is None or _is_there(other)):
+            if found is None or (not isinstance(other, Problem) and _is_there(other)):
                 found = other
         if found is None:
             return PictureError("missing", "the row names no picture")

@@ -1,4 +1,4 @@
-"""The text files of a dataset's folder: content as bytes, replaced whole, never outside the folder."""
+"""The text files of a dataset's folder: content as bytes, replaced whole; links may lead out of it or not."""
 
 # Paths stay strings: file names need not be Unicode, and they come by the million.
 # ruff: noqa: PTH116, PTH118, PTH119, PTH120
@@ -17,7 +17,7 @@ from typing import Final
 from cutline.errors import PictureError, SampleError, SinkError
 from cutline.files import file_errors, name_to_text, sync_files, text_to_name, write_atomically
 from cutline.regular_files import read_regular
-from cutline.sidecars.encoding import MAX_BYTES
+from cutline.sidecars.encoding import MAX_BYTES, read
 from cutline.sidecars.links import LinkOutside, enter_folder, read_inside
 from cutline.sidecars.obstacles import check_replaceable
 
@@ -36,8 +36,10 @@ class SidecarFiles:
         SinkError: none can be read or written, as the disk is full or the folder is gone.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, follow_links: bool = False) -> None:
+        """``follow_links``: read and write also where links lead out of the folder."""
         self._root = os.path.realpath(root)
+        self._follow_links = follow_links
         self._entered = _Entered()
         self._unsynced: list[Path] = []
         self._seen = -_MOMENT
@@ -61,11 +63,9 @@ class SidecarFiles:
         try:  # a link, or what cannot be read for a reason that this finds
             return read_inside(path, self._root, folder=os.path.realpath(os.path.dirname(path)))
         except LinkOutside:
-            raise SampleError(
-                "sidecar",
-                f"{file} is, or lies behind, a link that leads out of the folder: put a file there, or "
-                "open the folder that it leads to",
-            ) from None
+            if self._follow_links:
+                return read(path)
+            raise SampleError("sidecar", _leads_out(file)) from None
 
     def replace(self, file: str, content: bytes | None) -> None:
         """Write the content, or delete the file for None; atomic."""
@@ -76,7 +76,9 @@ class SidecarFiles:
             raise SampleError("sidecar", f"the folder of {file} is gone: put it back") from None
         except (LinkOutside, OSError):
             check_replaceable(Path(path))
-            raise SampleError("sidecar", f"{file} leads out of the folder by a link: remove it") from None
+            if not self._follow_links:
+                raise SampleError("sidecar", _leads_out(file)) from None
+            folder = None
         if folder is None or not _is_plain(os.path.basename(path), folder.descriptor):
             check_replaceable(Path(path))
         descriptor = None if folder is None else folder.descriptor
@@ -168,6 +170,13 @@ class _Folder:
             return os.path.samestat(os.stat(self.path), self._status)
         except OSError:
             return False
+
+
+def _leads_out(file: str) -> str:
+    return (
+        f"{file} is, or lies behind, a link that leads out of the folder: put a file there, or give "
+        "--follow-links"
+    )
 
 
 def _is_plain(name: str, folder: int) -> bool:

@@ -84,7 +84,7 @@ class TableInput(RecordedInput):
                 f"{', '.join(list(table.columns)[:20])}; name them with --image-column and --text-column"
             )
         base = self._table if os.path.isdir(self._table) else os.path.dirname(place)  # noqa: PTH112, PTH120 - strings
-        self._pictures = RowPictures(options.image_root, base, run)
+        self._pictures = RowPictures(options.image_root, base, run, follow_links=options.follow_links)
         kind = table.columns[self._image] if self._image is not None else ""
         self._holds_bytes = kind in _INLINE
         names = name_column(table.columns, self._image or "") if self._holds_bytes else None
