@@ -17,6 +17,7 @@ from processes import wait_until
 from studio_process import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "src/cutline/studio/page"
 
 
 @pytest.fixture(autouse=True)
@@ -329,3 +330,16 @@ def test_the_modules_without_a_browser() -> None:
     tests = sorted(map(str, (ROOT / "tests" / "studio" / "page").glob("*.test.mjs")))
     ran = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout
+
+
+def test_the_types_of_the_modules() -> None:
+    compiler = shutil.which("tsc")
+    if compiler is None:
+        pytest.skip("needs tsc of TypeScript")
+    command = [compiler, "--project", str(PAGE / "jsconfig.json")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_the_page_has_at_most_forty_modules() -> None:
+    assert len(list(PAGE.glob("*.js"))) <= 40

@@ -25,7 +25,7 @@ Points = npt.NDArray[np.float64]
 PLOT = """
 async ({count, isPlain}) => {
   const { Scatter } = await import('/page/scatter.js');
-  const { palette } = await import('/page/map_colors.js');
+  const { palette } = await import('/page/scatter_paint.js');
   const canvas = Object.assign(document.createElement('canvas'), { id: 'tested' });
   document.body.append(canvas);
   Object.assign(canvas.style, { position: 'fixed', zIndex: 9, left: 0, top: 0, width: '400px', height: '300px' });

@@ -116,9 +116,9 @@ test("words: of long texts, too, differences are those of single words", () => {
   assert.ok(parts.filter((part) => part.kind !== "same").length < 900);
 });
 
-const { PointIndex, winding } = await load("scatter_index.js");
+const { middles, PointIndex, winding } = await load("scatter_index.js");
 const { clustersOf, joined, lassoOf, withClusters, withLasso } = await load("filter_text.js");
-const { middles, palette } = await load("map_colors.js");
+const { palette } = await load("scatter_paint.js");
 
 /** Random points, some nowhere, some at the same place. */
 function scattered(count, seed) {

@@ -7,7 +7,7 @@ import { differences } from "./difference.js";
 import { hold } from "./held_keys.js";
 import { register } from "./keys.js";
 import { focusOn, mainKey, Panel, panel } from "./panels.js";
-import { Picture } from "./picture.js";
+import { Picture } from "./picture_view.js";
 import { Outcome, run } from "./running.js";
 import { cursor, filterBy, notice, opening, result } from "./store.js";
 
@@ -108,7 +108,7 @@ function pick(which) {
     void go(at);
   });
   if (at + 1 < now.rows) void go(at + 1);
-  else void hold(keeping.then(() => found.value.get(at)?.place === which && go(at + 1)));
+  else void hold(keeping.then(() => void (found.value.get(at)?.place === which && go(at + 1))));
 }
 
 for (const which of [1, 2, 3, 0]) {

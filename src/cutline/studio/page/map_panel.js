@@ -1,7 +1,8 @@
 // @ts-check
 /** The panel of the map: what is on it, its colours, and the clusters, each of which can be selected and renamed. */
 
-import { html, useComputed, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { html, signal, useComputed, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { send } from "./api.js";
 import { Editor } from "./editor.js";
 import { clustersOf } from "./filter_text.js";
 import { tip } from "./keys.js";
@@ -9,11 +10,11 @@ import * as state from "./map.js";
 import { Alike } from "./map_alike.js";
 import * as legend from "./map_legend.js";
 import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
-import { Telling } from "./map_words.js";
-import { focusOn, Panel } from "./panels.js";
-import { Picture } from "./picture.js";
+import { focusOn, Panel, show } from "./panels.js";
+import { Picture } from "./picture_view.js";
 import { JobProgress, plural } from "./running.js";
-import { jobs, query, rows, want } from "./store.js";
+import { edition, filterBy, jobs, mistake, query, result, rows, want } from "./store.js";
+import { stopWords } from "./terms.js";
 
 const BY = /** @type {const} */ ([
   ["cluster", "cluster"],
@@ -257,4 +258,28 @@ function Example({ row, text }) {
   const known = useComputed(() => rows.value.get(row)).value;
   return html`<button class="quiet" aria-label=${`Open ${known?.key ?? `row ${row}`}, ${text}`} title=${known?.caption ?? ""}
     onClick=${() => state.visit(row)}><${Picture} src=${`studio/thumbnails/${row}`} alt="" height=${44} /></button>`;
+}
+
+const TELLING = 8; // words
+const SURE = 2; // of the score: hardly by accident
+
+/** The words that the captions of what is selected have more often than all others. */
+const telling = signal(/** @type {import("./terms.js").Term[]} */ ([]));
+let turn = 0; // of counting them
+
+async function count() {
+  const mine = (turn += 1);
+  const text = mistake.peek() ? "" : query.peek().trim();
+  const body = { scope: { query: text }, order: "score", limit: TELLING, least: 2, stop_words: stopWords.peek().split(/[\s,]+/).filter(Boolean) };
+  const found = text ? await send("studio/words", body).catch(() => ({ terms: [] })) : { terms: [] };
+  if (mine === turn) telling.value = found.terms.filter((/** @type {import("./terms.js").Term} */ one) => one.score > SURE);
+}
+
+function Telling() {
+  useEffect(() => void count(), [result.value, edition.value]);
+  if (!telling.value.length) return null;
+  return html`<p class="facets telling" role="group" aria-label="Words more often in what is selected"><span class="figures">More often here</span>
+    ${telling.value.map(({ term, share, rest }) => html`<button key=${term} class="quiet term" title=${`In ${(100 * share).toFixed(0)} % of these captions, ${(100 * rest).toFixed(0)} % of the others. Click: filter, Alt-click: leave out`}
+      onClick=${(/** @type {MouseEvent} */ event) => filterBy(`"${term}"`, event)}>${term}</button>`)}
+    <button class="quiet" onClick=${() => show("words")}>All words…</button></p>`;
 }

@@ -5,12 +5,12 @@ import { html, signal, useComputed, useEffect, useLayoutEffect, useRef, useSigna
 import { clustersOf } from "./filter_text.js";
 import { register, run } from "./keys.js";
 import * as state from "./map.js";
-import { middles, palette } from "./map_colors.js";
 import * as legend from "./map_legend.js";
 import { panel } from "./panels.js";
-import { Picture } from "./picture.js";
+import { Picture } from "./picture_view.js";
 import { cornersOf, Scatter } from "./scatter.js";
-import { FEW } from "./scatter_paint.js";
+import { middles } from "./scatter_index.js";
+import { FEW, palette } from "./scatter_paint.js";
 import { cursor, query, result, rows, want } from "./store.js";
 
 const STEP = 48; // px by an arrow

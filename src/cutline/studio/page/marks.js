@@ -191,7 +191,7 @@ export function Suggestion({ row: { row, caption, proposal } }) {
     setText(null);
     keepTyped(row, null);
   }, [proposal?.caption]);
-  useLayoutEffect(() => keepShown(row, caption ?? null));
+  useLayoutEffect(() => void keepShown(row, caption ?? null));
   const began = useRef(-DOUBLE_CLICK); // when the field was opened, until something is typed into it
   useLayoutEffect(() => {
     if (began.current >= 0) focusOn(".suggestion textarea"); // before the next key, which is meant for it

@@ -8,6 +8,23 @@ export const STALE = 2; // drawn as a ring
 export const FEW = 20_000; // points that every machine draws in time
 const DIM = 0.25; // of the opacity
 
+export const NONE = 255; // the number of what has no colour
+
+/**
+ * Colours as 256 × RGBA, by number; grey for what has none.
+ * @param {readonly {number: number, color: string}[]} given as #rrggbb @param {boolean} isDark
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function palette(given, isDark) {
+  const bytes = new Uint8Array(1024);
+  for (let number = 0; number < 256; number += 1) bytes.set(isDark ? [122, 128, 136, 255] : [140, 146, 152, 255], 4 * number);
+  for (const { number, color } of given) {
+    const value = Number.parseInt(color.slice(1), 16);
+    bytes.set([value >> 16, (value >> 8) & 255, value & 255], 4 * number);
+  }
+  return bytes;
+}
+
 /**
  * What is drawn: positions before and after a glide, `part` of which is over; pixels for a unit and the middle of the
  * view, in pixels of the device. `sample`: some rows that stand for all.
