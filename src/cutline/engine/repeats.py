@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import re
-from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 from cutline.chain import ChainResult, StepFailed
@@ -22,8 +20,13 @@ _REPEAT = re.compile(r"#\d+\Z")  # as sources number keys that come again
 def request_id(key: str, content_id: str) -> RequestId:
     """The name of a sample's picture and the digests of its variables, equal for rows of one request."""
     content = ContentId.parse(content_id)
-    origin = content.listed.partition(" of ")[2]
-    return origin or _REPEAT.sub("", key), content.variables
+    return request_of(key, content.listed, content.variables)
+
+
+def request_of(key: str, listed: str, variables: str) -> RequestId:
+    """As ``request_id``, for the parts of a content."""
+    origin = listed.partition(" of ")[2]
+    return origin or (_REPEAT.sub("", key) if "#" in key else key), variables
 
 
 class RequestIndex:
@@ -52,19 +55,20 @@ class Turns:
     """Lets one sample of each request at a time continue."""
 
     def __init__(self) -> None:
-        self._waiting: dict[RequestId, tuple[asyncio.Lock, int]] = {}
+        self._ends: dict[RequestId, asyncio.Event | None] = {}  # None while nobody waits
 
-    @contextlib.asynccontextmanager
-    async def of(self, request: RequestId) -> AsyncIterator[None]:
-        lock, number = self._waiting.get(request) or (asyncio.Lock(), 0)
-        self._waiting[request] = lock, number + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, number = self._waiting.pop(request)
-            if number > 1:
-                self._waiting[request] = lock, number - 1
+    async def begin(self, request: RequestId) -> None:
+        while request in self._ends:
+            end = self._ends[request]
+            if end is None:
+                end = self._ends[request] = asyncio.Event()
+            await end.wait()
+        self._ends[request] = None
+
+    def end(self, request: RequestId) -> None:
+        end = self._ends.pop(request)
+        if end is not None:
+            end.set()
 
 
 def can_be_shared(outcome: Outcome) -> bool:

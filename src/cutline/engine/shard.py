@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cutline.engine.prefetch import Listed, Prefetch
 from cutline.engine.reorder import Reorder
-from cutline.engine.repeats import Shared, Turns, request_id
+from cutline.engine.repeats import Shared, Turns, request_of
 from cutline.engine.resume import digest_of, earlier_outcome, earlier_steps, rechecked, replaced, with_data
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.sample_pipeline import SamplePipeline
@@ -209,12 +209,16 @@ class _Shard:
         """
         if not self._host.journal.has_repeats or sample.location is None:
             return await self._caption_in_turn(sample, None, outdated)
-        request = request_id(sample.key, self._pipeline.contents.content(sample).id())
-        async with self._turns.of(request):
+        content = self._pipeline.contents.content(sample)
+        request = request_of(sample.key, content.listed, content.variables)
+        await self._turns.begin(request)
+        try:
             shared = await self._host.journal.alike(sample.key, request)
             if shared is not None and outdated and digest_of(shared) == outdated:
                 shared = None
             return await self._caption_in_turn(sample, shared, outdated)
+        finally:
+            self._turns.end(request)
 
     async def _caption_in_turn(
         self, sample: Sample, shared: Shared | None, outdated: str

@@ -80,22 +80,16 @@ class Fetcher:
     async def fetch_changed(self, url: str, validator: str) -> InlineBytes | None:
         """As ``fetch``, but None where the server says that it still has the version of a ``validator``."""
         limits = self._limits
-        left = limits.seconds
+        deadline, conditions = _Deadline(limits.seconds), _conditions(validator)
 
         def wait(error: Retryable) -> float | None:
             pause = max(error.retry_after or 0.0, delay(error.attempts, first=limits.backoff))
-            return min(pause, limits.max_wait) if left > 0 else None
-
-        async def attempt() -> InlineBytes | None:
-            nonlocal left
-            started = time.monotonic()
-            try:
-                return await self._attempt(url, left, _conditions(validator))
-            finally:
-                left -= time.monotonic() - started
+            return min(pause, limits.max_wait) if deadline.left > 0 else None
 
         try:
-            return await with_retries(attempt, limits.retries + 1, wait)
+            return await with_retries(
+                lambda: self._attempt(url, deadline, conditions), limits.retries + 1, wait
+            )
         except Retryable as error:
             tried = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
             raise PictureError("fetch", f"{shown(url)}: {error}{tried}") from error
@@ -105,9 +99,11 @@ class Fetcher:
             await self._session.close()
             self._session = None
 
-    async def _attempt(self, text: str, seconds: float, conditions: Mapping[str, str]) -> InlineBytes | None:
-        """One attempt with its redirects; waiting for a connection takes none of ``seconds``."""
-        deadline, name = _Deadline(seconds), shown(text)
+    async def _attempt(
+        self, text: str, deadline: _Deadline, conditions: Mapping[str, str]
+    ) -> InlineBytes | None:
+        """One attempt with its redirects; waiting for a connection takes none of the deadline."""
+        name = shown(text)
         for _ in range(self._limits.redirects + 1):
             url = checked_url(text, allow_private=self._allow_private)
             async with self._host(url.raw_host or ""), self._total:
@@ -225,6 +221,8 @@ class Fetcher:
 
 @dataclasses.dataclass(slots=True)
 class _Deadline:
+    """The seconds that a picture's requests have left, all attempts and redirects together."""
+
     left: float
 
 

@@ -9,6 +9,8 @@ import zipfile
 import zlib
 from typing import Any, BinaryIO
 
+from zlib_ng.zlib_ng import crc32
+
 from cutline.errors import PictureError
 from cutline.files import name_to_text
 from cutline.formatting import one_line
@@ -59,7 +61,7 @@ class ZipMember(Location):
             raise PictureError("decode", f"{self.path}: damaged: {one_line(error)}") from error
         if len(data) > self.max_bytes:
             raise too_large(self.path, None, self.max_bytes)
-        if zlib.crc32(data) != self.crc:
+        if crc32(data) != self.crc:
             raise PictureError("decode", f"{self.path}: damaged: its checksum differs")
         return data
 

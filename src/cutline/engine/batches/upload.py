@@ -17,7 +17,7 @@ from cutline.engine.journal import Journal
 from cutline.engine.plan import sample_count
 from cutline.engine.prefetch import Prefetch
 from cutline.engine.progress import PROGRESS_EVERY, Progress, ProgressHook
-from cutline.engine.repeats import RequestId, request_id
+from cutline.engine.repeats import RequestId, request_of
 from cutline.engine.resume import earlier_steps
 from cutline.engine.sample_outcomes import log_outcome
 from cutline.engine.shard_task import GRACE
@@ -113,7 +113,7 @@ class Uploader:
 
     async def _process(self, sample: Sample) -> None:
         content = self.pipeline.contents.content(sample)
-        request = request_id(sample.key, content.id()) if self._has_repeats else None
+        request = request_of(sample.key, content.listed, content.variables) if self._has_repeats else None
         repeats = request is not None and request in self._pending
         self._pending |= {request} if request is not None else set()
         known = self.journal.get(sample.key)
