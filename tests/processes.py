@@ -80,12 +80,13 @@ def cutline_here(*arguments):
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
-def start_cutline(*arguments, cwd=None, env=None):
+def start_cutline(*arguments, cwd=None, env=None, stdin=None):
     """The command line as a running process; its two streams are pipes. It ends with the test."""
     process = subprocess.Popen(
         command(*arguments),
         cwd=cwd,
         env=environment(**(env or {})),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

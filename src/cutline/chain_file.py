@@ -11,6 +11,7 @@ import orjson
 
 from cutline.errors import ConfigError
 from cutline.formatting import did_you_mean
+from cutline.named_files import folder_of
 from cutline.records import JSON
 from cutline.setting_files import read_toml
 
@@ -119,7 +120,7 @@ def _beside(path: str, text: str) -> str:
     """A file beside the chain file relative to the working folder; any other text unchanged."""
     if "\n" in text or not text.endswith(_FILES):
         return text
-    beside = Path(path).parent / text
+    beside = folder_of(Path(path)) / text
     return str(beside) if beside.is_file() else text
 
 

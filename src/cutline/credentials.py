@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cutline.errors import ConfigError
 from cutline.files import not_there
+from cutline.named_files import read_named
 
 _MOST_BYTES = 10_000
 _SHORTEST = 8  # letters from which a key cannot be mistaken for a word
@@ -48,8 +49,7 @@ def given_key(key: str | None, file: str | Path | None = None, *, option: str = 
     if key is not None:
         raise ConfigError(f"{option} and {option}-file exclude each other: give one of them")
     try:
-        with Path(file).open("rb") as stream:
-            text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+        text = read_named(Path(file), _MOST_BYTES).decode("utf-8", "replace").strip()
     except FileNotFoundError:
         raise ConfigError(f"cannot read the key: {not_there(file)}") from None
     except OSError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cutline.named_files import folder_of
 from cutline.prompts import is_prompt_file, parse_prompt_option
 from cutline.records import JSON
 from cutline.storage import is_url
@@ -25,7 +26,7 @@ def default_output(form: str | None) -> str:
 
 def from_file(data: JSON, file: Path) -> JSON:
     """The values of a job file with paths relative to the working folder; nothing is checked."""
-    folder = file.parent
+    folder = folder_of(file)
     if folder == Path():
         return data
     output = data.get("output")

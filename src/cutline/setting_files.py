@@ -10,6 +10,7 @@ from typing import Any, Final
 from cutline.errors import ConfigError
 from cutline.files import not_there, similar_path
 from cutline.formatting import one_line
+from cutline.named_files import read_named
 from cutline.records import JSON
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -25,8 +26,7 @@ def read_text(path: Path, what: str, *, errors: str = "strict", otherwise: str =
         ConfigError: it is not there, cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_named(path, MAX_BYTES + 1)
     except FileNotFoundError:
         more = f"; {otherwise}" if otherwise and not similar_path(path) else ""
         raise ConfigError(f"the {what} {not_there(path)}{more}") from None

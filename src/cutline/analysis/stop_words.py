@@ -40,7 +40,7 @@ def stop_words(names: Sequence[str]) -> frozenset[str]:
 
 
 def _of_file(name: str) -> str:
-    if not Path(name).is_file():
+    if not Path(name).exists():
         raise ConfigError(
             f"there are no stop words of {name!r}{did_you_mean(name, languages())}: give a file of words, "
             f"or {', '.join(languages())}"

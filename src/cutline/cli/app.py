@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import traceback
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cutline.cli.help import ALL, ShortHelp
 from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.formatting import one_line, printable
 from cutline.installation import exact
+from cutline.named_files import StoppedWaiting
 from cutline.terminal import Console, print_error, print_line
 
 HELP = """Caption pictures with any vision-language model, losing nothing.
@@ -168,8 +170,9 @@ def run(arguments: list[str]) -> int:
         return fail(_without_folder() or str(error))
     except CutlineError as error:
         return fail(str(error), code=4 if isinstance(error, SinkError) else 3)
-    except KeyboardInterrupt:
-        return fail("interrupted", code=130)
+    except KeyboardInterrupt as error:
+        number = error.signal if isinstance(error, StoppedWaiting) else signal.SIGINT
+        return fail(str(error) or "interrupted", code=128 + number)
     except Exception as error:  # noqa: BLE001 - whatever it is ends in a line
         message, code = _unexpected(error, arguments)
         return fail(message, code=code)

@@ -26,6 +26,7 @@ from cutline.evaluation.text_tables import NUMBERED, text_rows
 from cutline.evaluation.texts_beside import sidecar_texts, zip_rows
 from cutline.files import not_there
 from cutline.formatting import one_line
+from cutline.named_files import read_named, seekable
 from cutline.records import JSON
 from cutline.serialization import decode_foreign_json
 from cutline.sidecars.table_text import as_utf8
@@ -79,18 +80,12 @@ def read_texts(path: str, role: Role) -> Texts:
     if not place.exists() and not list(place.parent.glob(f"{place.stem}-*{place.suffix}")):
         raise ConfigError(not_there(path))
     collected = _Collected(role, ChosenCaptions(path, name))
-    names: dict[str, str] = {}
-    if place.is_dir():
-        _read_folder(place, collected)
-    elif place.suffix.lower() == ".json":
-        names = _read_json(place, collected)
-    elif place.suffix.lower() == ".zip":
-        collected.rows(path, zip_rows(path))
-    elif place.suffix.lower() in _TEXT_TABLES and place.is_file():
-        collected.rows(path, text_rows(place, collected.damaged))
-    elif place.suffix.lower() in _TABLES:
-        collected.rows(path, (row for _, row in numbered_rows(path, None, damaged=collected.damaged)))
-    else:
+    try:
+        with seekable(place) as readable:
+            names = _read(readable, collected)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
+    if names is None:
         raise ConfigError(
             f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)}, .json "
             "or .zip"
@@ -105,6 +100,24 @@ def read_texts(path: str, role: Role) -> Texts:
     if not any(texts.by_id.values()):
         raise ConfigError(f"{path} holds no {role}: {_without_texts(texts)}")
     return texts
+
+
+def _read(place: Path, collected: _Collected) -> dict[str, str] | None:
+    """Collects the texts; returns the file names of pictures that are given with them, None for no table."""
+    path, ending = str(place), place.suffix.lower()
+    if place.is_dir():
+        _read_folder(place, collected)
+    elif ending == ".json":
+        return _read_json(place, collected)
+    elif ending == ".zip":
+        collected.rows(path, zip_rows(path))
+    elif ending in _TEXT_TABLES and place.is_file():
+        collected.rows(path, text_rows(place, collected.damaged))
+    elif ending in _TABLES:
+        collected.rows(path, (row for _, row in numbered_rows(path, None, damaged=collected.damaged)))
+    else:
+        return None
+    return {}
 
 
 def _without_texts(texts: Texts) -> str:
@@ -250,7 +263,7 @@ def _literal(cell: str) -> list[str] | None:
 def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
     """Reads rows, annotations, or an object with the texts by id; returns the file names that it gives."""
     try:
-        data = decode_foreign_json(as_utf8(path.read_bytes()))
+        data = decode_foreign_json(as_utf8(read_named(path)))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:

@@ -13,6 +13,7 @@ from cutline.formatting import one_line, plural, printable
 from cutline.judgment.ballot import text_id
 from cutline.judgment.contest import Contest
 from cutline.judgment.games import Game, Winner
+from cutline.named_files import read_named
 from cutline.records import JSON
 from cutline.serialization import decode_object
 from cutline.sidecars.table_text import as_utf8
@@ -112,7 +113,7 @@ def _read(file: str) -> tuple[list[Vote], list[int]]:
     """The votes in a file, and the numbers of the lines that are none."""
     votes, damaged = [], []
     try:
-        data = as_utf8(Path(file).read_bytes()).removeprefix(codecs.BOM_UTF8)  # as editors save it
+        data = as_utf8(read_named(Path(file))).removeprefix(codecs.BOM_UTF8)  # as editors save it
     except FileNotFoundError:
         raise ConfigError(f"{printable(file)} does not exist") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.formatting import nearest
+from cutline.named_files import folder_of
 from cutline.prompts.files import TEXT, library_entry, library_names
 from cutline.prompts.prompt import Prompt
 from cutline.records import JSON
@@ -107,7 +108,7 @@ def _from_file(path: Path, name: str | None) -> Prompt:
     if path.suffix.lower() == ".txt":
         return Prompt(name=name, prefix=read_text(path, "prompt file", otherwise=otherwise).strip())
     data = read_object(path, "prompt file", otherwise=otherwise)
-    return _from_data(data, name=name, folder=path.parent, origin=str(path))
+    return _from_data(data, name=name, folder=folder_of(path), origin=str(path))
 
 
 def _from_data(data: JSON, *, name: str, folder: Path, origin: str) -> Prompt:

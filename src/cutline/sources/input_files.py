@@ -31,7 +31,9 @@ def open_binary(path: str) -> BinaryIO:
         return _open_remote(path)
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise ConfigError(f"{path} is not a regular file")
+            raise ConfigError(
+                f"{path} is not a regular file, which can be read again: write its content to one"
+            )
         _refuse_pointer(path)
         return Path(path).open("rb")
     except FileNotFoundError as error:

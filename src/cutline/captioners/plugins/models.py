@@ -243,7 +243,8 @@ def load_plugin(file: str) -> None:
     if path.suffix != ".py":
         raise ConfigError(f"--plugin takes a Python file (.py), not {file}")
     if not path.is_file():
-        raise ConfigError(f"the plug-in {not_there(file)}")
+        why = f"{file} is not a regular file: write it to one" if path.exists() else not_there(file)
+        raise ConfigError(f"the plug-in {why}")
     path = path.resolve()
     digest = hashlib.blake2b(str(path).encode(errors="surrogateescape"), digest_size=6).hexdigest()
     name = f"cutline_plugin_{digest}_{path.stem}"
