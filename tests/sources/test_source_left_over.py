@@ -6,7 +6,9 @@ import bz2
 import gzip
 import json
 import lzma
+import shutil
 
+import fsspec
 import pytest
 from test_source_contents import captioned, put, put_tar, rows
 
@@ -73,6 +75,36 @@ def test_lists_of_urls_and_tables_without_endings_are_counted_and_named(tmp_path
             "unread-list": (2, ("sub/more.txt", "urls.txt")),
         },
     )
+
+
+UNFINISHED = ("a.jpg.part", "b.JPG.crdownload", "c.png.tmp", "sub/d.webp.download", "e.jpeg.partial")
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "memory"])
+def test_unfinished_downloads_are_counted_and_named(tmp_path, jpeg, form):
+    folder = tmp_path / "photos"
+    put(folder, "whole.jpg", jpeg())
+    for name in UNFINISHED:
+        put(folder, name, jpeg()[:300])
+    put(folder, "part-00000.part", "of a table")
+    place = str(folder)
+    if form == "zip":
+        place = shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
+    elif form == "memory":
+        place = "memory://unfinished"
+        fsspec.filesystem("memory").put(str(folder), "/unfinished", recursive=True)
+    keys, left_over = found(place)
+    assert keys == ["whole.jpg"]
+    assert left_over["unfinished-download"][0] == len(UNFINISHED)
+
+
+def test_a_tar_that_a_run_wrote_among_the_pictures_is_not_named_as_input(tmp_path, jpeg):
+    put(tmp_path, "a.jpg", jpeg())
+    code, text = captioned(tmp_path, tmp_path / "shards", "--output-format", "webdataset")
+    assert code == 0, text
+    assert list((tmp_path / "shards").glob("*.tar"))
+    put_tar(tmp_path, "mine.tar", {"b.jpg": jpeg()})
+    assert found(tmp_path) == (["a.jpg"], {"archive": (1, ("mine.tar",))})
 
 
 def test_a_folder_of_nothing_else_names_them(tmp_path):

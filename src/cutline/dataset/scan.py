@@ -38,7 +38,7 @@ def scan(root: str, *, ending: str = ".txt", exclude: tuple[str, ...] = ()) -> I
     """The pictures below ``root`` in the order of their paths; ConfigError: it cannot be read."""
     options = WalkOptions(
         recursive=True,
-        is_state=OutputFilter(root, None).is_state,
+        outputs=OutputFilter(root, None),
         excluded=Exclusion(exclude).matches,
         texts=ending,
     )

@@ -87,8 +87,7 @@ def read_texts(path: str, role: Role) -> Texts:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     if names is None:
         raise ConfigError(
-            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)}, .json "
-            "or .zip"
+            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)}, .json or .zip"
         )
     collected.chosen.check()
     texts = collected.texts(given, names)
@@ -103,7 +102,7 @@ def read_texts(path: str, role: Role) -> Texts:
 
 
 def _read(place: Path, collected: _Collected) -> dict[str, str] | None:
-    """Collects the texts; returns the file names of pictures that are given with them, None for no table."""
+    """Collects the texts; returns the file names of pictures by id, and None where it is no table."""
     path, ending = str(place), place.suffix.lower()
     if place.is_dir():
         _read_folder(place, collected)
@@ -264,8 +263,6 @@ def _read_json(path: Path, collected: _Collected) -> dict[str, str]:
     """Reads rows, annotations, or an object with the texts by id; returns the file names that it gives."""
     try:
         data = decode_foreign_json(as_utf8(read_named(path)))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path} is not valid JSON: {one_line(error, 200)}") from None
     if isinstance(data, list):

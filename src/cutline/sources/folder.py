@@ -199,7 +199,7 @@ class FolderSource(Source):
         options = self._options
         walk = WalkOptions(
             recursive=options.recursive,
-            is_state=OutputFilter(self._path, options.outputs).is_state,
+            outputs=OutputFilter(self._path, options.outputs),
             excluded=Exclusion(options.exclude).matches,
             texts=self._ending,
             pattern=self._pattern,

@@ -76,6 +76,11 @@ _REMARKS = {
         "JSON files beside pictures that are not objects of fields",
         "their fields are the prompt's variables; make them valid JSON objects, or move them away",
     ),
+    "unfinished-download": (
+        "picture that is named as an unfinished download",
+        "pictures that are named as unfinished downloads",
+        "download them again, or rename what is whole",
+    ),
     "unknown-ending": (
         "file whose ending is not known as a picture's",
         "files whose endings are not known as pictures'",

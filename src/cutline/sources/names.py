@@ -40,6 +40,9 @@ _PART = re.compile(r"part-[mr]?-?\d+(?![^.]*\.(?!gz|bz2|xz|snappy|c\d))", re.IGN
 _EXTRAS = frozenset(
     ("_SUCCESS", "_metadata", "_common_metadata", "_temporary", "_delta_log", "_started", "_committed")
 )
+_UNFINISHED = frozenset(
+    ("crdownload", "download", "filepart", "incomplete", "opdownload", "part", "partial", "temp", "tmp")
+)
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".txz")
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz")
 
@@ -70,6 +73,12 @@ def is_table_extra(path: str) -> bool:
 def is_archive(name: str) -> bool:
     """Whether a file may hold pictures that are packed together."""
     return is_tar(name) or name.lower().endswith(_ARCHIVES)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a picture is named as programs name what they have not received whole yet."""
+    stem, _, last = name.rpartition(".")
+    return last.lower() in _UNFINISHED and extension(stem) in EXTENSIONS
 
 
 def is_tar(name: str) -> bool:

@@ -18,7 +18,7 @@ from cutline.sidecars.encoding import MAX_BYTES
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import on_storage
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, no_pictures
+from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, is_unfinished, no_pictures
 from cutline.sources.outputs import OutputFilter, RunPaths
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.patterns import Pattern, is_pattern
@@ -162,6 +162,8 @@ class RemoteFolderSource(Source):
             notes.note("excluded", key)
         elif is_archive(name):
             notes.note("archive", key)
+        elif is_unfinished(name):
+            notes.note("unfinished-download", key)
         elif ending not in OTHER_EXTENSIONS and key:
             return self._is_picture_by_content(key, self._sniff(system, path, info), notes)
         return False

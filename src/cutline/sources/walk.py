@@ -20,8 +20,16 @@ from cutline.records import Problem
 from cutline.sidecars import SidecarIndex
 from cutline.sources.content_types import HEAD, type_of_bytes
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, extension, is_archive, is_metadata_file, picture_ending
+from cutline.sources.names import (
+    OTHER_EXTENSIONS,
+    extension,
+    is_archive,
+    is_metadata_file,
+    is_unfinished,
+    picture_ending,
+)
 from cutline.sources.options import SourceOptions
+from cutline.sources.outputs import OutputFilter
 from cutline.sources.patterns import Pattern
 from cutline.sources.unknown_files import first_bytes, is_picture, sniff_bytes
 
@@ -51,14 +59,14 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WalkOptions:
-    """``is_state``: whether a folder holds the state of a run. ``excluded``: whether a path is left out.
+    """``outputs``: those of runs, which are not read. ``excluded``: whether a path is left out.
 
     ``texts``: the ending of texts beside pictures. ``pattern``: which files are read; None for all.
     ``follow_links``: whether metadata files may lie out of the root.
     """
 
     recursive: bool
-    is_state: Callable[[str], bool]
+    outputs: OutputFilter
     excluded: Callable[[str], bool]
     texts: str = ".txt"
     pattern: Pattern | None = None
@@ -120,7 +128,7 @@ class Walk:
                         yield top.path, top.prefix, entry
                     else:
                         self._note(entry, top.path, path)
-                elif options.enters(path) and part.meets(path) and not options.is_state(entry.path):
+                elif options.enters(path) and part.meets(path) and not options.outputs.is_state(entry.path):
                     if options.excluded(path):
                         self._notes.note("excluded-folder", path)
                         continue
@@ -139,6 +147,8 @@ class Walk:
             kind = "" if _names_pictures(file) else "unread-metadata"
             if not self._options.follow_links and leads_out(file, self._root):
                 kind = "linked-text"
+        if kind == "archive" and not self._options.outputs.inputs([file]):
+            kind = ""  # the output of a run
         if kind:
             self._notes.note(kind, path)
 
@@ -247,6 +257,8 @@ class _Entries:
 
 def _other_kind(name: str, ending: str, entry: os.DirEntry[str]) -> str:
     """The kind of a file without a picture's ending, empty if it is not a picture."""
+    if is_unfinished(name):
+        return "unfinished-download"
     if ending not in OTHER_EXTENSIONS:
         return _UNKNOWN if entry.is_file() else ""
     if is_metadata_file(name):

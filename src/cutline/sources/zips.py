@@ -21,7 +21,14 @@ from cutline.sources.cells import metadata
 from cutline.sources.exclusion import Exclusion
 from cutline.sources.input_files import expand, open_binary
 from cutline.sources.left_over import LeftOvers
-from cutline.sources.names import OTHER_EXTENSIONS, UniqueKeys, extension, is_archive, no_pictures
+from cutline.sources.names import (
+    OTHER_EXTENSIONS,
+    UniqueKeys,
+    extension,
+    is_archive,
+    is_unfinished,
+    no_pictures,
+)
 from cutline.sources.options import OF_TEXTS, SourceOptions
 from cutline.sources.parts import copy_with, ranges
 from cutline.sources.tar_samples import leaves_folder
@@ -212,6 +219,8 @@ class _Members:
             return ""
         if is_archive(name):
             return "archive"
+        if is_unfinished(name):
+            return "unfinished-download"
         return "" if ending in OTHER_EXTENSIONS else None
 
     def _data(self, name: str, limit: int = MAX_BYTES) -> bytes:
