@@ -104,7 +104,7 @@ def test_a_tar_that_a_run_wrote_among_the_pictures_is_not_named_as_input(tmp_pat
     assert code == 0, text
     assert list((tmp_path / "shards").glob("*.tar"))
     put_tar(tmp_path, "mine.tar", {"b.jpg": jpeg()})
-    assert found(tmp_path) == (["a.jpg"], {"archive": (1, ("mine.tar",))})
+    assert found(tmp_path, source_type="local") == (["a.jpg"], {"archive": (1, ("mine.tar",))})
 
 
 def test_a_folder_of_nothing_else_names_them(tmp_path):
