@@ -135,6 +135,10 @@ def test_a_pattern_that_never_ends_is_refused() -> None:
 
 
 def test_in_a_file_of_one_caption_a_line_each_line_is_edited() -> None:
-    texts = pa.array(["a cat\na dog", None, "", "x"])
+    texts = pa.array(["a cat\n\na dog\n ", None, "", "x"])  # what is blank is no caption
     changed = apply_to_lines(edits.Trigger(text="ohwx"), texts).to_pylist()
-    assert changed == ["ohwx, a cat\nohwx, a dog", None, "ohwx", "ohwx, x"]
+    assert changed == ["ohwx, a cat\n\nohwx, a dog\n ", None, "", "ohwx, x"]
+    for edit in (tag_edits.AddTag(tag="z"), edits.Suffix(text="z"), edits.Prefix(text="z")):
+        first, blank, *_ = apply_to_lines(edit, texts).to_pylist()[0].split("\n")
+        assert ("z" in first, blank) == (True, "")
+    assert apply_to_lines(edits.Trim(), texts)[0].as_py() == "a cat\n\na dog\n"

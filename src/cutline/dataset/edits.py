@@ -217,10 +217,16 @@ AnyEdit = Annotated[
 
 
 def apply_to_lines(edit: Edit, texts: pa.Array) -> pa.Array:
-    """Apply the edit to each line, for files with a caption on each line."""
+    """Apply the edit to each line, for files with a caption on each line; what is blank stays so."""
     lines = pc.split_pattern(texts, "\n")
-    flat = edit.apply(lines.flatten())
+    before = lines.flatten()
+    flat = edit.apply(before)
+    flat = pc.if_else(pc.and_not(_is_blank(before), _is_blank(flat)), before, flat)
     counts = pc.fill_null(pc.list_value_length(lines), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), flat), "\n")
     return pc.if_else(pc.is_valid(texts), joined, pa.scalar(None, pa.string()))
+
+
+def _is_blank(texts: pa.Array) -> pa.Array:
+    return pc.equal(pc.utf8_trim_whitespace(texts), "")
