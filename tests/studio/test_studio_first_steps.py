@@ -139,7 +139,7 @@ def test_a_folder_is_chosen_by_keys(page: Any, studio: Studio, new_folder: Path)
     expect(field).to_have_value(f"{other}")
     dialog.get_by_role("textbox", name="Captions end in").fill("caption")
     dialog.get_by_role("checkbox").check()
-    field.press("Control+Enter")
+    page.keyboard.press("Control+Enter")
     expect(dialog).to_have_count(0)
     expect(page.locator(".cell")).to_have_count(3)
     assert studio.call("POST", "rows", {"rows": [0]})[0]["caption"] == "first\nsecond"

@@ -91,6 +91,13 @@ function press(event) {
   event.preventDefault();
 }
 
+/** In the fields below, which choose nothing. @param {KeyboardEvent} event */
+function pressBelow(event) {
+  if (event.key !== "Enter" || !typed.value) return;
+  event.preventDefault();
+  void choose(typed.value);
+}
+
 export function FolderDialog() {
   useLayoutEffect(() => { // before anything can be typed, whose answer it would replace
     problem.value = typed.value = "";
@@ -113,7 +120,7 @@ export function FolderDialog() {
         onClick=${() => enter(one)}><span>${one.name}</span> <span class="count">${"kind" in one ? about(one) : count(one)}</span></li>`)}
     </ul>
     ${now && !shown.length && !problem.value && html`<p class="note">No folders, tables or tars in it.</p>`}
-    <div class="form">
+    <div class="form" onKeyDown=${pressBelow}>
       <label>Captions end in
         <input type="text" class="short" value=${ending.value} autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ event) => (ending.value = event.target.value)} /></label>
       <label class="tick"><input type="checkbox" checked=${lines.value} onChange=${(/** @type {any} */ event) => (lines.value = event.target.checked)} />
