@@ -350,3 +350,20 @@ def test_the_oldest_lasso_that_no_filter_needs_gives_way(own: Dataset) -> None:
     for name, rows, message in (("a/b", [0], "cannot name a set"), ("own 1", [], "at least one picture")):
         with pytest.raises(ConfigError, match=message):
             sets.put(name, rows)
+
+
+def test_tags_that_are_as_frequent_come_before_sentences_with_the_same_letters(tmp_path: Path) -> None:
+    captions = ("a bike is parked by the road.", "red car, hat", "hat, red car", "blue car, a cart", "car")
+    for number, caption in enumerate(captions):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(caption)
+    with Dataset(str(tmp_path)) as dataset:
+        dataset.read_texts()
+        found = dataset.query_words.tag_counts("ar", 9)
+    assert [tag for tag, _ in found] == [
+        "red car",
+        "car",
+        "a cart",
+        "blue car",
+        "a bike is parked by the road.",
+    ]

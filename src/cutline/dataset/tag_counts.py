@@ -23,7 +23,7 @@ class TagCounts:
         self._table = pa.table({})
 
     def matching(self, text: str, limit: int) -> list[tuple[str, int]]:
-        """The tags that contain ``text``, in any case, the most frequent first."""
+        """The tags that contain ``text``, in any case, the most frequent and then the shortest first."""
         table = self._all()
         if text:
             found = pc.match_substring(pc.utf8_lower(table["tag"]), text.lower())
@@ -38,7 +38,10 @@ class TagCounts:
             tags, counts = blocks.flatten()
             table = pa.table({"tag": tags, "n": counts}).group_by("tag").aggregate([("n", "sum")])
             table = table.rename_columns({"tag": "tag", "n_sum": "count"})
-            self._table = table.sort_by([("count", "descending"), ("tag", "ascending")])
+            table = table.append_column("size", pc.utf8_length(table["tag"]))  # sentences are no tags
+            self._table = table.sort_by(
+                [("count", "descending"), ("size", "ascending"), ("tag", "ascending")]
+            )
             self._counted = captions
         return self._table
 
