@@ -132,8 +132,8 @@ class RequestError(CutlineError):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the endpoint takes no more requests at the time (429, 503)."""
-        return self.status in {429, 503}
+        """Whether the endpoint takes no more requests at the time (429, 503, Groq's 498)."""
+        return self.status in {429, 498, 503}
 
 
 class Retryable(RequestError):

@@ -11,7 +11,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from cutline.errors import Retryable
@@ -22,19 +22,39 @@ if TYPE_CHECKING:
 MAX_DELAY = 60.0
 CALLERS_PATIENCE = 5.0
 """Seconds after which a caller who waits for one caption learns that the endpoint is away."""
+_LONGEST = 100 * 365 * 86400.0  # seconds; dates end soon after the year 9999
 _T = TypeVar("_T")
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header, given in seconds or as a date (RFC 9110, 10.2.3)."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by a response's Retry-After, given in seconds or as a date (RFC 9110, 10.2.3).
+
+    None without one, and for what is no time, such as ``inf``.
+    """
+    value = headers.get("Retry-After")
     if not value:
         return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(value))
+    try:
+        seconds = float(value)
+    except ValueError:
+        until = _timestamp(value)
+        if until is None:
+            return None
+        seconds = until - server_time(headers)
+    return max(0.0, seconds) if abs(seconds) < _LONGEST else None
+
+
+def server_time(headers: Mapping[str, str]) -> float:
+    """Seconds since 1970 by the response's Date, as clocks differ; by this machine's clock without one."""
+    sent = _timestamp(headers.get("Date", ""))
+    return time.time() if sent is None else sent
+
+
+def _timestamp(date: str) -> float | None:
     from email.utils import parsedate_to_datetime
 
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(date).timestamp()
     return None
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from PIL import Image
 
 from cutline.captioners.hosted.presets import PRESETS
+from cutline.captioners.pool import build_captioner
+from cutline.captioners.spec import CaptionerOptions
+from cutline.errors import EndpointUnusable
+from cutline.imaging import Picture
+from cutline.locations.stored import InlineBytes
+from cutline.prompts import Prompt
 from processes import cutline
 from server_process import Server
 
@@ -366,3 +373,19 @@ def test_json_on_lines_is_read_where_it_comes_unrequested(parts, content_type, s
     )
     assert cut_short.returncode != 0
     assert "the stream was cut" in cut_short.stderr
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "502"])
+async def test_an_endpoint_that_answers_nobody_ends_the_run_after_the_patience(fault, new_endpoint, photos):
+    """Not each of the pictures, one patience after the other."""
+    refusing = new_endpoint(fault={fault: 1})
+    options = CaptionerOptions(endpoint=refusing.url, retries=1, retry_delay=0.1, patience=2.0)
+    captioner = build_captioner("endpoint:m", options)
+    pictures = [Picture(InlineBytes(path.read_bytes(), path.name)) for path in sorted(photos.iterdir())[:2]]
+    try:
+        calls = (captioner.caption(picture, Prompt()) for picture in pictures)
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        await captioner.aclose()
+    assert {type(end) for end in ends} == {EndpointUnusable}, ends
+    assert "nothing was answered for 0.0333333 minutes" in str(ends[0])

@@ -14,7 +14,7 @@ from cutline.captioners.hosted.error_responses import RequestInfo, response_erro
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.captioners.hosted.quotas import wait_within
 from cutline.credentials import Secrets
-from cutline.errors import EndpointUnusable, Retryable
+from cutline.errors import EndpointUnusable, Rejected, Retryable
 
 REQUEST = RequestInfo(
     preset=PRESETS["endpoint"], model="m", shown="http://h/v1", has_key=False, secrets=Secrets()
@@ -82,6 +82,8 @@ UNKNOWN = {
         "error": {"type": "rate_limit_error", "message": ANTHROPIC + "daily limit"},
     },
     "monthly": openai("Your team has reached its monthly spending limit."),
+    "weekly": openai("You have reached your weekly usage limit."),
+    "Zhipu": {"error": {"code": "1304", "message": "该API已达到当日调用次数限额"}},
     "Cohere": {"message": "You are using a Trial key, which is limited to 1000 API calls / month."},
 }
 
@@ -135,11 +137,42 @@ def test_a_limit_of_the_minute_is_waited_for(name):
         (400, openai("Your credit balance is too low to access the Anthropic API.", "invalid_request_error")),
         (402, openai("Insufficient Balance")),
         (429, {"error": {"message": "Your account is suspended", "type": "exceeded_current_quota_error"}}),
+        (400, {"error": {"message": "Budget has been exceeded!", "type": "budget_exceeded", "code": "400"}}),
+        (400, openai("You have reached your specified API usage limits.", "invalid_request_error")),
+        (400, openai("API access is blocked until your limits are raised.", "blocked_api_access")),
+        (412, openai("Account x is suspended, possibly due to reaching the monthly spending limit", None)),
+        (429, openai("Your account is not active, please check your billing", "billing_not_active")),
+        (403, openai("Insufficient credits. Add more in the settings.", None)),
     ],
-    ids=["OpenAI", "Anthropic", "DeepSeek", "Moonshot"],
+    ids=[
+        *("OpenAI", "Anthropic", "DeepSeek", "Moonshot", "LiteLLM", "Anthropic's limit", "Groq", "Fireworks"),
+        *("OpenAI's account", "a gateway"),
+    ],
 )
 def test_spent_credit_is_not_waited_for(status, body):
     assert "add credit" in str(error_for(body, status=status))
+
+
+def test_a_model_without_any_quota_is_not_waited_for():
+    body = gemini("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")
+    body[0]["error"]["message"] += " * Quota exceeded for metric: free_tier_requests, limit: 0, model: m"
+    error = error_for(body)
+    assert isinstance(error, EndpointUnusable)
+    assert "no quota for this model; choose another" in str(error)
+
+
+def test_a_request_above_the_limit_of_a_minute_is_not_sent_again():
+    error = error_for(
+        openai("Request too large for m on tokens per min (TPM): Limit 30000, Requested 45120.")
+    )
+    assert isinstance(error, Rejected)
+    assert "lower --max-side or --max-tokens" in str(error)
+    assert not error.is_refusal, "it says nothing of the rate"
+
+
+@pytest.mark.parametrize("status", [424, 498])
+def test_a_service_without_a_free_place_is_asked_again(status):
+    assert isinstance(error_for(openai("Flex tier capacity exceeded"), status=status), Retryable)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,16 @@ def test_a_date() -> None:
         ),
         ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-reset-tokens": "5s"}, 5),
         ({"RateLimit": '"default";r=0;t=42'}, 42),
+        ({"RateLimit": "limit=10, remaining=0, reset=42"}, 42),
+        ({"ratelimit-reset": "34", "ratelimit-remaining": "0"}, 34),
+        ({"x-ms-retry-after-ms": "900"}, 0.9),
+        ({"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "8s"}, 8),
+        ({"Retry-After": "2s"}, 2),
+        ({"Retry-After": "-3"}, 0),
+        ({"Retry-After": "99999999999999999", "x-ratelimit-reset": "3"}, 3),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"retry-after-ms": "inf", "Retry-After": "4"}, 4),
         ({"RateLimit": "none", "x-ratelimit-reset": "never"}, None),
         ({}, None),
     ],
@@ -92,3 +102,16 @@ def test_headers(headers: dict[str, str], seconds: float | None) -> None:
 def test_limits_of_an_answer_that_is_about_something_else_do_not_count() -> None:
     assert wait({"x-ratelimit-reset-requests": "90s"}, limited=False) is None
     assert wait({"Retry-After": "3"}, limited=False) == 3
+
+
+@pytest.mark.parametrize("header", ["Retry-After", "x-ratelimit-reset", "anthropic-ratelimit-tokens-reset"])
+def test_a_time_counts_by_the_clock_of_the_endpoint(header: str) -> None:
+    """Which may be half an hour ahead, or behind."""
+    for ahead in (1800, -1800):
+        there = int(NOW) + ahead
+        times = {
+            "Retry-After": email.utils.formatdate(there + 5, usegmt=True),
+            "x-ratelimit-reset": str(there + 5),
+            "anthropic-ratelimit-tokens-reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(there + 5)),
+        }
+        assert wait({header: times[header], "Date": email.utils.formatdate(there, usegmt=True)}) == 5

@@ -209,6 +209,19 @@ def test_an_outage_is_waited_out_by_a_few_requests():
     assert client.refused <= 120
 
 
+def test_an_endpoint_that_loads_at_first_is_not_taken_for_a_limited_one():
+    client = Client(lambda now, _: now > 8, retry_after=lambda _: None, limited=False)
+    assert client.run(3000) <= 8 + 4 + 3000 * LATENCY / 64 + 1
+    assert client.refused <= 80
+
+
+@pytest.mark.parametrize("requested", [0.0, 0.05])
+def test_refusals_that_request_no_wait_are_no_flood(requested):
+    client = Client(lambda now, _: now > 60, retry_after=lambda _: requested)
+    client.run(64)
+    assert client.refused <= 64 + 60 + 10
+
+
 def test_nothing_is_held_back_once_a_limit_is_gone():
     gone = [False]
     allowed = bucket(lambda: 100, 10)

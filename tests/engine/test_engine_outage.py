@@ -93,5 +93,19 @@ def test_an_endpoint_that_is_away_in_another_form(form, new_endpoint, pictures, 
     assert words in err
 
 
+@pytest.mark.parametrize("fault", ["502-page", "503", "reset"])
+def test_an_endpoint_that_still_loads_its_model(fault, new_endpoint, pictures, tmp_path):
+    """Before anything was answered too, a proxy's errors and broken connections are one wait."""
+    loading = new_endpoint(latency=0.05, fault={fault: 1})
+    output = tmp_path / "captions.jsonl"
+    arguments = loading.arguments(max_concurrent_requests=8, retry_delay=0.1, max_retries=1)
+    run = start_cutline("caption", pictures(40), output, *arguments)
+    wait_until(lambda: run.poll() is not None or loading.stats()["requests"] >= 24)
+    loading.configure(fault={})
+    _, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, err
+    assert len(rows_so_far(output)) == 40
+
+
 def rows_so_far(output):
     return output.read_text().splitlines() if output.exists() else []

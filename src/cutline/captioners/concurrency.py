@@ -222,7 +222,8 @@ class Concurrency:
             error.status in _LATE_STATUSES and 0 < throttle.latency < now - request.start
         )
         is_refusal = error.is_refusal and not is_late
-        is_away = bool(throttle.latency) and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
+        is_there = bool(throttle.latency) or error.kind != "unreachable"
+        is_away = is_there and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
         if is_late:
             served = self._queue.since(request.start)
             # A plug-in whose call is given up, and not sent again, is here.

@@ -44,11 +44,12 @@ def _concerns_all(error: RequestError) -> bool:
 class RetryState:
     """What is known of an endpoint, shared by its captioners.
 
-    ``proven`` is set by the first success. ``waiting``: calls that wait for their next attempt.
-    ``retries`` counts those by cause.
+    ``proven`` is set by the first success, ``answered_at`` the time of the last one. ``waiting``: calls that
+    wait for their next attempt. ``retries`` counts those by cause.
     """
 
     proven: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    answered_at: float = dataclasses.field(default_factory=time.monotonic)
     unusable_in_a_row: int = 0
     waiting: int = 0
     retries: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -101,8 +102,9 @@ class Retry(Wrapper):
                 trouble_since = time.monotonic() if trouble_since is None else trouble_since
                 proven = self._state.proven.is_set()
                 throttled = error.status == 429 or (error.status == 503 and error.retry_after is not None)
-                excused = proven and (error.is_outage or error.may_be_outage)
-                failures += not (throttled or (error.is_outage and proven))
+                is_away = self._is_away(error)
+                excused = is_away or (proven and error.may_be_outage)
+                failures += not (throttled or is_away)
                 hopeless = (error.kind == "unreachable" or _concerns_all(error)) and not proven
                 most = min(retries, _UNREACHABLE_ATTEMPTS - 1) if hopeless else retries
                 waited = time.monotonic() - trouble_since
@@ -118,6 +120,7 @@ class Retry(Wrapper):
                 raise await self._judged(error, attempts) from None
             else:
                 self._state.proven.set()
+                self._state.answered_at = time.monotonic()
                 self._state.unusable_in_a_row = 0
                 return dataclasses.replace(reply, attempts=attempts) if attempts > 1 else reply
 
@@ -169,6 +172,16 @@ class Retry(Wrapper):
         """Whether the endpoint requests a longer wait than a run should have, as after a daily quota."""
         return isinstance(error, Retryable) and (error.retry_after or 0.0) > self._options.patience
 
+    def _is_away_for_long(self, error: Retryable) -> bool:
+        """Whether nobody gets an answer; refusals end here after the patience only."""
+        if error.status == 429:
+            return time.monotonic() - self._state.answered_at > self._options.patience
+        return self._is_away(error)
+
+    def _is_away(self, error: Retryable) -> bool:
+        """Whether the endpoint answers nobody, but is there: it may still load its model, behind a proxy."""
+        return error.is_outage and (error.kind != "unreachable" or self._state.proven.is_set())
+
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts
         _log.info("gave-up model=%s attempts=%d cause=%s", self.name, attempts, error)
@@ -182,7 +195,7 @@ class Retry(Wrapper):
             back = retry_policy.time_after(error.retry_after or 0.0)
             message = f"{error}; it admits requests again at {back}"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
-        if isinstance(error, Retryable) and error.is_outage and self._state.proven.is_set():
+        if isinstance(error, Retryable) and self._is_away_for_long(error):
             message = f"{error}; nothing was answered for {self._options.patience / 60:g} minutes"
             return EndpointUnusable(message, kind=error.kind, status=error.status)
         if _concerns_all(error):

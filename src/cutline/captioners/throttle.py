@@ -129,6 +129,7 @@ class Throttle:
             self._window.replies += 1
         if self.is_closed and self._probe_at:
             self._open(now)
+        self._pace_before = self.pace  # not what the refusals of an outage make of it
 
     def refused(
         self, now: float, window: Window | None, seconds: float, retry_after: float | None, *, limited: bool
@@ -233,12 +234,12 @@ class Throttle:
 
     def _close(self, now: float, retry_after: float | None) -> None:
         # Retry-After holds the request that was refused; others may be admitted before.
-        seconds = _FIRST_CLOSED * 2 ** min(self._closings, 10)
-        seconds = min(seconds, _LONGEST_START if retry_after is None else min(_LONGEST_CLOSED, retry_after))
+        longest = _LONGEST_START if retry_after is None else max(_SHORT_CLOSED, retry_after)
+        seconds = min(_FIRST_CLOSED * 2 ** min(self._closings, 10), longest, _LONGEST_CLOSED)
         self._closings += 1
         self._is_new = False
         if not self._closed_at:
-            self._closed_at, self._pace_before = now, self.pace
+            self._closed_at = now
         self._closed_until = now + seconds
         self._probe_at = 0.0
         self._window = self._settled = None

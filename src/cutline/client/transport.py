@@ -140,9 +140,7 @@ class Transport:
             return EndpointUnusable(f"{message}; pass api_key, or set CUTLINE_SERVICE_KEY")
         if status in _RETRYABLE:
             kind = "rate-limit" if status == 429 else "endpoint"
-            return Retryable(
-                kind, message, status=status, retry_after=retry_after(headers.get("Retry-After"))
-            )
+            return Retryable(kind, message, status=status, retry_after=retry_after(headers))
         return Rejected(kind, message, status=status)
 
     def _opened(self) -> aiohttp.ClientSession:

@@ -142,7 +142,7 @@ class Fetcher:
     def _check_status(self, url: yarl.URL, response: aiohttp.ClientResponse) -> None:
         status = response.status
         if status in _TRANSIENT or status >= 500:
-            wait = retry_after(response.headers.get("Retry-After"))
+            wait = retry_after(response.headers)
             raise Retryable("status", f"the server returned {status}", status=status, retry_after=wait)
         if status != 200:
             raise PictureError("fetch", f"{shown(str(url))}: the server returned {status}")

@@ -15,11 +15,21 @@ NO_CREDIT = frozenset(
         "exceeded_current_quota_error",  # Moonshot
         "Arrearage",  # DashScope, with status 400
         "1113",  # Zhipu, with status 429
+        "billing_not_active",  # OpenAI, with status 429
+        "budget_exceeded",  # LiteLLM, with status 400
+        "blocked_api_access",  # Groq, with status 400: a limit of one's own
     }
 )
 _NO_BALANCE = re.compile(
-    r"credit balance is too low", re.IGNORECASE
-)  # Anthropic, with status 400 and no code
+    r"""credit\ balance\ is\ too\ low  # Anthropic, with 400
+    |reached\ your\ (specified\ )?(API\ )?usage\ limits?  # Anthropic, with 400
+    |\bspend(ing)?\ (limit|cap)\b  # Fireworks with 412, Groq, xAI
+    |\bbudget\b.{0,40}\bexceeded|\bexceeded\b.{0,40}\bbudget\b  # LiteLLM, Portkey
+    |\b(insufficient|not\ enough)\ (account\ )?(balance|funds|credits?)|\bout\ of\ credits?\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_OF_MONEY = frozenset({400, 403, 412, 422, 429})
+_TOO_LARGE = re.compile(r"\brequest too large\b", re.IGNORECASE)  # OpenAI, with 429
 
 _VAGUE = frozenset({400, 403, 404, 422})
 _MEANT = {
@@ -77,8 +87,15 @@ _NO_SYSTEM = re.compile(
 
 
 def is_without_credit(status: int, codes: AbstractSet[str], message: str) -> bool:
-    """Whether the account has nothing left."""
-    return status == 402 or bool(codes & NO_CREDIT) or (status == 400 and bool(_NO_BALANCE.search(message)))
+    """Whether the account has nothing left, or may spend no more."""
+    if status == 402 or codes & NO_CREDIT:
+        return True
+    return status in _OF_MONEY and _NO_BALANCE.search(message) is not None
+
+
+def is_too_large(status: int, message: str) -> bool:
+    """Whether one request is more than a minute's limit, so that it is refused whenever it is sent."""
+    return status == 429 and _TOO_LARGE.search(message) is not None
 
 
 def meant_status(status: int, codes: AbstractSet[str], message: str) -> int:

@@ -18,20 +18,20 @@ import orjson
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.error_forms import (
     is_about_parameter,
+    is_too_large,
     is_without_credit,
     meant_status,
     takes_no_pictures,
     takes_no_system_message,
 )
 from cutline.captioners.hosted.preset import Preset
-from cutline.captioners.hosted.quotas import long_period, until_midnight, wait_within
+from cutline.captioners.hosted.quotas import has_no_quota, long_period, used_up, wait_within
 from cutline.captioners.hosted.rate_limits import requested_wait, span
 from cutline.credentials import Secrets, without_credentials
 from cutline.errors import EndpointUnusable, Rejected, Retryable
 from cutline.imaging.shapes import refuses_shape
-from cutline.retry_policy import time_after
 
-_RETRIED = frozenset({408, 409, 425, 429})
+_RETRIED = frozenset({408, 409, 424, 425, 429, 498})  # 424: TGI, Azure ML; 498: Groq has no place free
 _FINAL = frozenset({501, 505, 511})  # of those from 500 up
 _OPTIONS = {
     "max_tokens": "--max-tokens 0",
@@ -79,12 +79,14 @@ def response_error(answer: Answer, request: RequestInfo) -> Exception:
     body = _read(answer.content, request.secrets)
     status = meant_status(answer.status, body.codes, body.message)
     text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
-    if is_without_credit(status, body.codes, body.message):
+    period = long_period(body.message, body.quotas, answer.headers) if status == 429 else None
+    if not period and is_without_credit(status, body.codes, body.message):
         return EndpointUnusable(
-            f"{text}: the account has no credit left; add credit, then run the same command"
+            f"{text}: the account has no credit left; add credit or raise its limit, "
+            "then run the same command"
         )
     if status in _RETRIED or (status >= 500 and status not in _FINAL):
-        return _refused_now(status, text, body, answer)
+        return _refused_now(status, text, body, answer, period)
     if 300 <= status < 400:
         return EndpointUnusable(text + _redirect(answer, request), kind="redirect", status=status)
     if status == 403 and request.preset.forbids_all:
@@ -95,20 +97,20 @@ def response_error(answer: Answer, request: RequestInfo) -> Exception:
     return _rejected(status, text, body, request)
 
 
-def _refused_now(status: int, text: str, body: _ErrorBody, answer: Answer) -> Exception:
-    """What the same request may not meet again."""
+def _refused_now(status: int, text: str, body: _ErrorBody, answer: Answer, period: str | None) -> Exception:
+    """What the same request may not meet again; ``period``: of a quota that is used up."""
     if concern := _concern(status, text, body):
         return Retryable(concern.kind, str(concern), status=status)
+    if is_too_large(status, body.message):
+        return Rejected("rejected", f"{text}; lower --max-side or --max-tokens", status=413)
+    if status == 429 and has_no_quota(body.message):
+        message = f"{text}: the account has no quota for this model; choose another, or another account"
+        return EndpointUnusable(message, kind="rate-limit", status=status)
     kind = "rate-limit" if status == 429 else "endpoint"
     wait = requested_wait(answer.headers, limited=status == 429)
     wait = wait if wait is not None else body.wait
-    if status == 429 and (period := long_period(body.message, body.quotas, answer.headers)):
-        if body.quotas and period == "day":  # https://ai.google.dev/gemini-api/docs/rate-limits
-            wait = until_midnight("America/Los_Angeles") or wait
-        back = f"it admits requests again at {time_after(wait)}: run the same command then" if wait else ""
-        message = (
-            f"{text}: the quota of the {period} is used up; {back or 'run the same command when it returns'}"
-        )
+    if period:
+        message = f"{text}: {used_up(period, body.quotas, wait)}"
         return EndpointUnusable(message, kind=kind, status=status)
     return Retryable(kind, text, status=status, retry_after=wait)
 

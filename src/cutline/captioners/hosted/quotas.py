@@ -1,6 +1,6 @@
-"""Tell a quota of the day or month from a limit per second or minute, and when it returns.
+"""Tell a quota of the day, week or month from a limit per second or minute, and when it returns.
 
-Services name the period in the message (OpenAI, Groq, Anthropic, OpenRouter, GitHub), in ids of quotas
+Services name the period in the message (OpenAI, Groq, Anthropic, OpenRouter, GitHub, Zhipu), in ids of quotas
 (Gemini, whose message is the same for each period) or in names of headers (Cerebras, Mistral).
 """
 
@@ -10,16 +10,23 @@ import contextlib
 import datetime as dt
 import re
 import zoneinfo
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from cutline.retry_policy import time_after
 
 _PERIOD = re.compile(
-    r"(?:per|by|a|/)[ _-]?(?P<unit>second|minute|min|hour|day|month)(?-i:(?![a-z]))"
-    r"|(?P<adverb>daily|monthly)|(?<![a-z])(?P<short>[RT]P[SMHD])(?![a-z])"
+    r"(?:per|by|a|/)[ _-]?(?P<unit>second|minute|min|hour|day|week|month)(?-i:(?![a-z]))"
+    r"|(?P<adverb>daily|weekly|monthly)|[每当今](?P<han>[日天周月])|(?<![a-z])(?P<short>[RT]P[SMHD])(?![a-z])"
     r"|per (?P<seconds>\d+) ?s(?:econds)?\b",
     re.IGNORECASE,
 )
-_LONG_UNITS = {"day": "day", "month": "month", "daily": "day", "monthly": "month", "rpd": "day", "tpd": "day"}
+_LONG_UNITS = {
+    **dict.fromkeys(("day", "daily", "rpd", "tpd", "日", "天"), "day"),
+    **dict.fromkeys(("week", "weekly", "周"), "week"),
+    **dict.fromkeys(("month", "monthly", "月"), "month"),
+}
 _DAY = 86400
+_NONE = re.compile(r"\blimit:? 0\b(?![.,]?\d)", re.IGNORECASE)
 _WAIT = re.compile(
     r"(?:again|retry|wait)(?:\s+(?:in|after|for))?\s+((?:\d+(?:\.\d+)?\s?[a-z]+[\s,]*)+)", re.IGNORECASE
 )
@@ -28,7 +35,7 @@ _SECONDS = (("ms", 0.001), ("mil", 0.001), ("mo", 30 * 86400.0), ("m", 60.0), ("
 
 
 def long_period(message: str, ids: Iterable[str], headers: Mapping[str, str]) -> str | None:
-    """``day`` or ``month`` where a refusal (429) is for such a quota.
+    """``day``, ``week`` or ``month`` where a refusal (429) is for such a quota.
 
     Args:
         message: of the error. Where it names several periods, the first one counts.
@@ -36,17 +43,22 @@ def long_period(message: str, ids: Iterable[str], headers: Mapping[str, str]) ->
         headers: of the response.
     """
     for text in ids:
-        if match := re.search(r"Per(Day|Month)", text):
+        if match := re.search(r"Per(Day|Week|Month)", text):
             return match[1].lower()
     for name, value in headers.items():
-        match = re.fullmatch(r"x-ratelimit-remaining-.*(day|month)", name.lower())
+        match = re.fullmatch(r"x-ratelimit-remaining-.*(day|week|month)", name.lower())
         if match and value.strip() in {"0", "0.0"}:
             return match[1]
     if not (named := _PERIOD.search(message)):
         return None
     if named["seconds"]:
         return "day" if int(named["seconds"]) >= _DAY else None
-    return _LONG_UNITS.get((named["unit"] or named["adverb"] or named["short"]).lower())
+    return _LONG_UNITS.get((named["unit"] or named["adverb"] or named["han"] or named["short"]).lower())
+
+
+def has_no_quota(message: str) -> bool:
+    """Whether the limit that was exceeded is none at all, as of a model outside Gemini's free tier."""
+    return _NONE.search(message) is not None
 
 
 def wait_within(message: str) -> float | None:
@@ -64,7 +76,15 @@ def wait_within(message: str) -> float | None:
     return seconds or None
 
 
-def until_midnight(zone: str) -> float | None:
+def used_up(period: str, ids: Sequence[str], wait: float | None) -> str:
+    """What to do about the quota of a ``period``; ``ids`` as for ``long_period``, ``wait`` in seconds."""
+    if ids and period == "day":  # https://ai.google.dev/gemini-api/docs/rate-limits
+        wait = _until_midnight("America/Los_Angeles") or wait
+    back = f"it admits requests again at {time_after(wait)}: run the same command then" if wait else ""
+    return f"the quota of the {period} is used up; {back or 'run the same command when it returns'}"
+
+
+def _until_midnight(zone: str) -> float | None:
     """Seconds until the day ends there; None where the machine does not know the zone."""
     with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError):
         now = dt.datetime.now(zoneinfo.ZoneInfo(zone))

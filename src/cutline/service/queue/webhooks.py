@@ -173,7 +173,7 @@ class Webhooks:
             async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if 200 <= response.status < 300:
                     return None
-                wait = retry_policy.retry_after(response.headers.get("Retry-After"))
+                wait = retry_policy.retry_after(response.headers)
                 gone = response.status == HTTPStatus.GONE
                 return _Refusal(cause=f"status {response.status}", wait=wait, is_final=gone)
         except PictureError as error:
