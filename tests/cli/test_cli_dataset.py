@@ -201,6 +201,20 @@ def test_an_edit_that_wrote_nothing_is_passed_over_by_undo(folder: Path) -> None
     assert cutline_here("undo", folder).stderr == "nothing to undo\n"
 
 
+def test_the_history_tells_how_much_of_an_edit_was_undone(folder: Path) -> None:
+    cutline_here("edit", folder, "--suffix", "!")
+    cutline_here("edit", folder, "--prefix", "2:", "--where", "2")
+    assert cutline_here("undo", folder, "--edit", "1").returncode == 1
+    lines = cutline_here("history", folder).stdout.splitlines()
+    assert lines[2].endswith("suffix '!', 3 files (undone by 3 in 2 of them)")
+    assert cutline_here("undo", folder, "--edit", "2").returncode == 0
+    assert cutline_here("undo", folder, "--edit", "1").returncode == 0
+    lines = cutline_here("history", folder).stdout.splitlines()
+    assert lines[-1].endswith("suffix '!', 3 files (undone by 5)")
+    cutline_here("edit", folder, "--suffix", "?")
+    assert "undone" not in cutline_here("history", folder).stdout.splitlines()[1], "it is in effect"
+
+
 def test_what_an_undo_could_not_take_back_can_be_undone_later(folder: Path) -> None:
     folder = folder.rename(folder.with_name("my photos"))
     before = captions(folder)

@@ -185,6 +185,22 @@ def test_an_edit_of_the_past_is_taken_back_and_a_version_restored(page: Any, stu
     wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0\n")
 
 
+def test_the_rest_of_an_edit_is_taken_back_once_nothing_is_in_its_way(page: Any, studio: Any) -> None:
+    number = studio.call("POST", "preview", {"edit": {"kind": "suffix", "text": "at night"}})["preview"]
+    studio.job("POST", "apply", {"preview": number})
+    studio.call("PUT", "captions/0", {"caption": "by hand", "before": "a cat on a mat, number 0 at night"})
+    page.keyboard.press("h")
+    panel = page.get_by_role("region", name="History")
+    edits = panel.get_by_role("list", name="Edits").get_by_role("listitem")
+    edits.last.get_by_role("button", name="Undo suffix").press("Enter")
+    expect(edits.last).to_contain_text("8 pictures · taken back in 7")
+    panel.get_by_role("button", name="Undo edit 00.jpg").press("Enter")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0 at night\n")
+    edits.last.get_by_role("button", name="Undo the rest").press("Enter")
+    wait_until(lambda: (studio.folder / "00.txt").read_text() == "a cat on a mat, number 0\n")
+    expect(edits.last.get_by_role("button")).to_have_count(0)
+
+
 def test_tags_and_text_are_one_string(page: Any, studio: Any) -> None:
     texts = {"caption": "cat,  red mat , night.", "before": "a cat on a mat, number 0"}
     studio.call("PUT", "captions/0", texts)

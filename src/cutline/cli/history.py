@@ -118,9 +118,12 @@ def history(
             print_line(f"the caption of {printable(picture)} has not been edited")
         return 0
     records = opened.history.edits(limit=limit)
+    taken_back = opened.history.taken_back(records)
     for record in records:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
-        note = f" (undone by {record.undone_by})" if record.undone_by else ""
+        undone = taken_back.get(record.id, 0)
+        some = f" in {undone:,} of them" if undone < record.files else ""
+        note = f" (undone by {record.undone_by}{some})" if undone else ""
         files = plural(record.files, unit_of(opened.history.first_file(record.id)))
         sys.stdout.write(f"{record.id:>6}  {when}  {printable(record.info.summary)}, {files}{note}\n")
     if not records:

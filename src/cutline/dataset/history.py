@@ -148,6 +148,14 @@ class History(HistoryFile):
             for row in self._read(f"{_SELECT} {where} ORDER BY id DESC LIMIT {limit}", *values)
         ]
 
+    def taken_back(self, records: Sequence[EditRecord]) -> dict[int, int]:
+        """How many files of edits their undos wrote, or of undos their redos; only where there are any."""
+        numbers = {record.id for record in records if record.undone_by is not None}
+        if not numbers:
+            return {}
+        query = "SELECT target, sum(files) FROM edits WHERE target IS NOT NULL AND id > ? GROUP BY target"
+        return {target: files for target, files in self._read(query, min(numbers)) if target in numbers}
+
     def edits_after(self, number: int) -> list[EditRecord]:
         """The edits after the one of that number, the earliest first."""
         return [self._record(row) for row in self._read(f"{_SELECT} WHERE id > ? ORDER BY id", number)]

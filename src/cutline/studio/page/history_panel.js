@@ -13,7 +13,7 @@ const times = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "me
 
 /**
  * @typedef {{id: number, time: number, kind: string, summary: string, model: string, prompt_id: string, files: number, state: string,
- *   undone_by: number | null}} EditRecord
+ *   undone_by: number | null, taken_back: number}} EditRecord
  * @typedef {{edit: number, time: string, by: string, caption: string | null, prompt_id: string}} Version
  */
 
@@ -55,12 +55,14 @@ function Edits() {
 
 /** @param {{record: EditRecord}} props */
 function Edit({ record }) {
-  const { id, time, summary, model, prompt_id: prompt, files, state, undone_by: undoneBy, kind } = record;
-  const notes = [times.format(time * 1000), plural(files, "picture"), model, prompt, state === "done" ? "" : state, undoneBy === null ? "" : "taken back"];
-  const name = kind === "undo" ? "Redo" : "Undo";
-  return html`<li class=${undoneBy === null ? "" : "off"}>
+  const { id, time, summary, model, prompt_id: prompt, files, state, undone_by: undoneBy, taken_back: back, kind } = record;
+  const isBack = back > 0 && back >= files; // else its undo left some alone
+  const notes = [times.format(time * 1000), plural(files, "picture"), model, prompt, state === "done" ? "" : state, back > 0 && (isBack ? "taken back" : `taken back in ${back.toLocaleString("en")}`)];
+  const mayUndo = files > 0 && (undoneBy === null || (kind !== "undo" && !isBack));
+  const name = kind === "undo" ? "Redo" : back ? "Undo the rest" : "Undo";
+  return html`<li class=${isBack ? "off" : ""}>
     <div class="line-of"><span>${summary}</span>
-      ${undoneBy === null && files > 0 && html`<button aria-label=${`${name} ${summary}`} onClick=${(/** @type {MouseEvent} */ event) => takeBack(event, id)}>${name}</button>`}
+      ${mayUndo && html`<button aria-label=${`${name} ${summary}`} onClick=${(/** @type {MouseEvent} */ event) => takeBack(event, id)}>${name}</button>`}
     </div>
     <p class="figures">${notes.filter(Boolean).join(" · ")}</p>
   </li>`;
@@ -70,7 +72,7 @@ let latest = -DOUBLE_CLICK;
 
 /** The line of the new edit comes under the pointer. @param {MouseEvent} event @param {number} id */
 function takeBack(event, id) {
-  if (event.timeStamp - latest < DOUBLE_CLICK) return;
+  if (event.detail && event.timeStamp - latest < DOUBLE_CLICK) return; // 0 of a key
   latest = event.timeStamp;
   void afterEdits(() => undo(id));
 }

@@ -161,9 +161,10 @@ async def history(dataset: OpenDataset, limit: int = 100, before: int | None = N
     """The latest edits first.
 
     ``id``, ``time`` in seconds since 1970, ``kind``, ``summary``, ``model``, ``prompt_id``, ``files``,
-    ``state``, ``undone_by``.
+    ``state``, ``undone_by``, and ``taken_back``, the number of files that its undo wrote.
     """
     records = dataset.history.edits(limit=min(limit, 1000), before=before)
+    taken_back = dataset.history.taken_back(records)
     return json_response(
         [
             {
@@ -176,6 +177,7 @@ async def history(dataset: OpenDataset, limit: int = 100, before: int | None = N
                 "files": record.files,
                 "state": record.state,
                 "undone_by": record.undone_by,
+                "taken_back": taken_back.get(record.id, 0),
             }
             for record in records
         ]
