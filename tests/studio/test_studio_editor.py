@@ -384,6 +384,34 @@ def test_two_tabs_on_one_caption_show_both_texts(page: Any, studio: Any) -> None
     wait_until(lambda: (studio.folder / "03.txt").read_text() == f"{merged}\n")
 
 
+def test_of_two_long_texts_every_button_is_in_sight(page: Any, studio: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    field = show(page, 3)
+    field.fill(f"{caption(3)}, mine")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    (studio.folder / "03.txt").write_text(f"{caption(3)}, {'a long sentence about it. ' * 20}")
+    field.fill(f"{caption(3)}, mine, {'of another day. ' * 20}")
+    panel = page.get_by_role("region", name="Two texts")
+    expect(panel).to_be_visible()
+    for name in ("Keep mine", "Take theirs", "Merge"):
+        expect(panel.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    panel.get_by_role("button", name="Merge").press("Enter")
+    expect(panel.get_by_role("button", name="Save merged")).to_be_in_viewport(ratio=1)
+    expect(panel.get_by_role("button", name="Save merged")).to_be_focused()
+    axe_finds_nothing(page)
+
+
+def test_what_stands_in_the_place_of_a_text_is_named_with_the_cure(page: Any, studio: Any) -> None:
+    field = show(page, 4)
+    (studio.folder / "04.txt").unlink()
+    (studio.folder / "04.txt").mkdir()
+    field.fill("mine")
+    expect(page.get_by_role("status")).to_contain_text(
+        "it is a folder; rename it, as the caption has that name"
+    )
+    expect(field).to_have_value("mine")
+
+
 def test_files_of_several_lines_keep_their_form(page: Any, studio: Any) -> None:
     (studio.folder / "08.txt").write_bytes("\ufefffirst line\r\nsecond line\r\n".encode())
     page.locator(".cell").nth(8).click()

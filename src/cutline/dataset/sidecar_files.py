@@ -66,6 +66,9 @@ class SidecarFiles:
             if self._follow_links:
                 return read(path)
             raise SampleError("sidecar", _leads_out(file)) from None
+        except SampleError:
+            check_replaceable(Path(path))  # names the cure of what it finds
+            raise
 
     def replace(self, file: str, content: bytes | None) -> None:
         """Write the content, or delete the file for None; atomic."""
