@@ -61,6 +61,46 @@ def test_pictures_are_read_from_the_input_of_the_run(
     assert texts == sorted(line.split("\t")[1] for line in found)
 
 
+def make_keyed_table(pictures: Path, file: Path) -> str:
+    table = {
+        "sku": [f"SKU-{number}" for number in range(5)],
+        "front": [(pictures / f"{name}.jpg").read_bytes() for name in NAMES],
+        "back": [b"no picture"] * 5,
+    }
+    pq.write_table(pa.table(table), file)
+    return str(file)
+
+
+def make_double_samples(pictures: Path, tar: Path) -> str:
+    with tarfile.open(tar, "w") as file:
+        for number, name in enumerate(NAMES):
+            file.add(pictures / f"{name}.jpg", f"{number // 2}.{'left' if number % 2 else 'right'}.jpg")
+    return str(tar)
+
+
+OPTIONS = {
+    "keyed.parquet": (make_keyed_table, ("--key-column", "sku", "--image-column", "front")),
+    "double.tar": (make_double_samples, ("--sample-pictures", "each")),
+}
+
+
+@pytest.mark.parametrize(("name", "made"), OPTIONS.items(), ids=OPTIONS)
+def test_pictures_have_the_keys_that_the_options_of_the_run_gave_them(
+    here: Run, pictures: Path, tmp_path: Path, name: str, made: tuple[Callable[..., str], tuple[str, ...]]
+) -> None:
+    make, options = made
+    ran = here("caption", make(pictures, tmp_path / name), "run.jsonl", "-m", "fake", *options)
+    assert ran.code == 0, ran.err
+    exported = here("export", "run.jsonl", "copies", "--format", "folder")
+    assert exported.code == 0, exported.err
+    expected = {hashlib.md5((pictures / f"{each}.jpg").read_bytes()).hexdigest() for each in NAMES}
+    assert digests_in(tmp_path / "copies") == expected
+    assert here("report", "run.jsonl", "run.html").code == 0
+    assert (tmp_path / "run.html").read_text("utf-8").count("data:image/") >= len(NAMES)
+    again = here("caption", str(tmp_path / name), "run.jsonl", "-m", "fake", *options)
+    assert (again.code, "nothing to caption" in again.err) == (0, True), again.err
+
+
 @pytest.mark.parametrize(("name", "make"), INPUTS.items(), ids=INPUTS)
 def test_a_table_without_its_run_names_the_option_that_finds_the_pictures(
     here: Run, pictures: Path, tmp_path: Path, name: str, make: Callable[[Path, Path], str]

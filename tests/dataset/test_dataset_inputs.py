@@ -253,6 +253,15 @@ def test_bytes_in_parquet_and_base64(folder: Path) -> None:
             assert dataset.export(folder / f"{name}.zip").written == 3
 
 
+@pytest.mark.parametrize("columns", [("img", "n"), ("img",)])
+def test_a_table_of_bytes_without_names_or_texts_opens(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    values = {"img": [picture(number) for number in range(3)], "n": [1, 2, 3]}
+    pq.write_table(pa.table({name: values[name] for name in columns}), tmp_path / "bytes.parquet")
+    with open_dataset(tmp_path / "bytes.parquet") as dataset:
+        assert captions(dataset) == [None] * 3
+        assert [dataset.location(row).read() for row in range(3)] == values["img"]
+
+
 def test_image_root_and_columns_are_named(folder: Path) -> None:
     (folder / "tables").mkdir()
     table = folder / "tables" / "list.csv"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 from cutline.dataset.table_cells import TableCell, TableCells
 from cutline.errors import CutlineError, PictureError
 from cutline.formatting import stored_key
 from cutline.locations.stored import InlineBytes
-from cutline.records import Location
+from cutline.records import JSON, Location
 from cutline.serialization import decode_object
 from cutline.sources import SourceOptions, detect, open_source
 from cutline.sources.table import TableSource
@@ -24,12 +24,44 @@ _RUN: Final = b'{"run":'
 _SEPARATE: Final = {"local", "urls"}  # inputs whose pictures are files or downloads
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordedInput:
+    """The input of a run, and the options by which its pictures have their keys."""
+
+    path: str
+    options: SourceOptions = dataclasses.field(default_factory=SourceOptions)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """That of the settings in a journal."""
+        path = settings.get("input")
+        return cls(path if isinstance(path, str) else "", SourceOptions.from_recorded(settings.get("source")))
+
+    def pictures(self) -> Iterator[tuple[str, Location]]:
+        """Every picture with its key; those in the cells of a table are read on demand.
+
+        Raises:
+            CutlineError, OSError, ValueError: the input cannot be read.
+        """
+        source = open_source(self.path, self.options)
+        if isinstance(source, TableSource) and source.holds_bytes:
+            cells: dict[str, TableCells] = {}
+            for key, file, row in source.cells():
+                if file not in cells:
+                    cells[file] = TableCells(file, source.column, self.options)
+                yield key, TableCell(cells[file], row)
+            return
+        for sample in source.samples():
+            if sample.location is not None:
+                yield sample.key, sample.location
+
+
 class HeldPictures:
     """Lists an input the first time that a picture is looked up. Thread-safe."""
 
-    def __init__(self, place: Callable[[], str]) -> None:
-        """``place`` returns the input's path; empty if there is none."""
-        self._place = place
+    def __init__(self, recorded: Callable[[], RecordedInput]) -> None:
+        """``recorded`` returns the input; with an empty path if there is none."""
+        self._recorded = recorded
         self._guard = threading.Lock()
         self._found: dict[str, Location] | None = None
 
@@ -39,7 +71,7 @@ class HeldPictures:
             if self._found is None:
                 self._found = {}
                 with contextlib.suppress(CutlineError, OSError, ValueError):
-                    for name, location in _held(self._place()):
+                    for name, location in _held(self._recorded()):
                         self._found[stored_key(name)] = location
             return self._found.get(stored_key(key))
 
@@ -84,37 +116,29 @@ def run_pictures(state: Path, roots: Sequence[str] | None) -> HeldPictures | Non
     return HeldPictures(lambda: _allowed(_input_of(journal), roots)) if journal.is_file() else None
 
 
-def _allowed(place: str, roots: Sequence[str] | None) -> str:
-    """The path; empty for one that lies in none of the roots, after links were followed."""
-    if not place or roots is None or is_remote(place):
-        return place
-    real = Path(place).resolve()
-    return place if any(real.is_relative_to(Path(root).resolve()) for root in roots) else ""
+def _allowed(recorded: RecordedInput, roots: Sequence[str] | None) -> RecordedInput:
+    """The input; an empty one where it lies in none of the roots, after links were followed."""
+    if not recorded.path or roots is None or is_remote(recorded.path):
+        return recorded
+    real = Path(recorded.path).resolve()
+    is_within = any(real.is_relative_to(Path(root).resolve()) for root in roots)
+    return recorded if is_within else RecordedInput("")
 
 
-def _input_of(journal: Path) -> str:
-    place = ""
+def _input_of(journal: Path) -> RecordedInput:
+    settings: JSON = {}
     with journal.open("rb") as lines:
         for line in lines:
             run = (decode_object(line) or {}).get("run") if line.startswith(_RUN) else None
-            place = str(run.get("input") or "") if isinstance(run, dict) else place
-    return place
+            settings = run if isinstance(run, dict) else settings
+    return RecordedInput.of(settings)
 
 
-def _held(place: str) -> Iterator[tuple[str, Location]]:
-    options = SourceOptions()
-    if not place or is_remote(place) or detect(place, options) in _SEPARATE:
+def _held(recorded: RecordedInput) -> Iterator[tuple[str, Location]]:
+    """The pictures that are not files or downloads of their own."""
+    path = recorded.path
+    if not path or is_remote(path) or detect(path, recorded.options) in _SEPARATE:
         return
-    source = open_source(place, options)
-    if isinstance(source, TableSource):
-        cells: dict[str, TableCells] = {}
-        for key, file, row in source.cells():
-            if file not in cells:
-                cells[file] = TableCells(file, source.column, options)
-            yield key, TableCell(cells[file], row)
-        return
-    for sample in source.samples():
-        location = sample.location
-        if location is None or location.file() or location.url() or isinstance(location, InlineBytes):
-            continue
-        yield sample.key, location
+    for key, location in recorded.pictures():
+        if not (location.file() or location.url() or isinstance(location, InlineBytes)):
+            yield key, location

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cutline.dataset.held_pictures import HeldPicture, HeldPictures
+from cutline.dataset.held_pictures import HeldPicture, HeldPictures, RecordedInput
 from cutline.errors import ConfigError, PictureError
 from cutline.formatting import without_signatures
 from cutline.locations.roots import ImageRoot
@@ -31,11 +31,11 @@ class RowPictures:
         self._name = root or folder
         self._root: ImageRoot | None = None
         if root is not None and Path(root).is_file() and can_hold(root):
-            self._held = HeldPictures(lambda: root)
+            self._held = HeldPictures(lambda: RecordedInput(root))
         elif Path(self._name).is_dir():
             self._root = ImageRoot(self._name, base=folder, follow_links=follow_links)
             if root is not None and any(is_tar(file.name) for file in Path(root).iterdir()):
-                self._held = HeldPictures(lambda: root)
+                self._held = HeldPictures(lambda: RecordedInput(root))
         else:
             raise ConfigError(f"--image-root {root} is not a folder, a tar, a zip or a table")
 

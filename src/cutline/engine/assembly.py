@@ -227,6 +227,7 @@ def begin_journal(
         models=chain.models,
         retried=retried_kinds(job),
         stages=stages.ids,
+        source=source_options(job).recorded(),
     )
 
 

@@ -102,8 +102,11 @@ class Journal:
         models: Mapping[str, str] | None = None,
         retried: frozenset[str] = frozenset(),
         stages: Sequence[str] = (),
+        source: JSON | None = None,
     ) -> None:
         """Prepare a run, which may drop earlier outcomes; ``models`` are the captioners of a chain's steps.
+
+        ``source``: how the input is read, for those who look up its pictures later.
 
         Nothing is written before ``start``: a run that is refused must not drop anything.
 
@@ -139,9 +142,12 @@ class Journal:
             # Kept until the new outcome is there: what they lack was optional.
             self._repeated = set(self._index.incomplete)
             self._index.dropped |= {key: self._index.offsets[key] for key in self._index.incomplete}
-        differs = unknown or bool(changes) or earlier != (own, retried, self._index.stages)
+        source = source or {}
+        reads_otherwise = source != (self._index.last_run or {}).get("source", {})
+        differs = unknown or bool(changes) or reads_otherwise or earlier != (own, retried, self._index.stages)
         if differs or drop != "none" or self._index.last_run is None:
-            run: JSON = {"run": fingerprint.to_json(), "drop": drop, "models": own}
+            settings = fingerprint.to_json() | ({"source": source} if source else {})
+            run: JSON = {"run": settings, "drop": drop, "models": own}
             optional = {
                 "kinds": kinds,
                 "mended": sorted(retried),

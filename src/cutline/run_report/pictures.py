@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from cutline.dataset.held_pictures import RecordedInput
 from cutline.engine.recorded_captions import places_in
 from cutline.errors import CutlineError, PictureError
 from cutline.files import text_to_name
@@ -19,7 +20,6 @@ from cutline.locations.loader import PictureLoader
 from cutline.locations.stored import LocalFile
 from cutline.records import Sample
 from cutline.run_report.recorded_run import RecordedRun
-from cutline.sources import SourceOptions, open_source
 from cutline.storage import is_remote
 
 SIDE: Final = 220
@@ -48,13 +48,13 @@ async def thumbnails_of(run: RecordedRun, *, allow_private: bool = False) -> dic
 
 def locate(run: RecordedRun) -> dict[str, Sample]:
     """The locations of the pictures: from the output and the list of failures, else from the run's input."""
-    wanted, place = run.keys, str(run.settings.get("input") or "")
+    wanted, recorded = run.keys, RecordedInput.of(run.settings)
     found: dict[str, Sample] = {}
-    for sample in itertools.chain(_recorded(run.output, wanted), _beside(place, wanted)):
+    for sample in itertools.chain(_recorded(run.output, wanted), _beside(recorded.path, wanted)):
         key = stored_key(sample.key)
         if key not in found and _is_there(sample):
             found[key] = sample
-    return found | _listed(place, wanted - found.keys())
+    return found | _listed(recorded, wanted - found.keys())
 
 
 def _recorded(output: str, wanted: Collection[str]) -> Iterator[Sample]:
@@ -79,15 +79,15 @@ def _is_there(sample: Sample) -> bool:
     return file is None or Path(file).is_file()
 
 
-def _listed(place: str, wanted: Collection[str]) -> dict[str, Sample]:
+def _listed(recorded: RecordedInput, wanted: Collection[str]) -> dict[str, Sample]:
     """The samples with these keys in the run's input, which is listed until all are found."""
     found: dict[str, Sample] = {}
-    if not place or not wanted:
+    if not recorded.path or not wanted:
         return found
     with contextlib.suppress(CutlineError, OSError, ValueError):
-        for sample in open_source(place, SourceOptions()).samples():
-            if (key := stored_key(sample.key)) in wanted and sample.location is not None:
-                found[key] = sample
+        for name, location in recorded.pictures():
+            if (key := stored_key(name)) in wanted:
+                found[key] = Sample(key=name, location=location)
                 if len(found) == len(wanted):
                     break
     return found

@@ -79,7 +79,8 @@ class ArrowTable:
                 try:
                     for batch in batches:
                         columns = [_values(column) for column in batch.columns]
-                        for number, values in enumerate(zip(*columns, strict=True), done):
+                        numbers = range(done, done + batch.num_rows)
+                        for number, *values in zip(numbers, *columns, strict=True):
                             yield number, dict(zip(batch.schema.names, values, strict=True))
                         done += batch.num_rows
                 except _ERRORS as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Final, Self
 
+from cutline.records import JSON
 from cutline.sources.outputs import RunPaths
 
 OF_COLUMNS = frozenset({"image_column", "url_column", "text_column", "delimiter", "header_row", "image_root"})
@@ -60,8 +62,37 @@ class SourceOptions:
         """Whether an option has another value than its default."""
         return bool(getattr(self, name) != getattr(_DEFAULTS, name))
 
+    def recorded(self) -> JSON:
+        """Those options that decide which pictures there are, and their keys, without defaults."""
+        found = {name: getattr(self, name) for name in sorted(_OF_KEYS) if self.has(name)}
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in found.items()}
 
+    @classmethod
+    def from_recorded(cls, values: Any) -> Self:
+        """Options from what ``recorded`` returned, as JSON; what is not of their types is left out."""
+        given = values if isinstance(values, dict) else {}
+        found: dict[str, Any] = {}
+        for name in _OF_KEYS & given.keys():
+            value = tuple(given[name]) if isinstance(given[name], list) else given[name]
+            if _fits(value, name):
+                found[name] = value
+        return cls(**found)
+
+
+_OF_KEYS: Final = frozenset(
+    (
+        *("source_type", "image_column", "url_column", "key_column", "recursive", "text_encoding"),
+        *("split", "event", "exclude", "delimiter", "header_row", "sample_pictures"),
+    )
+)
 _DEFAULTS = SourceOptions()
+
+
+def _fits(value: Any, name: str) -> bool:
+    default = getattr(_DEFAULTS, name)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, bool if isinstance(default, bool) else str)
 
 
 def flag_of(name: str) -> str:

@@ -23,16 +23,14 @@ from cutline.sources.picture_cells import DamagedPicture, bytes_and_name, is_sev
 from cutline.sources.row_keys import KeyColumn, content_key, name_column, name_in, safe_key
 from cutline.sources.row_names import rows_for_keys
 from cutline.sources.rows import BEGINNING, BadRow, Row, Table, readable_rows, size_of
-from cutline.sources.table_files import check_text_options, find_columns, list_tables, open_table
+from cutline.sources.table_files import check_text_options, find_columns, is_unended, list_tables, open_table
 from cutline.sources.table_places import begun_at, places_in
 from cutline.sources.unread_files import Named, note_unread
 from cutline.sources.urls import not_a_url
-from cutline.storage import is_http, is_remote
+from cutline.storage import is_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-_STREAM_ENDINGS = (".arrow", ".feather")
 
 
 class TableSource(RowSource):
@@ -119,14 +117,20 @@ class TableSource(RowSource):
         """The column of the pictures."""
         return self._column
 
+    @property
+    def holds_bytes(self) -> bool:
+        return self._kind in {"picture", "bytes"}
+
     def cells(self) -> Iterator[tuple[str, str, int]]:
-        """The key, file and row in it of each picture whose bytes a table holds."""
-        if self._kind not in {"picture", "bytes"}:
-            return
+        """The key, file and row in it of each picture, where ``holds_bytes``."""
         keys, file, number = UniqueKeys(), "", 0
-        for row in self._rows(for_keys=True):
-            number, file = (number + 1 if row[-1] == file else 0), row[-1]
-            yield keys.unique(self._key(*row)), file, number
+        named = self._keys
+        rows = self._rows(for_keys=True) if named is None else self._rows(self._options.key_column)
+        for values in rows:
+            row, _, where, _ = values
+            number, file = (number + 1 if values[-1] == file else 0), values[-1]
+            key = self._key(*values) if named is None or isinstance(row, BadRow) else named.key(row, where)
+            yield keys.unique(key), file, number
 
     def _check_keys(self, keys: KeyColumn) -> None:
         rows = self._rows(only=self._options.key_column)
@@ -209,14 +213,7 @@ class TableSource(RowSource):
             rows = rows_for_keys(table, self._column, names, self._is_named, first)
         for where, row in rows:
             yield where, row
-        is_whole = not isinstance(row, BadRow)
-        if is_whole and file.lower().endswith(_STREAM_ENDINGS) and not is_remote(file):
-            self._note_end(file)
-
-    def _note_end(self, file: str) -> None:
-        from cutline.sources.arrow import lacks_end
-
-        if lacks_end(file):
+        if not isinstance(row, BadRow) and is_unended(file):
             self._notes.note("unended-stream", file)
 
     def _size(self, file: str) -> int:

@@ -22,6 +22,7 @@ from cutline.sources.names import (
 )
 from cutline.sources.options import SourceOptions, flag_of
 from cutline.sources.rows import Table
+from cutline.storage import is_remote
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PACKED_ENDINGS = tuple(f"{text}.{packing}" for text in _TEXT_ENDINGS for packing in PACKINGS)
@@ -95,6 +96,15 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
     return Columns(
         image=image, url=url, text=options.text_column or _named(table, TEXT_NAMES, {"text", "list"})
     )
+
+
+def is_unended(file: str) -> bool:
+    """Whether a file on this machine is an Arrow stream without a mark at its end."""
+    if is_remote(file) or not file.lower().endswith((".arrow", ".feather")):
+        return False
+    from cutline.sources.arrow import lacks_end
+
+    return lacks_end(file)
 
 
 def check_text_options(table: Table, options: SourceOptions) -> None:
