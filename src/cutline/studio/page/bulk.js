@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { Difference } from "./difference.js";
 import { save } from "./draft.js";
 import { guessScope, mainKey, Panel, prepareScope, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
-import { Picture } from "./picture_view.js";
+import { Picture } from "./picture.js";
 import { JobProgress, Outcome, plural, run, toUtf8 } from "./running.js";
 import { go } from "./selection.js";
 import { answered, edition, mistake, opening, picked, result } from "./store.js";

@@ -7,7 +7,7 @@ import { differences } from "./difference.js";
 import { hold } from "./held_keys.js";
 import { register } from "./keys.js";
 import { focusOn, mainKey, Panel, panel } from "./panels.js";
-import { Picture } from "./picture_view.js";
+import { Picture } from "./picture.js";
 import { Outcome, run } from "./running.js";
 import { cursor, filterBy, notice, opening, result } from "./store.js";
 

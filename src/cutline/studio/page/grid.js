@@ -4,7 +4,7 @@
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { WORD } from "./filter_text.js";
 import { tip } from "./keys.js";
-import { Picture } from "./picture_view.js";
+import { Picture } from "./picture.js";
 import { click } from "./selection.js";
 import { cursor, filterBy, left, picked, result, rows, want } from "./store.js";
 

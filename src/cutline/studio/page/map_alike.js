@@ -3,9 +3,8 @@
 
 import { html, signal, useEffect } from "./vendor/preact.js";
 import { get, send, upload } from "./api.js";
-import { fail, follow, job, map, visit } from "./map.js";
-import { findOthers, others } from "./map_legend.js";
-import { Picture } from "./picture_view.js";
+import { fail, findOthers, follow, job, map, others, visit } from "./map.js";
+import { Picture } from "./picture.js";
 import { plural } from "./running.js";
 import { current, filterBy, opening, rows, search, want } from "./store.js";
 

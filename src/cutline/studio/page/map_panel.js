@@ -8,10 +8,9 @@ import { clustersOf } from "./filter_text.js";
 import { tip } from "./keys.js";
 import * as state from "./map.js";
 import { Alike } from "./map_alike.js";
-import * as legend from "./map_legend.js";
 import { choose, mode, Plot, reset, zoom } from "./map_plot.js";
 import { focusOn, Panel, show } from "./panels.js";
-import { Picture } from "./picture_view.js";
+import { Picture } from "./picture.js";
 import { JobProgress, plural } from "./running.js";
 import { edition, filterBy, jobs, mistake, query, result, rows, want } from "./store.js";
 import { stopWords } from "./terms.js";
@@ -101,13 +100,13 @@ function Progress() {
 
 function Tools() {
   useEffect(() => {
-    if (legend.by.value === "set") void legend.findOthers();
-    void legend.color();
-  }, [legend.by.value, legend.other.value]);
+    if (state.by.value === "set") void state.findOthers();
+    void state.color();
+  }, [state.by.value, state.other.value]);
   useEffect(() => {
-    const timer = setTimeout(legend.color, 250);
+    const timer = setTimeout(state.color, 250);
     return () => clearTimeout(timer);
-  }, [legend.keyword.value]);
+  }, [state.keyword.value]);
   return html`<div class="tools" role="toolbar" aria-label="Map">
     <span class="group">
       <button aria-pressed=${mode.value === "lasso"} title=${`${tip("map-lasso")}. Shift adds, Alt takes away`} onClick=${() => choose("lasso")}>Lasso</button>
@@ -118,13 +117,13 @@ function Tools() {
       <button title=${tip("map-reset")} onClick=${reset}>All</button>
       <button aria-label="Nearer" title=${tip("map-in")} onClick=${() => zoom(1.5)}>+</button>
     </span>
-    <label>Colour <select value=${legend.by.value} onChange=${(/** @type {Event} */ event) => (legend.by.value = valueOf(event))}>
+    <label>Colour <select value=${state.by.value} onChange=${(/** @type {Event} */ event) => (state.by.value = valueOf(event))}>
       ${BY.map(([name, text]) => html`<option value=${name}>${text}</option>`)}</select></label>
-    ${legend.by.value === "keyword" && html`<input type="text" aria-label="Keywords" placeholder="cat, dog*" value=${legend.keyword.value} autocomplete="off" spellcheck=${false}
-      onInput=${(/** @type {Event} */ event) => (legend.keyword.value = valueOf(event))} />`}
-    ${legend.by.value === "set" && html`<select aria-label="Caption set" title="Where its captions say the same as those that are open" value=${legend.other.value} onChange=${(/** @type {Event} */ event) => (legend.other.value = valueOf(event))}>
-      <option value="">${legend.others.value.length ? "which set" : "there is none: an output, or texts with another ending"}</option>
-      ${legend.others.value.map((name) => html`<option key=${name} value=${name}>${name.split("/").pop()}</option>`)}</select>`}
+    ${state.by.value === "keyword" && html`<input type="text" aria-label="Keywords" placeholder="cat, dog*" value=${state.keyword.value} autocomplete="off" spellcheck=${false}
+      onInput=${(/** @type {Event} */ event) => (state.keyword.value = valueOf(event))} />`}
+    ${state.by.value === "set" && html`<select aria-label="Caption set" title="Where its captions say the same as those that are open" value=${state.other.value} onChange=${(/** @type {Event} */ event) => (state.other.value = valueOf(event))}>
+      <option value="">${state.others.value.length ? "which set" : "there is none: an output, or texts with another ending"}</option>
+      ${state.others.value.map((name) => html`<option key=${name} value=${name}>${name.split("/").pop()}</option>`)}</select>`}
     ${state.map.value?.layout === "pca" && html`<button disabled=${state.job.value !== null} title="Arrange the points by t-SNE: what is alike comes closer together" onClick=${state.arrange}>t-SNE</button>`}
   </div>`;
 }
@@ -135,20 +134,20 @@ function Beside() {
   const outside = state.outside.value;
   return html`<div class="beside">
     <div class="tabs" role="group" aria-label="Beside the map">
-      <button class="quiet" aria-pressed=${state.side.value === "clusters"} onClick=${() => (state.side.value = "clusters")}>${legend.colors.value ? "Colours" : "Clusters"}</button>
+      <button class="quiet" aria-pressed=${state.side.value === "clusters"} onClick=${() => (state.side.value = "clusters")}>${state.colors.value ? "Colours" : "Clusters"}</button>
       <button class="quiet" aria-pressed=${state.side.value === "alike"} onClick=${() => (state.side.value = "alike")}>Alike</button>
       <button class="quiet" aria-pressed=${isPicture} onClick=${() => (state.side.value = "picture")}>Picture</button>
       ${outside !== null && html`<span class="figures" role="status">${rows.value.get(outside)?.key ?? "It"} is not selected.
         <button class="quiet" onClick=${() => state.leaveFilter(outside)}>Leave the filter and open it</button></span>`}
     </div>
-    ${isPicture ? html`<${Editor} />` : state.side.value === "alike" ? html`<${Alike} />` : legend.colors.value ? html`<${Legend} />` : html`<${Clusters} />`}
+    ${isPicture ? html`<${Editor} />` : state.side.value === "alike" ? html`<${Alike} />` : state.colors.value ? html`<${Legend} />` : html`<${Clusters} />`}
   </div>`;
 }
 
 function Legend() {
   return html`<ul class="list legend" tabindex="0" aria-label="Colours">
-    ${legend.colors.value?.legend.map((one, place) => html`<li key=${one.text}>
-      <button class="quiet name" title="Select these; with Shift they are added, with Alt left out" onClick=${(/** @type {MouseEvent} */ event) => legend.isolateColor(place, event)}>
+    ${state.colors.value?.legend.map((one, place) => html`<li key=${one.text}>
+      <button class="quiet name" title="Select these; with Shift they are added, with Alt left out" onClick=${(/** @type {MouseEvent} */ event) => state.isolateColor(place, event)}>
         <span class="swatch" style=${{ backgroundColor: one.color }}></span> ${one.text}</button>
       <span class="figures">${number(one.count)}</span></li>`)}
   </ul>`;

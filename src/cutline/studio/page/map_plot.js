@@ -5,9 +5,8 @@ import { html, signal, useComputed, useEffect, useLayoutEffect, useRef, useSigna
 import { clustersOf } from "./filter_text.js";
 import { register, run } from "./keys.js";
 import * as state from "./map.js";
-import * as legend from "./map_legend.js";
 import { panel } from "./panels.js";
-import { Picture } from "./picture_view.js";
+import { Picture } from "./picture.js";
 import { cornersOf, Scatter } from "./scatter.js";
 import { middles } from "./scatter_index.js";
 import { FEW, palette } from "./scatter_paint.js";
@@ -232,7 +231,7 @@ export function Plot() {
     isPart.value = Boolean(plot && plot.painter.limit < state.points.value.length / 2);
   });
   useSignalEffect(() => {
-    const found = legend.colors.value;
+    const found = state.colors.value;
     const given = found ? found.legend.map(({ color }, number) => ({ number, color })) : (state.map.value?.clusters ?? []);
     void state.points.value;
     plot?.setColours(found?.numbers ?? state.labels.value, palette(given, isDark.value));

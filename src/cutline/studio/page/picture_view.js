@@ -1,8 +1,9 @@
 // @ts-check
-/** Pictures from the server, and the current one: as large as fits, or zoomed by wheel and keys and moved by dragging. */
+/** The current picture: as large as fits, or zoomed by wheel and keys and moved by dragging. */
 
-import { html, signal, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, signal, useEffect, useRef } from "./vendor/preact.js";
 import { ActionButton, register } from "./keys.js";
+import { Picture } from "./picture.js";
 
 const STEP = 1.25;
 const MOST = 8; // times the picture's own size
@@ -128,19 +129,4 @@ export function PictureView({ row, alt }) {
       <${ActionButton} id="zoom-in" label="Zoom in">+<//>
     </div>
   </div>`;
-}
-
-/** A picture, or that it cannot be shown: damaged, missing, or of no known format. `color` stands in until it is there. @param {{src: string, alt: string, height?: number, style?: Record<string, string>, color?: string | null}} parts */
-export function Picture({ src, alt, height, style, color }) {
-  const [failed, setFailed] = useState("");
-  const [loaded, setLoaded] = useState("");
-  const image = useRef(/** @type {HTMLImageElement | null} */ (null));
-  useEffect(() => {
-    const element = image.current;
-    return () => element?.removeAttribute("src"); // a request that still runs is dropped
-  }, []);
-  const shown = { ...style, ...(height && { height: `${height}px` }), ...(color && loaded !== src && { backgroundColor: color }) };
-  if (failed === src) return html`<span class="unshown" style=${shown}>cannot be shown</span>`;
-  return html`<img ref=${image} src=${src} alt=${alt} height=${height} style=${shown} draggable=${false} loading="lazy"
-    onLoad=${() => setLoaded(src)} onError=${() => setFailed(src)} />`;
 }
