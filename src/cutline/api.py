@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack, overload
@@ -40,6 +39,7 @@ from cutline.sources.names import TABLE_EXTENSIONS, extension, is_tar
 from cutline.sources.patterns import is_pattern
 from cutline.sources.unknown_files import is_picture, sniff_file
 from cutline.storage import is_remote, named_path
+from cutline.temporary_folders import temporary_folder
 from cutline.worker_threads import worker_threads
 
 
@@ -176,8 +176,8 @@ class _Call:
         if self._output is not None:
             job = self._job(self._output)
             return Captions(report=await self._run(job, pool), output_format=job.output.output_format)
-        with tempfile.TemporaryDirectory(prefix="cutline-") as folder:
-            report = await self._run(self._job(str(Path(folder) / "captions.jsonl")), pool)
+        with temporary_folder("captions") as folder:
+            report = await self._run(self._job(str(folder / "captions.jsonl")), pool)
             captions = Captions(report=report, output_format="jsonl")
             rows = list(captions) if report.counts.captions else []
             failed, skipped = captions.failures, captions.rejected

@@ -6,11 +6,12 @@ import contextlib
 import shutil
 import signal
 import stat
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
+
+from cutline.temporary_folders import temporary_folder
 
 _STREAMS = ("/dev/", "/proc/")
 
@@ -45,7 +46,7 @@ def seekable(path: Path) -> Iterator[Path]:
     if not _waits(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="cutline-pipe-") as folder:
+    with temporary_folder("pipe") as folder:
         copy = Path(folder, path.name)
         with _stoppable(path), path.open("rb") as file, copy.open("wb") as to:
             shutil.copyfileobj(file, to)

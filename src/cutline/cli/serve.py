@@ -7,7 +7,6 @@ import json
 import logging.config
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypedDict, get_origin
 
@@ -17,6 +16,7 @@ from cutline.captioners.plugins import load_plugins
 from cutline.cli.ports import check_port
 from cutline.credentials import without_credentials
 from cutline.errors import ConfigError, MissingExtra
+from cutline.temporary_folders import temporary_folder
 from cutline.terminal import print_error
 
 try:
@@ -92,8 +92,8 @@ def serve(*, options: Annotated[ServeOptions, Parameter(name="*")] | None = None
         model = f"{model} at {without_credentials(endpoint)}" if endpoint else model
         stack.enter_context(reserved(settings.store, model))
         if settings.workers > 1 and FOLDER not in os.environ:
-            counted = stack.enter_context(tempfile.TemporaryDirectory(prefix="cutline-metrics-"))
-            stack.enter_context(_variable(FOLDER, counted))
+            counted = stack.enter_context(temporary_folder("metrics"))
+            stack.enter_context(_variable(FOLDER, str(counted)))
         _run(settings, None if in_processes else app, given if reload else None)
     return 0
 

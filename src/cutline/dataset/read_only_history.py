@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 from cutline.errors import SinkError
 from cutline.formatting import one_line
+from cutline.temporary_folders import temporary_folder
 
 _CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _FULL = {
@@ -63,7 +63,7 @@ def open_copy(file: Path, schema: str) -> sqlite3.Connection:
     if not log.exists() or not log.stat().st_size:
         whole = _connect(file, "immutable=1")
         return whole if _has_tables(whole) else _only_read(_in_memory(), schema)
-    with tempfile.TemporaryDirectory(prefix="cutline-history-") as folder:
+    with temporary_folder("history") as folder:
         for each in (file, log):
             shutil.copyfile(each, Path(folder, each.name))
         copy = sqlite3.connect(Path(folder, file.name), isolation_level=None)

@@ -17,6 +17,7 @@ from cutline.sources.names import PAIRS, TEXT_NAMES, is_metadata_file
 from cutline.sources.options import SourceOptions
 from cutline.sources.rows import BadRow, readable_rows
 from cutline.sources.table_files import open_table
+from cutline.temporary_folders import temporary_folder
 
 _FILE_NAME: Final = "file_name"
 _PAIR: Final = {"image", "caption"}
@@ -67,7 +68,7 @@ class ZipMetadata:
         if not data or len(data) > _MAX_BYTES:
             self._notes.note("unread-metadata", f"{self._file}/{name}")
             return
-        with write_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+        with write_errors(Path(tempfile.gettempdir())), temporary_folder("metadata") as folder:
             copy = Path(folder, name.rpartition("/")[2].lower())
             copy.write_bytes(data)
             try:

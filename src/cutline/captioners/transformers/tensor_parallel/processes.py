@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import IO, BinaryIO, Final, TypeAlias, cast
 from cutline.captioners.transformers.settings import Generation, ParallelEngine
 from cutline.captioners.transformers.tensor_parallel.protocol import Message
 from cutline.processors import usable_processors
+from cutline.temporary_folders import temporary_folder
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "cutline.captioners.transformers.tensor_parallel.worker")
 _EXIT_WAIT: Final = 2.0  # seconds to find out which process exited first
@@ -53,7 +53,8 @@ class WorkerProcesses:
 
     def __init__(self, spec: ParallelSpec, program: Sequence[str]) -> None:
         self._replies: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
-        self._folder = tempfile.mkdtemp(prefix="cutline-")
+        self._temporary = contextlib.ExitStack()
+        self._folder = self._temporary.enter_context(temporary_folder("parallel"))
         self._logs: list[IO[bytes]] = []
         self._running: list[subprocess.Popen[bytes]] = []
         for rank in range(len(spec.devices)):
@@ -91,7 +92,7 @@ class WorkerProcesses:
                 cast("BinaryIO", process.stdin).close()
         for log in self._logs:
             log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._temporary.close()
 
     def _open(self, spec: ParallelSpec, program: Sequence[str], rank: int) -> subprocess.Popen[bytes]:
         # In a session of their own, so that Ctrl-C does not reach them. PR_SET_PDEATHSIG is not used: the
@@ -113,7 +114,7 @@ class WorkerProcesses:
             "rank": rank,
             "count": len(spec.devices),
             "engine": spec.engine,
-            "store": str(Path(self._folder).absolute() / "store"),
+            "store": str(self._folder.absolute() / "store"),
         }
         generation = dataclasses.asdict(spec.generation)
         return Message(header={"part": part, "family": spec.family, "generation": generation})
