@@ -302,6 +302,25 @@ def test_a_text_that_cannot_be_saved_stays_and_is_saved_later(browser: Any, own_
     stop_studio(again)
 
 
+def test_a_bulk_edit_that_finds_no_room_changes_nothing_and_names_the_cause(own_studio: Any) -> None:
+    before = {path.name: path.read_bytes() for path in own_studio.folder.iterdir()}
+    edit = {"edit": {"kind": "suffix", "text": "word " * 10_000}}
+    _, most = resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE)
+    for size in (0, 20_000, 100_000):
+        resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE, (size, most))
+        preview = own_studio.call("POST", "preview", edit)["preview"]
+        assert own_studio.job("POST", "apply", {"preview": preview}) is None
+        problem = own_studio.call("GET", "jobs")[-1]["problem"]
+        assert "damaged" not in problem
+        assert "cannot write" in problem
+    assert {path.name: path.read_bytes() for path in own_studio.folder.iterdir()} == before
+    resource.prlimit(own_studio.process.pid, resource.RLIMIT_FSIZE, (most, most))
+    preview = own_studio.call("POST", "preview", edit)["preview"]
+    assert own_studio.job("POST", "apply", {"preview": preview})["written"] == PICTURES - 2
+    own_studio.job("POST", "undo", {})
+    assert {path.name: path.read_bytes() for path in own_studio.folder.iterdir()} == before
+
+
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[Sequence[str]]:
     """A command that runs another one for which nothing can be written below a folder."""

@@ -80,7 +80,8 @@ class HistoryFile:
                 yield database
                 database.execute("COMMIT")
             except BaseException:
-                database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite itself ends one that finds no room
+                    database.execute("ROLLBACK")
                 raise
 
     def _open(self) -> sqlite3.Connection:
