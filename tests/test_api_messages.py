@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 import cutline
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, EndpointUnusable
 
 PRIVATE = "http://127.0.0.1:9/a.png"
 
@@ -109,3 +110,16 @@ def test_reports_name_keyword_arguments(tmp_path: Path) -> None:
     assert "so budget_tokens cannot be kept" in stopped
     assert "image_limit=" in stopped
     assert "--" not in stopped
+
+
+async def test_messages_name_calls_in_place_of_commands(new_endpoint: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 12)).save(tmp_path / "a.png")
+    broke = new_endpoint(fault={"quota": 1})
+    options = {"model": "endpoint:m", "endpoint": broke.url}
+    captions = await cutline.acaption(tmp_path, tmp_path / "o.jsonl", **options)
+    messages = [str(captions.report.stopped)]
+    with pytest.raises(EndpointUnusable) as caught:
+        await cutline.acaption(tmp_path / "a.png", **options)
+    messages.append(str(caught.value))
+    for message in messages:
+        assert message.endswith("add credit or raise its limit, then make the same call again")

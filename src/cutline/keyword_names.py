@@ -27,6 +27,8 @@ _OPTION = re.compile(
     r"(,?)"
 )
 
+_COMMAND = re.compile(r"\b(?:(run )?(the (?:same )?)command\b(?! line)(?(1)(?: again)?))")
+
 
 @contextlib.contextmanager
 def keyword_names(*own: str) -> Iterator[None]:
@@ -61,7 +63,13 @@ def _translate(error: CutlineError, own: Sequence[str] = ()) -> None:
 
 
 def with_keywords(message: str, own: Sequence[str] = ()) -> str:
-    """A message with keyword arguments in place of options; those in command lines stay."""
+    """A message with keyword arguments in place of options, and calls in place of the same command.
+
+    Options in command lines stay.
+    """
+    message = _COMMAND.sub(
+        lambda found: f"make {found[2]}call again" if found[1] else f"{found[2]}call", message
+    )
     if "--" not in message:
         return message
     types = {**_types(), **dict.fromkeys(own, str)}

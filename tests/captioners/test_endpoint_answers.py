@@ -65,6 +65,13 @@ async def test_what_was_paid_for_is_used(script, scripted):
     assert await ask(scripted, script) == CAPTION
 
 
+async def test_a_body_is_read_in_the_encoding_that_it_names(scripted):
+    text = "Ein Café mit Tür und Fenster."
+    body = json.dumps(message(content=text), ensure_ascii=False)
+    headers = {"Content-Type": "application/json; charset=ISO-8859-1"}
+    assert await ask(scripted, {"body": body, "headers": headers, "encoding": "latin-1"}) == text
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [

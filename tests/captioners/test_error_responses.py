@@ -99,6 +99,24 @@ def test_a_busy_service_is_asked_again_whatever_it_says_of_the_model() -> None:
     assert refused.status == 404
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "The response was filtered", "code": "content_filter"}),
+        (400, {"message": "Your request was rejected by the safety system", "code": "moderation_blocked"}),
+        (400, {"message": "Input data may contain inappropriate content.", "code": "DataInspectionFailed"}),
+        (403, {"message": "m requires moderation. Your input was flagged", "code": 403}),
+        (400, {"message": "系统检测到输入可能包含不安全内容", "code": "1301"}),
+    ],
+    ids=["Azure", "OpenAI", "DashScope", "OpenRouter", "Zhipu"],
+)
+def test_what_a_filter_declines_is_a_refusal_of_that_picture(status: int, error: object) -> None:
+    declined = said(status, {"error": error}, service="nvidia" if status == 403 else "openai")
+    assert isinstance(declined, Rejected)
+    assert declined.kind == "refused"
+    assert declined.status == 400, "403 would be the key's"
+
+
 @pytest.mark.parametrize("service", ["openai", "nvidia"])
 def test_what_403_concerns(service: str) -> None:
     """One picture at most services; the key at NVIDIA."""

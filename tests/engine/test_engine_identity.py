@@ -68,6 +68,19 @@ def test_captions_that_leave_the_output_are_spoken_of_and_come_back(pictures, tm
     assert report(output)["this_run"]["captions"] == 0
 
 
+def test_failures_that_leave_the_input_are_no_captions(pictures, tmp_path):
+    folder, output = pictures(4), tmp_path / "out.jsonl"
+    for name in ("00001.png", "00003.png"):
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    arguments = ("caption", folder, output, "--model", "pixels")
+    assert cutline_here(*arguments).returncode == 1
+    (folder / "00003.png").unlink()
+    assert "not in the output" not in cutline_here(*arguments).stderr
+    (folder / "00002.png").unlink()
+    done = cutline_here(*arguments)
+    assert "1 earlier caption is not in the output" in done.stderr
+
+
 def test_a_sidecar_that_was_taken_away_is_written_again(pictures):
     folder = pictures(4)
     arguments = (folder, "--output-format", "sidecar")

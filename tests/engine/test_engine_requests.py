@@ -50,6 +50,17 @@ def test_what_stops_a_run_at_its_beginning_fails_no_picture(fault, at_once, endp
     assert len(captions("jsonl", tmp_path / "captions.jsonl")) == 30
 
 
+def test_a_page_in_place_of_an_api_fails_no_picture(endpoint, pictures, tmp_path):
+    endpoint.configure(fault={"malformed": 1.0})
+    arguments = ("caption", pictures(30), tmp_path / "captions.jsonl", *endpoint.arguments())
+    stopped = cutline_here(*arguments)
+    assert stopped.returncode == 3
+    assert "is the URL that of the API" in stopped.stderr
+    assert "failed" not in stopped.stderr
+    endpoint.configure(fault={})
+    assert cutline_here(*arguments).returncode == 0
+
+
 def test_what_failed_before_a_run_was_stopped_half_way_can_be_asked_again(endpoint, pictures, tmp_path):
     endpoint.configure(latency=0.2)
     arguments = ("caption", pictures(40), tmp_path / "captions.jsonl", *endpoint.arguments())

@@ -2,7 +2,7 @@
 
     python tests/servers/scripted.py --folder pictures
 
-Prints ``ready PORT``. ``POST /script`` takes ``{status, headers, body}`` (``body`` as text) or
+Prints ``ready PORT``. ``POST /script`` takes ``{status, headers, body, encoding}`` (``body`` as text) or
 ``{content}``, the words of a usual answer, and ``refused``, an answer to requests that have a ``field``;
 ``ECHO`` in the body becomes the values of the request's headers ``echoed``.
 ``GET /agents`` names who downloaded, ``GET /last`` is the last request and the number of all. The folder's files are
@@ -24,6 +24,7 @@ class Scripted:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body = completion("A scripted caption.")
+        self.encoding = "utf-8"
         self.said: dict[str, object] = {}
         self.agents: list[str] = []
         self.echoed: list[str] = []
@@ -47,7 +48,7 @@ class Scripted:
         text = self.body.replace("ECHO", " ".join(request.headers.get(name, "") for name in self.echoed))
         return web.Response(
             status=self.status,
-            body=text.encode(),
+            body=text.encode(self.encoding),
             headers={"Content-Type": "application/json", **self.headers},
         )
 
@@ -62,6 +63,7 @@ class Scripted:
         self.refused, self.count, self.echoed = data.get("refused"), 0, data.get("echoed", [])
         self.status = data.get("status", 200)
         self.headers = data.get("headers", {})
+        self.encoding = data.get("encoding", "utf-8")
         self.body = completion(data["content"]) if "content" in data else data["body"]
         return web.json_response({})
 

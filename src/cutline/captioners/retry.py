@@ -25,7 +25,7 @@ from cutline.slots import has_waiting_caller, pause
 
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 405, 407, 410, 501, 505, 511})
-_OF_ALL = frozenset({"parameter", "text-only"})
+_OF_ALL = frozenset({"parameter", "text-only", "malformed"})  # a page in place of an API sends no other
 _UNREACHABLE_ATTEMPTS = 3  # while nothing has ever answered there
 _OUTAGE_ATTEMPTS = 3  # after which the delays grow no longer
 _VERDICT = 3.0  # seconds in which others may be refused too
@@ -36,7 +36,7 @@ _HERE = re.compile(r"://(localhost|127\.|10\.|192\.168\.|\[::1\]|[\w-]+[:/])")
 
 
 def _concerns_all(error: RequestError) -> bool:
-    """Whether a refusal may be one of every picture: of the key, the model, its name or a parameter."""
+    """Whether an error may be one of every picture: of key, model, name, parameter or address."""
     return error.status in _UNUSABLE or error.kind in _OF_ALL
 
 

@@ -247,9 +247,8 @@ class JobRun:
     ) -> Report:
         stats, known = self.stats, self.stats.known
         # An earlier caption of a picture that a rule rejects now is not one whose picture is gone.
-        left_out = (
-            len(journal) - self.rejected - stats.before.journalled - stats.resumed.total - stats.changed
-        )
+        seen = stats.before.captions + stats.resumed.captions
+        left_out = journal.captioned - self.rejected - seen - stats.changed
         return Report(
             job=self.job,
             output=absolute(self.output),

@@ -84,6 +84,11 @@ class Journal:
         return len(self._index.offsets) - len(self._repeated)
 
     @property
+    def captioned(self) -> int:
+        """The number of captions of earlier runs that count."""
+        return len(self) - len(self._index.failed) - len(self._index.skipped)
+
+    @property
     def has_history(self) -> bool:
         """Whether earlier runs left outcomes or replies."""
         return bool(self._index.offsets or self._index.steps or self._index.dropped)

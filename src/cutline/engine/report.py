@@ -46,7 +46,7 @@ class Report:
     captions that this run wrote, ``failed`` the first hundred failures, and the first of every kind.
 
     ``changed`` pictures had changed since an earlier run; ``replaced`` ones, of which a few are named, were
-    changed or deleted between being listed and being captioned. ``left_out`` earlier outcomes are of samples
+    changed or deleted between being listed and being captioned. ``left_out`` earlier captions are of samples
     that the source no longer has, ``waiting`` outcomes are in the journal after a missing one.
 
     ``seconds`` is this run's time after loading the models, which took ``loading_seconds``; ``cost`` in US

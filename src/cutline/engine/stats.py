@@ -39,12 +39,6 @@ class Counts:
     def total(self) -> int:
         return self.captions + self.skips + self.failures
 
-    @property
-    def journalled(self) -> int:
-        """Outcomes that the journal has: all but skips by policy."""
-        skips = sum(counts["skipped"] for counts in self.stages.values())
-        return self.captions + self.failures + skips
-
     def add(self, outcome: Outcome) -> None:
         self.usage += usage_of(outcome)
         if isinstance(outcome, Caption):

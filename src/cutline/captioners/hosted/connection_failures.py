@@ -11,6 +11,7 @@ import aiohttp
 
 from cutline.captioners.hosted.proxies import Proxy, socks_errors
 from cutline.errors import CutlineError, EndpointUnusable, Retryable
+from cutline.formatting import printable
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # answers of a proxy that may be others soon
 
@@ -56,7 +57,8 @@ def connection_failure(error: Exception, *, shown: str, proxy: Proxy | None, sec
         case TimeoutError():
             passing, message = "timeout", f"{shown} did not answer within {seconds:g} s"
         case _:
-            passing, message = "connection", f"{shown} {_breakage(error)}"
+            passing, breakage = _breakage(error)
+            message = f"{shown} {breakage}"
     return Retryable(passing, message) if passing else EndpointUnusable(message)
 
 
@@ -81,15 +83,18 @@ def _own_certificates(environment: Mapping[str, str]) -> str:
     return f"for a CA of your own set SSL_CERT_FILE to {f'the file in {other}' if other else 'its file'}"
 
 
-def _breakage(error: Exception) -> str:
-    """What happened to a connection, or to the body that came over it."""
-    is_of_body = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
-    if is_of_body and "ncod" in str(error):
-        return (
+def _breakage(error: Exception) -> tuple[str, str]:
+    """What happened to a connection, or to the answer that came over it: the kind of failure, and words."""
+    is_of_answer = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    if is_of_answer and "ncod" in str(error):
+        return "malformed", (
             "sent a body that cannot be unpacked (its Content-Encoding is wrong or unknown): look at what is "
             "between here and the endpoint, such as a proxy"
         )
-    return f"broke the connection ({type(error).__name__})"
+    if isinstance(error, aiohttp.ClientResponseError):
+        reason = printable(error.message.partition("\n")[0].rstrip(":. "))[:100]
+        return "malformed", f"sent what is not HTTP/1.1 ({reason}): is it the port of the API?"
+    return "connection", f"broke the connection ({type(error).__name__})"
 
 
 def _os_reason(error: OSError) -> str:

@@ -25,6 +25,7 @@ from cutline.errors import Retryable
 MAX_RESPONSE_BYTES = 8_000_000
 _AZURE = re.compile(r".+\.(openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)")
 _OF_AZURE = "/openai/deployments/"  # in a path, behind whatever host, such as a gateway's
+_CHARSET = re.compile(r"""charset=["']?([\w.:-]+)""", re.IGNORECASE)
 _APART = 64 * 1024  # bytes; to copy less takes no longer than to call the system once more
 _NO_HEADERS: Mapping[str, str] = {}
 carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=_NO_HEADERS)
@@ -183,7 +184,7 @@ class Endpoint:
         except ValueError:
             pass
         try:
-            return json.loads(content.decode("utf-8", "replace"))
+            return json.loads(_decoded(content, answer.headers))
         except (ValueError, RecursionError):
             raise Retryable("malformed", f"{self.shown} {_body(content)}") from None
 
@@ -204,6 +205,14 @@ class Endpoint:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return session
+
+
+def _decoded(content: bytes, headers: Mapping[str, str]) -> str:
+    """The text of a body in the encoding that its Content-Type names, or else in UTF-8."""
+    charset = _CHARSET.search(headers.get("Content-Type", ""))
+    with contextlib.suppress(LookupError):
+        return content.decode(charset[1] if charset else "utf-8", "replace")
+    return content.decode("utf-8", "replace")
 
 
 def _body(content: bytes) -> str:

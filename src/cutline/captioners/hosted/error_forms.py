@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
+WITHOUT_CREDIT = "the account has no credit left; add credit or raise its limit, then run the same command"
 NO_CREDIT = frozenset(
     {
         *("insufficient_quota", "payment_required", "billing_hard_limit_reached"),  # OpenAI
@@ -84,6 +85,28 @@ _NO_SYSTEM = re.compile(
     |\bdeveloper\ instruction\ is\ not\ enabled  # Gemini""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+_FILTER_CODES = frozenset(
+    {
+        *("content_filter", "ResponsibleAIPolicyViolation"),  # Azure; the first Moonshot too
+        *("content_policy_violation", "moderation_blocked"),  # OpenAI
+        *("data_inspection_failed", "DataInspectionFailed"),  # DashScope
+        *("InputImageSensitiveContentDetected", "SensitiveContentDetected"),  # Volcengine
+        "1301",  # Zhipu
+    }
+)
+_FILTERED = re.compile(
+    r"content (management )?polic(y|ies)|content[_ ]filter"
+    r"|(input|image|content) was flagged"  # OpenRouter, with 403
+    r"|(inappropriate|sensitive|unsafe) content",
+    re.IGNORECASE,
+)
+
+
+def is_filtered(status: int, codes: AbstractSet[str], message: str) -> bool:
+    """Whether a filter of the service declined the picture or the prompt."""
+    is_about_it = bool(codes & _FILTER_CODES) or _FILTERED.search(message) is not None
+    return status in {400, 403, 422, 451} and is_about_it
 
 
 def is_without_credit(status: int, codes: AbstractSet[str], message: str) -> bool:

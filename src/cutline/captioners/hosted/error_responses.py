@@ -17,7 +17,9 @@ import orjson
 
 from cutline.captioners.hosted.endpoint import Answer
 from cutline.captioners.hosted.error_forms import (
+    WITHOUT_CREDIT,
     is_about_parameter,
+    is_filtered,
     is_too_large,
     is_without_credit,
     meant_status,
@@ -81,14 +83,13 @@ def response_error(answer: Answer, request: RequestInfo) -> Exception:
     text = f"{request.shown} answered {answer.status}{': ' + body.message if body.message else ''}"
     period = long_period(body.message, body.quotas, answer.headers) if status == 429 else None
     if not period and is_without_credit(status, body.codes, body.message):
-        return EndpointUnusable(
-            f"{text}: the account has no credit left; add credit or raise its limit, "
-            "then run the same command"
-        )
+        return EndpointUnusable(f"{text}: {WITHOUT_CREDIT}")
     if status in _RETRIED or (status >= 500 and status not in _FINAL):
         return _refused_now(status, text, body, answer, period)
     if 300 <= status < 400:
         return EndpointUnusable(text + _redirect(answer, request), kind="redirect", status=status)
+    if is_filtered(status, body.codes, body.message):  # of one picture, whatever the status
+        return Rejected("refused", text, status=400)
     if status == 403 and request.preset.forbids_all:
         return EndpointUnusable(
             f"{text}: the key has no credit left, has expired, or is not for this model; "
@@ -104,14 +105,13 @@ def _refused_now(status: int, text: str, body: _ErrorBody, answer: Answer, perio
     if is_too_large(status, body.message):
         return Rejected("rejected", f"{text}; lower --max-side or --max-tokens", status=413)
     if status == 429 and has_no_quota(body.message):
-        message = f"{text}: the account has no quota for this model; choose another, or another account"
-        return EndpointUnusable(message, kind="rate-limit", status=status)
+        cure = "the account has no quota for this model; choose another, or another account"
+        return EndpointUnusable(f"{text}: {cure}", kind="rate-limit", status=status)
     kind = "rate-limit" if status == 429 else "endpoint"
     wait = requested_wait(answer.headers, limited=status == 429)
     wait = wait if wait is not None else body.wait
     if period:
-        message = f"{text}: {used_up(period, body.quotas, wait)}"
-        return EndpointUnusable(message, kind=kind, status=status)
+        return EndpointUnusable(f"{text}: {used_up(period, body.quotas, wait)}", kind=kind, status=status)
     return Retryable(kind, text, status=status, retry_after=wait)
 
 
