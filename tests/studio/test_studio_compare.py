@@ -46,6 +46,14 @@ def texts(folder: Path, ending: str = ".txt") -> list[str]:
     return [(folder / f"{number}{ending}").read_text() for number in range(COUNT)]
 
 
+def test_texts_of_another_ending_are_offered_where_some_pictures_have_no_others(studio: Studio) -> None:
+    (studio.folder / "2.txt").unlink()
+    studio.open(studio.folder)
+    assert studio.call("POST", "rows", {"rows": [2]})[0]["caption"] == "a cat, other 2"
+    assert studio.call("GET", "compare")[:2] == ["captions", ".caption"]
+    assert studio.call("POST", "compare", {"sets": ["captions", ".caption"]})["rows"] == COUNT - 1
+
+
 def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None:
     page.keyboard.press("c")
     panel = page.locator(".compare")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +24,11 @@ _ENDINGS: Final = (".txt", ".caption")
 def set_names(dataset: Dataset) -> list[str]:
     """The available sets: the dataset's own, other extensions, and tables and tars beside or in it."""
     place = Path(dataset.folder)
-    own = {os.path.splitext(entry.sidecar)[1] for entry in dataset.entries[:1000]}  # noqa: PTH122 - strings
+    endings = Counter(os.path.splitext(entry.sidecar)[1] for entry in dataset.entries[:1000])  # noqa: PTH122 - strings
+    [(own, _)] = endings.most_common(1)  # some pictures may have only the other one, which is read then
     found = [OWN]
     if place.is_dir():
-        found += [each for each in _ENDINGS if each not in own and _has(dataset, each)]
+        found += [each for each in _ENDINGS if each != own and _has(dataset, each)]
     for folder in dict.fromkeys((place.parent, place) if place.is_dir() else (place.parent,)):
         outputs = (name for name in _outputs(folder) if name != dataset.folder)
         found += itertools.islice(filter(holds_captions, outputs), _NAMED)
