@@ -215,6 +215,20 @@ def test_the_history_tells_how_much_of_an_edit_was_undone(folder: Path) -> None:
     assert "undone" not in cutline_here("history", folder).stdout.splitlines()[1], "it is in effect"
 
 
+def test_an_edit_that_was_redone_is_undone_by_its_number(folder: Path) -> None:
+    before = captions(folder)
+    cutline_here("edit", folder, "--suffix", "!")
+    for _ in range(2):
+        assert cutline_here("undo", folder).returncode == 0
+        assert cutline_here("redo", folder).returncode == 0
+    cutline_here("edit", folder, "--prefix", "2:", "--where", "2")
+    assert cutline_here("undo", folder, "--edit", "1").returncode == 1
+    assert cutline_here("undo", folder, "--edit", "6").returncode == 0
+    rest = cutline_here("undo", folder, "--edit", "1")
+    assert (rest.returncode, captions(folder)) == (0, before), rest.stderr
+    assert "nothing to undo" in cutline_here("undo", folder, "--edit", "1").stderr
+
+
 def test_what_an_undo_could_not_take_back_can_be_undone_later(folder: Path) -> None:
     folder = folder.rename(folder.with_name("my photos"))
     before = captions(folder)

@@ -314,6 +314,10 @@ def test_what_is_filtered_is_exported_and_downloaded(page: Any, studio: Any) -> 
         panel.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "photos-export.zip"
     assert download.value.path().read_bytes() == output.read_bytes()
+    panel.get_by_role("combobox", name="Format").select_option("csv")
+    panel.get_by_role("textbox", name="Name").fill("photos v1.5")
+    panel.get_by_role("button", name="Export", exact=True).click()
+    expect(panel.get_by_text(f"exported to {studio.folder.parent / 'photos v1.5.csv'}.")).to_be_visible()
     panel.get_by_role("textbox", name="Name").fill("../../elsewhere.zip")
     panel.get_by_role("button", name="Export", exact=True).click()
     expect(panel.get_by_text("output must be a name")).to_be_visible()

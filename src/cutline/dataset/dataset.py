@@ -161,7 +161,7 @@ class Dataset(DatasetRows):
             if edit is not None:
                 raise ConfigError(f"there is no edit {edit}")
             return None
-        return self._take_back(record, progress)
+        return self._take_back(self.history.in_effect(record), progress)
 
     def redo(self, progress: Progress | None = None) -> EditResult | None:
         """Redo the last undone edit; returns None without one, or after another edit."""

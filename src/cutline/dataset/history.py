@@ -198,6 +198,18 @@ class History(HistoryFile):
         )
         return self._record(rows[0]) if rows else None
 
+    def in_effect(self, record: EditRecord) -> EditRecord:
+        """The edit itself, or of its redos the last one that is in effect, if only for some files."""
+        redone = [record]
+        while (number := redone[-1].undone_by) is not None:
+            undo = self.edit(number)
+            redo = self.edit(undo.undone_by) if undo is not None and undo.undone_by is not None else None
+            if undo is None or redo is None or redo.info.target != undo.id:
+                break
+            redone.append(redo)
+        taken = self.taken_back(redone)
+        return next((one for one in reversed(redone) if taken.get(one.id, 0) < one.files), record)
+
     def versions(self, file: str) -> list[Version]:
         """What a file has held before and after each of its edits, the latest first."""
         rows = self._read(

@@ -33,13 +33,19 @@ function choose(name) {
   format.value = name;
   if (output.value) output.value = output.value.replace(/\.(?:zip|jsonl?|csv|tsv|parquet)$/i, "") + (ENDINGS[name] ?? "");
 }
+
+/** The name that was given, with the ending of the format where it has none; null for one that is not taken. */
+function named() {
+  const name = output.value.trim();
+  return name && !/\.[a-z]\w*$/i.test(name) ? name + (ENDINGS[format.value] ?? "") : name || null;
+}
 const job = signal(/** @type {number | null} */ (null));
 /** The latest export that can be downloaded. */
 const made = signal(/** @type {number | null} */ (null));
 
 async function request() {
   const name = /** @type {"all"} */ (scope.value);
-  const fields = { format: format.value, output: output.value.trim() || null, empty: empty.value, overwrite: overwrite.value };
+  const fields = { format: format.value, output: named(), empty: empty.value, overwrite: overwrite.value };
   const saving = save();
   const within = await scopeOf();
   if (!sizes.value[name]) throw new Error("There is no picture to export: choose another scope.");
