@@ -8,9 +8,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from program import Run, clean_environment
 
 from cutline.cli import main
+from processes import cutline_here
 
 NOWHERE = "http://127.0.0.1:9/v1"
 
@@ -210,3 +212,30 @@ def test_a_preview_of_any_number_shows_all_pictures(cutline: Run, desk: Path, di
     ran = cutline("caption", desk / "photos", "--model", "fake", "--preview", "9" * digits)
     assert ran.code == 0, ran.err
     assert "A picture with checksum" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("output", "form", "cure"),
+    [
+        ("o.csv", "parquet", "end its name in .parquet, or leave --output-format out"),
+        ("o.TSV", "csv", "end its name in .csv, or leave --output-format out"),
+        ("o.jsonl", "json", "end its name in .json, or leave --output-format out"),
+        ("o.jsonl.gz", "jsonl", "end its name in .jsonl or .ndjson"),
+        ("o.xlsx", "csv", "end its name in .csv"),
+        ("o.tar", "webdataset", "give a name without an ending"),
+        ("o.csv", "sidecar", "give a name without an ending, or leave --output-format out"),
+    ],
+)
+def test_a_name_that_says_another_format_is_refused(output, form, cure, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    done = cutline_here("caption", tmp_path, tmp_path / output, "--model", "fake", "--output-format", form)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(cure), done.stderr
+    assert not (tmp_path / output).exists()
+
+
+@pytest.mark.parametrize(("output", "form"), [("o.json", "jsonl"), ("o.txt", "csv"), ("v1.2", "sidecar")])
+def test_a_name_that_says_nothing_else_is_taken(output, form, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    done = cutline_here("caption", tmp_path, tmp_path / output, "--model", "fake", "--output-format", form)
+    assert done.returncode == 0, done.stderr

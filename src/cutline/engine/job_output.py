@@ -12,7 +12,7 @@ from cutline.job import Job
 from cutline.job_paths import default_output
 from cutline.options import OutputOptions
 from cutline.records import JSON
-from cutline.sinks import METADATA_FILE, SinkOptions, format_of, open_sink
+from cutline.sinks import METADATA_FILE, SinkOptions, check_ending, format_of, open_sink
 from cutline.sinks.failures import FailuresSink
 from cutline.sinks.rejections import RejectionsSink
 from cutline.sources.outputs import RunPaths
@@ -44,6 +44,8 @@ def _metadata_file(path: str) -> str:
 def sink_of(job: Job, output: str, state: State, chain: Chain, source: Source | None = None) -> Sink:
     """The job's sink, not opened; raises ConfigError for what does not suit the job, or would be ignored."""
     form = format_of(output, job.output.output_format)
+    if job.output_path and job.output.output_format:
+        check_ending(job.output_path, form)
     if len(job.prompts.prompt) > 1 and form in _ONE_TEXT:
         raise ConfigError(
             f"{form} holds one text a picture: give one --prompt, or write a table or shards instead"

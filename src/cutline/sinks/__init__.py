@@ -15,7 +15,7 @@ from cutline.interfaces import Sink, check_members
 from cutline.records import JSON, Outcome, Sample
 from cutline.sinks.options import SinkOptions
 
-__all__ = ["METADATA_FILE", "SinkOptions", "format_of", "open_sink"]
+__all__ = ["METADATA_FILE", "SinkOptions", "check_ending", "format_of", "open_sink"]
 
 _EXTENSIONS = {
     ".json": "json",
@@ -25,8 +25,12 @@ _EXTENSIONS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
+_OTHER_FILES = frozenset(
+    (".gz", ".zst", ".bz2", ".xz", ".zip", ".7z", ".tar", ".tgz", ".xlsx", ".xls", ".arrow")
+)
 METADATA_FILE = "metadata.jsonl"
 """The name of an imagefolder's table."""
+_FOLDERS = frozenset({"sidecar", "webdataset"})
 _ALIASES = {"txt": "sidecar"}
 
 
@@ -51,6 +55,28 @@ def format_of(output: str | None, output_format: str | None) -> str:
             f"{', '.join(registry.names('sinks'))}"
         )
     return _EXTENSIONS[extension]
+
+
+def check_ending(output: str, form: str) -> None:
+    """Refuse a name by which other programs would take what is in this format for something else.
+
+    Raises:
+        ConfigError: with the ending to give.
+    """
+    extension = Path(output.rstrip("/").lower()).suffix
+    own = [ending for ending, name in _EXTENSIONS.items() if name == form]
+    if not own and form not in _FOLDERS:
+        return  # such as that of a plug-in
+    says_other = extension in _OTHER_FILES or _EXTENSIONS.get(extension, form) != form
+    if not says_other or (extension, form) == (".json", "jsonl"):  # as Hugging Face's datasets reads it
+        return
+    cure = (
+        f"end its name in {' or '.join(own)}" if own else "it is a folder, so give a name without an ending"
+    )
+    also = ", or leave --output-format out" if extension in _EXTENSIONS else ""
+    raise ConfigError(
+        f"the output {output} ends in {extension}, and --output-format {form} is not that: {cure}{also}"
+    )
 
 
 def open_sink(output: str, output_format: str | None, state: Path, options: SinkOptions) -> Sink:
