@@ -77,6 +77,14 @@ def test_the_better_caption_is_picked_by_keys(page: Any, studio: Studio) -> None
     page.keyboard.press("3")  # there is no third text
     page.keyboard.press("2")
     expect(verdict).to_be_visible()
+    page.keyboard.press("Control+z")  # the last pick
+    expect(panel).to_contain_text("4 of 5 compared")
+    page.keyboard.press("Backspace")
+    expect(captions.locator("[aria-pressed=true]")).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(captions.locator("[aria-pressed=true]")).to_have_text("2")
+    page.keyboard.press("2")
+    expect(panel).to_contain_text("5 of 5 compared")
     panel.get_by_role("button", name="Use what was picked").click()
     wait_until(lambda: texts(studio.folder)[4] == "a dog, run 4")
     assert texts(studio.folder)[:4] == ["a dog, run 0", "a dog, run 1", "a cat, mine 2", "a cat, mine 3"]

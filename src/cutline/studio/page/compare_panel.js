@@ -9,7 +9,7 @@ import { register } from "./keys.js";
 import { focusOn, mainKey, Panel, panel } from "./panels.js";
 import { Picture } from "./picture.js";
 import { Outcome, run } from "./running.js";
-import { cursor, filterBy, notice, opening, result } from "./store.js";
+import { cursor, edition, filterBy, notice, opening, result } from "./store.js";
 
 const PART = 50; // pictures that are loaded at once
 
@@ -96,10 +96,28 @@ async function count(comparison) {
   if (open.value?.comparison === comparison) tally.value = found;
 }
 
+let picks = 0; // made here
+
+/** Show what was picked in another tab, or taken back. */
+async function catchUp() {
+  const [now, at, made] = [open.value, place.value, picks];
+  await keeping;
+  if (!now || made !== picks) return; // what was picked since has an event of its own
+  try {
+    /** @type {Compared[]} */
+    const rows = at < now.rows ? await get(`studio/compare/${now.comparison}?start=${at}&count=${PART}`) : [];
+    if (at === now.rows) await count(now.comparison);
+    if (now === open.value && made === picks) found.value = new Map(rows.map((one, number) => [at + number, one]));
+  } catch (error) {
+    problem.value = /** @type {Error} */ (error).message;
+  }
+}
+
 /** Pick a text, 0 for none, and go on at once. @param {number} which */
 function pick(which) {
   const [now, shown, at] = [open.value, found.value.get(place.value), place.value];
   if (panel.value !== "compare" || !now || !shown || which > shown.texts.length || (which && shown.texts[which - 1] === null)) return;
+  picks += 1;
   found.value = new Map(found.value).set(at, { ...shown, place: which });
   keeping = keeping.then(() => send(`studio/compare/${now.comparison}/picks/${shown.row}`, { place: which }, "PUT")).catch((error) => {
     if (now !== open.value) return;
@@ -120,6 +138,7 @@ register({ id: "compare-back", keys: ["Backspace"], text: "compare: the picture 
 const use = (outcome) => open.value && run(`studio/compare/${open.value.comparison}/use`, { outcome }, () => {});
 
 export function ComparePanel() {
+  useEffect(() => void catchUp(), [edition.value]);
   useEffect(() => {
     get("studio/compare").then((names) => (sets.value = names), (error) => (problem.value = error.message));
     if (!open.value) focusOn(".compare input");
