@@ -120,7 +120,7 @@ export function PictureView({ row, alt }) {
   return html`<div class="stage">
     <div class=${scale ? "view zoomed" : "view"} ref=${element} onWheel=${wheel} onPointerDown=${drag}
         onDblClick=${(/** @type {MouseEvent} */ event) => toggle(pointOf(event))}>
-      <${Picture} src=${`studio/pictures/${row}`} alt=${alt} style=${style} />
+      <${Picture} src=${`studio/pictures/${row}`} alt=${alt} style=${style} why />
     </div>
     <div class="zoom">
       ${sizes && html`<span class="figures">${Math.round((scale / sizes.own) * 100)}%</span>`}
