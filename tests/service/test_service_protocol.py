@@ -178,3 +178,19 @@ def test_an_idle_connection_outlives_what_clients_keep(service):
         assert (answer.status, bool(answer.read())) == (200, True)
         assert connection.sock is used
     connection.close()
+
+
+def test_a_slash_at_the_end_of_a_path_is_no_redirect(service):
+    body = body_of(901)
+    for path in ("/caption/", "/caption//"):
+        received = exchanged(
+            service,
+            request(service, body, JSON, f"Content-Length: {len(body)}", "Connection: close", path=path),
+        )
+        assert statuses(received) == [200], received
+        assert json.loads(received.partition(b"\r\n\r\n")[2])["caption"]
+    assert service.client.get("/health/").json() == {"status": "healthy"}
+    assert service.client.get("/nowhere/").status_code == 404
+    unknown = service.client.get("/tasks/?limt=3")
+    assert unknown.status_code == 422
+    assert "limit" in unknown.text  # the query is still read

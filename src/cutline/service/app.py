@@ -16,7 +16,7 @@ from cutline.service.admission import Admission
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.http import pages
 from cutline.service.http.guard import Guard
-from cutline.service.http.middleware import Prefix, RequestMetrics, RequestSpans
+from cutline.service.http.middleware import Prefix, RequestMetrics, RequestSpans, SlashAtEnd
 from cutline.service.http.openapi import complete_document
 from cutline.service.http.parameters import refuse_unknown_parameters
 from cutline.service.http.responses import HANDLED, handle_error
@@ -71,13 +71,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service, app.state.settings, app.state.metrics = service, settings, metrics
     app.state.pictures, app.state.queue = pictures, queue
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
+    _add_middleware(app, settings, metrics, tracing)
+    _add_routes(app, keyed=settings.service_key is not None or settings.has_key)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing: Tracing) -> None:
+    """What is before the guard; the last one comes first."""
     app.add_middleware(RequestMetrics, metrics=metrics, access_log=settings.access_log)
     if tracing.is_on:
         app.add_middleware(RequestSpans, tracing=tracing)
+    app.add_middleware(SlashAtEnd)
     if settings.root_path:
         app.add_middleware(Prefix, root=settings.root_path)
-    _add_routes(app, keyed=settings.service_key is not None or settings.has_key)
-    return app
 
 
 def _add_routes(app: FastAPI, *, keyed: bool) -> None:

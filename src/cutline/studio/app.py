@@ -16,6 +16,7 @@ from cutline.dataset.query import QueryError
 from cutline.errors import SinkError
 from cutline.service.admission import Admission
 from cutline.service.http.guard import Guard
+from cutline.service.http.middleware import SlashAtEnd
 from cutline.service.http.responses import HANDLED, handle_error, json_response
 from cutline.studio.events import Events
 from cutline.studio.key_cookie import KeyCookie
@@ -95,13 +96,18 @@ def create_app(
     admission = Admission(max_waiting=1000, max_bytes=512_000_000)
     app.add_middleware(Guard, settings=settings, admission=admission, pages=pages.PATHS)
     app.add_middleware(KeyCookie)
+    app.add_middleware(SlashAtEnd)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
     for routes in _ROUTES:
         app.include_router(routes.router)
     for error in HANDLED:
         app.add_exception_handler(error, handle_error)
     app.add_exception_handler(QueryError, _not_parsed)
     app.add_exception_handler(SinkError, _not_written)
-    return app
 
 
 async def _take(workspace: Workspace, opening: ListedDataset, opened: Opened) -> None:

@@ -119,3 +119,16 @@ def _route(scope: Scope) -> str | None:
     """The pattern of the route that matched; the router leaves it in the scope."""
     route = scope.get("route")
     return str(route.path) if route is not None else None
+
+
+class SlashAtEnd:
+    """Serves a path with a slash at its end as the one without: many clients do not follow a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (path := scope["path"]).endswith("/") and path != "/":
+            raw = (scope.get("raw_path") or b"").rstrip(b"/")
+            scope = {**scope, "path": path.rstrip("/") or "/", "raw_path": raw or b"/"}
+        await self._app(scope, receive, send)

@@ -58,7 +58,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/chat/completions/", include_in_schema=False)
 @router.post(
     "/chat/completions",
     openapi_extra={"requestBody": _BODY},
@@ -98,7 +97,6 @@ async def streamed(
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-@router.get("/models/", include_in_schema=False)
 @router.get("/models")
 async def models(request: Request) -> JSON:
     """The model of this service under its name and its aliases."""

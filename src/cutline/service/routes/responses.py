@@ -127,7 +127,6 @@ class ModelResponse:
         }
 
 
-@router.post("/responses/", include_in_schema=False)
 @router.post("/responses", openapi_extra={"requestBody": _BODY}, responses={400: {}, 404: {}})
 async def create_response(request: Request) -> Response:
     """As a chat completion, with OpenAI's newer fields: ``input``, ``instructions``, ``text.format``."""
