@@ -292,7 +292,13 @@ def test_a_filter_is_saved_found_again_and_forgotten(page: Any, studio: Studio) 
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", (1280, 800)), ("dark", (1920, 1080))])
-def test_axe_finds_nothing_by_day_and_night(page: Any, scheme: str, size: tuple[int, int]) -> None:
+def test_axe_finds_nothing_by_day_and_night(
+    page: Any, studio: Studio, scheme: str, size: tuple[int, int]
+) -> None:
+    edit = {"edit": {"kind": "replace", "old": "mat", "new": "rug"}}
+    studio.job("POST", "apply", {"preview": studio.call("POST", "preview", edit)["preview"]})
+    body = {"choice": {"model": "fake"}, "policy": "append", "scope": {"rows": [0]}}
+    studio.job("POST", "generate", body)
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     expect(page.locator(".cell").last).to_have_attribute("title", "11.jpg")
@@ -300,8 +306,14 @@ def test_axe_finds_nothing_by_day_and_night(page: Any, scheme: str, size: tuple[
     panels = page.evaluate(
         "import('/page/panels.js').then(() => ['', 'bulk', 'history', 'export', 'generate', 'words', 'compare', 'lint', 'map'])"
     )
+    page.evaluate(
+        "import('/page/bulk.js').then(({ values }) => { values.value = { old: 'cat', new: 'dog' }; })"
+    )
+    differences = {"": ".suggestion ins", "bulk": ".changes ins", "history": ".list ins"}
     for panel in panels:
         page.evaluate("name => import('/page/panels.js').then(panels => (panels.panel.value = name))", panel)
+        if panel in differences:
+            expect(page.locator(differences[panel]).first).to_be_visible()
         found = Axe().run(page)
         assert not found.violations_count, found.generate_report()
     for dialog in ("help", "commands", "folders"):
