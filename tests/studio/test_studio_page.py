@@ -297,6 +297,28 @@ def test_results_stand_still_and_mistakes_are_pointed_at(page: Any) -> None:
     expect(page.locator(".cell")).to_have_count(0)
 
 
+def test_what_an_undo_brings_into_the_filter_is_shown_or_counted(page: Any) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type('"number 3" OR "number 4"')
+    expect(page.locator(".cell")).to_have_count(2)
+    caption = page.get_by_role("textbox", name="Caption")
+    caption.fill("something else")
+    page.get_by_role("button", name="1 no longer match").click()
+    expect(page.locator(".cell")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".cell")).to_have_count(1)
+    page.get_by_role("button", name="1 more matches: find again").click()
+    expect(page.locator(".cell")).to_have_count(2)
+
+    page.get_by_role("combobox", name="Find").fill('"number 3"')
+    expect(page.locator(".cell")).to_have_count(1)
+    caption.fill("something else")
+    page.get_by_role("button", name="1 no longer match").click()
+    expect(page.get_by_text("No picture matches.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".cell")).to_have_count(1)  # nothing stood there that could move
+
+
 def test_what_is_filtered_is_exported_and_downloaded(page: Any, studio: Any) -> None:
     page.keyboard.press("/")
     page.keyboard.type('"number 3" OR missing:')

@@ -6,7 +6,7 @@ import { get, send } from "./api.js";
 import { recall, retry } from "./draft.js";
 import { hold } from "./held_keys.js";
 import { restore } from "./selection.js";
-import { answered, clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
+import { answered, clear, compare, cursor, dataset, edition, forget, heard, isDown, jobs, joined, left, locked, notice, opening, picked, preferences, query, result, rows, search, watch } from "./store.js";
 
 const GRACE = 1500; // ms without events until the page says so
 const AGAIN = 3000; // ms
@@ -21,6 +21,7 @@ async function enter(state) {
     edition.value += 1;
     picked.value = new Set();
     left.value = new Set();
+    joined.value = 0;
     cursor.value = 0;
     jobs.value = {}; // a restarted studio numbers from 1
     result.value = new Uint32Array();

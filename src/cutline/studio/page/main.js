@@ -22,7 +22,7 @@ import { panel } from "./panels.js";
 import { Outcome } from "./running.js";
 import { Chips, Search } from "./search.js";
 import { go, steps } from "./selection.js";
-import { dataset, isDown, left, locked, notice, preferences, query, result, rows, search } from "./store.js";
+import { dataset, isDown, joined, left, locked, notice, preferences, query, result, rows, search } from "./store.js";
 import { TermsPanel } from "./terms_panel.js";
 
 /** Panels that show what the latest edit did; else the bar does. */
@@ -39,6 +39,13 @@ function Unsaved() {
 }
 
 const Down = () => isDown.value && !dataset.value?.failed && html`<span role="alert" class="problem">The studio does not respond: is it still running? What you type is kept here until it does.</span>`;
+
+function FindAgain() {
+  const [gone, more] = [left.value.size, joined.value].map((count) => count && count.toLocaleString("en"));
+  if (!gone && !more) return null;
+  const parts = [gone && `${gone} no longer match`, more && `${more} more match${more === "1" ? "es" : ""}`];
+  return html`<button title="the pictures stay as they are until the filter runs again" onClick=${() => search(query.value)}>${parts.filter(Boolean).join(", ")}: find again</button>`;
+}
 
 export function Bar() {
   const now = dataset.value ?? {};
@@ -63,7 +70,7 @@ export function Bar() {
     <div class="filter-line">
       <${Search} />
       <span class="count">${result.value.length.toLocaleString("en")} of ${(now.rows ?? 0).toLocaleString("en")}</span>
-      ${left.value.size > 0 && html`<button title="they stay until the filter runs again" onClick=${() => search(query.value)}>${left.value.size.toLocaleString("en")} no longer match: find again</button>`}
+      <${FindAgain} />
       <${Chips} />
       <${Unsaved} />
       ${now.with_several > 0 && html`<span class="count" title="The table has a list of captions for them: the first of each is shown, edited and exported">${now.with_several.toLocaleString("en")} with several captions, the first is used</span>`}

@@ -22,6 +22,8 @@ export const picked = signal(/** @type {Set<number>} */ (new Set())); // rows
 export const rows = signal(/** @type {Map<number, Row>} */ (new Map()));
 /** Rows of the result that an edit took out of the filter: they stay until it runs again. */
 export const left = signal(/** @type {Set<number>} */ (new Set()));
+/** The number of rows that an edit or undo brought into the filter: they come when it runs again. */
+export const joined = signal(0);
 /** Counts what has changed on the server. */
 export const edition = signal(0);
 /** Counts the folders that were opened: row numbers are those of one. */
@@ -108,6 +110,7 @@ async function run(text, stays) {
       answered.value = text;
       cursor.value = Math.max(0, found.indexOf(row));
       left.value = new Set(isGone ? [row] : []);
+      joined.value = 0;
       mistake.value = null;
     });
   } catch (error) {
@@ -124,7 +127,7 @@ export const filterBy = (term, { altKey }) => search(withTerm(query.value, term,
 let comparing = 0;
 let comparisons = 0;
 
-/** Find out which rows of the result no longer match, without taking them away. */
+/** Find out which rows of the result no longer match and how many others do now, but leave a result as it is unless it is empty. */
 export function compare() {
   clearTimeout(comparing);
   if (!query.value) return;
@@ -132,7 +135,10 @@ export function compare() {
     const [shown, text] = [result.value, query.value];
     const mine = (comparisons += 1);
     const found = new Set(await find(text).catch(() => shown));
-    if (mine === comparisons && shown === result.value && text === query.value) left.value = new Set(shown.filter((row) => !found.has(row)));
+    if (mine !== comparisons || shown !== result.value || text !== query.value) return;
+    if (!shown.length && found.size) return void search(text, true);
+    left.value = new Set(shown.filter((row) => !found.has(row)));
+    joined.value = found.size - (shown.length - left.value.size);
   }, 300);
 }
 
