@@ -47,7 +47,7 @@ def test_whole_words_are_replaced_as_the_definition_of_words_has_it(
         (edits.Trigger(text="ohwx"), "ohwxman, a cat", "ohwx, ohwxman, a cat"),
         (tag_edits.DedupeTags(), "..,..", ".."),
         (tag_edits.RenameTag(tags=("cat", "dog"), new="pet"), " Cat , sky,dog.", " pet , sky."),
-        (tag_edits.RemoveTag(tags=("ss",)), "a,  ß\n b\uff0css", "a, b"),
+        (tag_edits.RemoveTag(tags=("ss",)), "a,  ß\n b\uff0css", "a\n b"),
         (tag_edits.SortTags(), "b , Ä,a\n\n c.", "a , b,c\n\n Ä."),
         (edits.SentenceCase(), "“a cat. ...? the\u00a0dog! 1 éa", "“A cat. ...? The\u00a0dog! 1 éa"),
         (edits.Trim(), " a\u00a0\t b \n\n c\n", "a b\n\nc"),
@@ -142,3 +142,25 @@ def test_in_a_file_of_one_caption_a_line_each_line_is_edited() -> None:
         first, blank, *_ = apply_to_lines(edit, texts).to_pylist()[0].split("\n")
         assert ("z" in first, blank) == (True, "")
     assert apply_to_lines(edits.Trim(), texts)[0].as_py() == "a cat\n\na dog\n"
+
+
+@pytest.mark.parametrize(
+    ("gone", "kept"),
+    [
+        ("a", "cat\n  b, c\nd\ne"),
+        ("cat", "a\n  b, c\nd\ne"),
+        ("b", "a, cat\n  c\nd\ne"),
+        ("c", "a, cat\n  b\nd\ne"),
+        ("d", "a, cat\n  b, c\ne"),
+        ("e", "a, cat\n  b, c\nd"),
+        ("cat b", "a\n  c\nd\ne"),
+        ("b c", "a, cat\nd\ne"),
+        ("a cat", "b, c\nd\ne"),
+    ],
+)
+def test_tags_that_go_join_no_lines(gone: str, kept: str) -> None:
+    assert of(tag_edits.RemoveTag(tags=tuple(gone.split())), "a, cat\n  b, c\nd\ne") == kept
+
+
+def test_tags_that_are_there_twice_join_no_lines() -> None:
+    assert of(tag_edits.DedupeTags(), "a, b\nc, a\nd, b, e\nb") == "a, b\nc\nd, e"

@@ -140,6 +140,8 @@ def _keep(caption: str, tags: _Tags, places: list[int]) -> str:
         return caption
     if not places:
         return ""
+    if "\n" in tags.separators:
+        tags = _within_lines(tags, places)
     kept = [tags.parts[place] for place in places]
     separators = [tags.separators[place] for place in places]
     if places[0] != 0:
@@ -148,6 +150,22 @@ def _keep(caption: str, tags: _Tags, places: list[int]) -> str:
         kept[-1] = _start(kept[-1]) + kept[-1].strip() + _end(tags.parts[-1])
         separators[-1] = ""
     return _Tags(kept, separators, tags.stop).text()
+
+
+def _within_lines(tags: _Tags, places: list[int]) -> _Tags:
+    """With line breaks and indents of parts that go at the kept ones beside them: no lines are joined."""
+    parts, separators = tags.parts.copy(), tags.separators.copy()
+    kept, last = set(places), -1
+    for place, separator in enumerate(tags.separators):
+        is_first = last < 0 or separators[last] == "\n"  # in its line
+        if place in kept:
+            last = place
+        elif separator == "\n" and not is_first:
+            separators[last] = separator
+            parts[last] = _start(parts[last]) + parts[last].strip() + _end(parts[place])
+        elif separator not in {"", "\n"} and is_first:
+            parts[place + 1] = _start(parts[place]) + parts[place + 1].lstrip()
+    return _Tags(parts, separators, tags.stop)
 
 
 def _split(caption: str) -> _Tags:

@@ -21,6 +21,9 @@ test("tags: what is not a tag stays byte by byte", () => {
   assert.equal(rename(text, 1, " "), remove(text, 1));
   assert.equal(rename(text, 9, "x"), text);
   assert.equal(remove(remove(remove(text, 0), 0), 0), "");
+  const lines = "a, cat\n  b, c\nd\ne";
+  const each = ["cat\n  b, c\nd\ne", "a\n  b, c\nd\ne", "a, cat\n  c\nd\ne", "a, cat\n  b\nd\ne", "a, cat\n  b, c\ne", "a, cat\n  b, c\nd"];
+  assert.deepEqual(each.map((_, place) => remove(lines, place)), each);
   assert.equal(add(text, "snow"), "cat,  red mat , night, snow.");
   assert.equal(add(text, "CAT"), text);
   for (const odd of ["", ",", "a，b、c", "a\nb", "no tags at all.", "v1.5, x."]) {

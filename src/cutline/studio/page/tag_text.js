@@ -30,9 +30,12 @@ export function parse(caption) {
 /** @param {Item[]} items @param {string} stop */
 const join = (items, stop) => items.map((one) => one.before + one.text + one.after + one.separator).join("") + stop;
 
-/** Without the item at a place. @param {string} caption @param {number} place */
+/** Without the item at a place; no lines are joined. @param {string} caption @param {number} place */
 export function remove(caption, place) {
   const { items, stop } = parse(caption);
+  const [before, gone, next] = [items[place - 1], items[place], items[place + 1]];
+  if (gone?.separator === "\n" && before && before.separator !== "\n") [before.after, before.separator] = [gone.after, "\n"];
+  else if (next && gone?.separator !== "\n" && before?.separator === "\n") next.before = gone.before;
   const kept = items.filter((_, at) => at !== place);
   if (!kept.some((one) => one.text)) return "";
   kept[0].before = items[0].before;
