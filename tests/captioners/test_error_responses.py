@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from cutline.captioners.hosted.chat_replies import error_within
 from cutline.captioners.hosted.endpoint import Answer
-from cutline.captioners.hosted.error_responses import RequestInfo, error_within, response_error
+from cutline.captioners.hosted.error_responses import RequestInfo, response_error
 from cutline.captioners.hosted.presets import PRESETS
 from cutline.credentials import Secret, Secrets
 from cutline.errors import CutlineError, EndpointUnusable, Rejected, Retryable
@@ -60,6 +61,17 @@ def test_any_body(status: int, body: bytes, headers: dict[str, str]) -> None:
 @given(BODIES)
 def test_any_answer_of_success(payload: object) -> None:
     error_within(Answer(200, CIMultiDict(), b""), payload)
+
+
+def test_an_error_within_a_choice_is_that_of_its_code() -> None:
+    error = {"code": 429, "message": "Provider returned error: too many requests"}
+    payload = {"choices": [{"finish_reason": "error", "error": error, "message": {"content": "A re"}}]}
+    within = error_within(Answer(200, CIMultiDict(), b""), payload)
+    assert within is not None
+    refused = response_error(within, ASKED)
+    assert isinstance(refused, Retryable)
+    assert refused.is_refusal
+    assert "too many requests" in str(refused)
 
 
 def said(

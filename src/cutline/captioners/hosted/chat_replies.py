@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
+from cutline.captioners.hosted.endpoint import Answer
 from cutline.errors import ReplyError, Retryable
 from cutline.formatting import one_line
 from cutline.prompts.reply_forms import FinishKind, finish_kind
@@ -15,6 +18,7 @@ from cutline.records import JSON, Reply, Usage
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thoughts")
 _FINISH_FIELDS = ("finish_reason", "native_finish_reason", "stop_reason")
+_ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
 _TEXT_PARTS = frozenset({"text", "output_text", "final"})
 
 
@@ -33,10 +37,6 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         finish = _finish_reason(choice)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise Retryable("malformed", _unlike(payload)) from None
-    if isinstance(choice.get("error"), dict):  # OpenRouter: its provider broke down half way
-        raise Retryable(
-            "endpoint", f"the model's provider failed: {str(choice['error'].get('message'))[:200]}"
-        )
     kind = finish_kind(finish or "")
     if kind == "broken":
         raise Retryable(
@@ -55,6 +55,30 @@ def read_reply(payload: JSON, *, model: str, seconds: float) -> Reply:
         problem.reply = reply
         raise problem
     return reply
+
+
+def error_within(answer: Answer, payload: Any) -> Answer | None:
+    """The error response inside a response of status 200, as gateways send it; else None."""
+    if not isinstance(payload, dict):
+        return None
+    if choices := payload.get("choices"):  # OpenRouter: its provider broke down half way
+        first = choices[0] if isinstance(choices, list) else None
+        if not (isinstance(first, dict) and isinstance(first.get("error"), dict)):
+            return None
+        payload = {"error": first["error"]}
+    error = next((payload[name] for name in _ERROR_FIELDS if _is_error(name, payload.get(name))), None)
+    if error is None:
+        return None
+    holders = (error, payload) if isinstance(error, dict) else (payload,)
+    codes = (holder.get(name) for holder in holders for name in ("code", "status", "status_code"))
+    numbers = (int(code) for code in map(str, codes) if code.isdecimal() and len(code) == 3)
+    status = next((number for number in numbers if 400 <= number < 600), 502)
+    return Answer(status, answer.headers, orjson.dumps(payload))
+
+
+def _is_error(name: str, value: Any) -> bool:
+    """Whether a field describes an error; Ollama's own API has an object in ``message``."""
+    return bool(value) and not (name in {"message", "msg"} and not isinstance(value, str))
 
 
 def _message_of(choice: JSON) -> JSON:

@@ -48,7 +48,6 @@ _PLACE = re.compile(
 )
 SEE = " See `cutline models check`"
 _VERSION = re.compile(r"/v\d+\w*(?:/|$)|/openai$")
-_ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,25 +145,6 @@ def _concern(status: int, text: str, body: _ErrorBody) -> Rejected | None:
     if takes_no_system_message(status, body.message):
         return Rejected("parameter", f"{text}; without a system message: --system-prompt ''", status=status)
     return None
-
-
-def error_within(answer: Answer, payload: Any) -> Answer | None:
-    """The error response inside a response of status 200, as gateways send it; else None."""
-    if not isinstance(payload, dict) or payload.get("choices"):
-        return None
-    error = next((payload[name] for name in _ERROR_FIELDS if _is_error(name, payload.get(name))), None)
-    if error is None:
-        return None
-    holders = (error, payload) if isinstance(error, dict) else (payload,)
-    codes = (holder.get(name) for holder in holders for name in ("code", "status", "status_code"))
-    numbers = (int(code) for code in map(str, codes) if code.isdecimal() and len(code) == 3)
-    status = next((number for number in numbers if 400 <= number < 600), 502)
-    return Answer(status, answer.headers, orjson.dumps(payload))
-
-
-def _is_error(name: str, value: Any) -> bool:
-    """Whether a field describes an error; Ollama's own API has an object in ``message``."""
-    return bool(value) and not (name in {"message", "msg"} and not isinstance(value, str))
 
 
 def _refused_parameter(body: _ErrorBody, request: RequestInfo) -> str | None:

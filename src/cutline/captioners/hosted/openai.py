@@ -15,9 +15,9 @@ import orjson
 import pybase64
 
 from cutline.captioners.hosted import chat
-from cutline.captioners.hosted.chat_replies import read_reply
+from cutline.captioners.hosted.chat_replies import error_within, read_reply
 from cutline.captioners.hosted.endpoint import Answer, Endpoint
-from cutline.captioners.hosted.error_responses import RequestInfo, error_within, response_error
+from cutline.captioners.hosted.error_responses import RequestInfo, response_error
 from cutline.captioners.hosted.event_stream import is_stream, whole_completion
 from cutline.captioners.hosted.preset import Parameters, Preset
 from cutline.credentials import Secret
