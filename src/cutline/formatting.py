@@ -80,8 +80,12 @@ def nearest(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0
     folded: dict[str, str] = {}
     for each in known:
         folded.setdefault(each.casefold(), each)
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=most, cutoff=cutoff)
-    return [folded[each] for each in close]
+    meant = word.casefold()
+    close = difflib.get_close_matches(meant, list(folded), n=most + 3, cutoff=cutoff)
+    close.sort(
+        key=lambda each: sorted(each) != sorted(meant)
+    )  # letters in another order before other letters
+    return [folded[each] for each in close[:most]]
 
 
 def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:

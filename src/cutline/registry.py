@@ -116,6 +116,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 
 _registered: dict[str, dict[str, Any]] = {room: {} for room in BUILT_IN}
+_STAGE_OPTIONS = {"filters": "--filter {name}", "checks": "--check {name}", "measures": "--keep '{name}>=N'"}
 
 
 def register(room: str, name: str, made: Any) -> None:
@@ -180,8 +181,15 @@ def load(room: str, name: str) -> Any:
         registered = (one for one in _registered[room].values() if getattr(one, "__wrapped__", None) is made)
         return next(registered, made)  # what it registered itself as, when it was imported
     known = names(room)
-    hint = did_you_mean(name, known)
+    hint = did_you_mean(name, known) or _elsewhere(name, room)
     raise ConfigError(f"there is no {name!r} among the {room}{hint}; known are {', '.join(known)}")
+
+
+def _elsewhere(name: str, room: str) -> str:
+    """The option that takes such a name, where it is one of another room."""
+    rooms = _STAGE_OPTIONS.items() if room in _STAGE_OPTIONS else ()
+    other = next((form for each, form in rooms if each != room and name in names(each)), None)
+    return f", did you mean {other.format(name=name)}?" if other else ""
 
 
 def _installed(group: str) -> EntryPoints:

@@ -239,3 +239,23 @@ def test_a_name_that_says_nothing_else_is_taken(output, form, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     done = cutline_here("caption", tmp_path, tmp_path / output, "--model", "fake", "--output-format", form)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("prompts", "shwo", "detailed"), "did you mean `cutline prompts show`?"),
+        (("prompts", "detialed"), "did you mean `cutline prompts show detailed`?"),
+        (("prompts", "list"), "`cutline prompts` lists the library"),
+        (("studio", "--prot", "3"), "did you mean --port?"),
+        (("caption", "--filter", "sharpness=3"), "did you mean --keep 'sharpness>=N'?"),
+        (("caption", "--check", "size"), "did you mean --filter size?"),
+    ],
+)
+def test_what_was_meant_is_named(arguments, words, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    if arguments[0] == "caption":
+        arguments = ("caption", tmp_path, tmp_path / "o.jsonl", "--model", "fake", *arguments[1:])
+    done = cutline_here(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr

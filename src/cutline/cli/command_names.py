@@ -57,3 +57,15 @@ def unknown_command(word: str, commands: Sequence[str], program: str) -> str:
     if meant:
         return f"there is no command {word!r}, did you mean `{program} {meant}`?"
     return f"there is no command {word!r}; the commands are {', '.join(commands)}"
+
+
+def unknown_prompt(word: str) -> str:
+    """The message for ``cutline prompts word``."""
+    from cutline.prompts import library_prompts
+
+    near = nearest(word, library_prompts())
+    meant = "" if nearest(word, ["show"]) else f" {near[0]}" if near else None
+    if meant is None:
+        cure = "`cutline prompts` lists the library, `cutline prompts show NAME` shows one"
+        return f"there is no command {word!r}; {cure}"
+    return f"there is no command {word!r}, did you mean `cutline prompts show{meant}`?"

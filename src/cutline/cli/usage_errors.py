@@ -50,8 +50,12 @@ def usage_message(error: cyclopts.CycloptsError, arguments: list[str]) -> str:
         message = f"unexpected arguments: {' '.join(map(repr, tokens[:_MAX_TOKENS]))}{more}"
         words = itertools.takewhile(lambda word: not word.startswith("-"), arguments)
         several = any(map(os.path.exists, tokens)) or sum(map(os.path.exists, words)) > 1
-        if arguments[0] == "serve" and tokens:
-            return f"{message}; {_option_of_serve(tokens[0])}"
+        if tokens and arguments[0] in {"prompts", "serve"}:
+            from cutline.cli.command_names import unknown_prompt
+
+            word = tokens[0][:_MAX_WORD]
+            is_prompt = arguments[0] == "prompts"
+            return unknown_prompt(word) if is_prompt else f"{message}; {_option_of_serve(tokens[0])}"
         cure = "give the captions to compare with as --against" if arguments[0] == "eval" else SEVERAL_INPUTS
         return message + (f"; {cure}" if several else "")
     if isinstance(error, cyclopts.ValidationError) and (option := _unknown_option(error)):
