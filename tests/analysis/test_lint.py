@@ -171,6 +171,23 @@ def test_the_printed_commands_find_and_mend(tmp_path: Path) -> None:
     assert "rides" in ignored.stdout
 
 
+def test_findings_beyond_the_limit_are_counted_and_in_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, text in enumerate([*USUAL, "alpha beta gamma", "delta", "epsilon zeta"]):
+        Image.new("RGB", (8, 8)).save(folder / f"{number:02}.jpg")
+        (folder / f"{number:02}.txt").write_text(text)
+    output = tmp_path / "findings.json"
+    done = cutline_here("lint", folder, "--check", "once", "--limit", "2", "--output", output)
+    assert done.stdout.count("is used once") == 2
+    assert "once: … and 4 more" in done.stdout
+    assert "6 findings in 43 captions" in done.stderr
+    assert [one["text"] for one in json.loads(output.read_text())] == [
+        "alpha", "beta", "delta", "epsilon", "gamma", "zeta"
+    ]  # fmt: skip
+    assert cutline_here("lint", folder, "--check", "once", "--limit", "0").stdout.count("used once") == 6
+
+
 def test_known_openers_and_captions_that_repeat_themselves_are_found() -> None:
     loop = " ".join(f"Two men wait in the rain under {what} umbrellas." for what in ("big", "old", "wet"))
     found = findings(

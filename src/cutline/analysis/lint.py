@@ -52,14 +52,14 @@ def lint(
     checks: Sequence[Check] = CHECKS,
     *,
     ignored: AbstractSet[tuple[str, str]] = frozenset(),
-    most: int = MOST,
+    most: int | None = MOST,
     progress: Callable[[int], None] | None = None,
 ) -> list[Finding]:
     """The findings of ``checks`` in their order, each with the most frequent first.
 
-    ``index`` is that of ``captions``, null for none. ``ignored``: findings to hide, by
-    check and text, which are marked so; of the others ``most`` of a check are returned. ``progress`` is
-    called with the number of checks that are done. Pictures are not looked at: ``picture`` finds nothing.
+    ``index`` is that of ``captions``, null for none. ``ignored``: findings to hide, by check and text, which
+    are marked so; of the others at most ``most`` of a check are returned. ``progress`` is called with the
+    number of checks that are done. Pictures are not looked at: ``picture`` finds nothing.
     """
     texts = [text for text in captions.to_pylist() if text and text.strip()]
     functions: dict[Check, Callable[[], Iterator[Finding]]] = {
@@ -84,14 +84,14 @@ def lint(
 
 
 def kept_findings(
-    findings: Iterable[Finding], ignored: AbstractSet[tuple[str, str]], most: int
+    findings: Iterable[Finding], ignored: AbstractSet[tuple[str, str]], most: int | None
 ) -> Iterator[Finding]:
     """The first ``most``, and besides those that are ignored, which are marked so."""
     shown = 0
     for finding in findings:
         if (finding.check, finding.text) in ignored:
             yield dataclasses.replace(finding, is_ignored=True)
-        elif shown < most:
+        elif most is None or shown < most:
             shown += 1
             yield finding
 

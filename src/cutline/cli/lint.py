@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import shlex
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from cutline.analysis.findings import CHECKS, Check, Finding
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where
@@ -21,6 +22,7 @@ from cutline.formatting import excerpt, plural, printable
 from cutline.terminal import print_line
 
 _DEFAULT: Final = tuple(check for check in CHECKS if check != "picture")  # which reads every picture
+_SHOWN: Final = 50  # findings of a check at a terminal
 _TEXT: Final = 60  # characters of a finding at a terminal
 
 
@@ -34,11 +36,17 @@ def lint(
         Parameter(help="Only this check; several by repetition. `picture` runs only if it is named."),
     ] = (),
     ignore: Annotated[tuple[str, ...], Parameter(help="Ignore a check, or a finding by its text.")] = (),
+    limit: Annotated[
+        int,
+        Parameter(
+            help="Print at most this many findings of a check; 0: all.", validator=validators.Number(gte=0)
+        ),
+    ] = _SHOWN,
     all: Annotated[  # noqa: A002 - as in other commands
         bool, Parameter(help="Include findings that were ignored in the studio.")
     ] = False,
     output: Annotated[
-        Path | None, Parameter(name=("--output", "-o"), help="Also write the findings to a .json file.")
+        Path | None, Parameter(name=("--output", "-o"), help="Also write all findings to a .json file.")
     ] = None,
     overwrite: Annotated[bool, Parameter(help="Replace an existing output.")] = False,
     dataset: Annotated[DatasetOptions, Parameter(name="*")] = DEFAULTS,
@@ -51,11 +59,10 @@ def lint(
     check_output(output, (".json",), "findings are written", overwrite=overwrite, inputs=[folder])
     opened = dataset.open(folder)
     chosen = [one for one in check or _DEFAULT if one not in ignore]
-    found = lint_dataset(opened, find_rows(opened, where) if where else None, chosen)
+    found = lint_dataset(opened, find_rows(opened, where) if where else None, chosen, most=None)
     listed = [one for one in found.findings if one.text not in ignore]
     findings = [one for one in listed if all or not one.is_ignored]
-    for finding in findings:
-        sys.stdout.write(_line(finding, folder) + "\n")
+    _print(findings, limit or len(findings), folder)
     hidden = len(listed) - len(findings)
     more = f"; {hidden:,} ignored in the studio, which --all shows" * (hidden > 0)
     print_line(f"{plural(len(findings), 'finding')} in {plural(found.captions, 'caption')}{more}")
@@ -63,6 +70,19 @@ def lint(
         with write_errors(output):
             write_atomically(output, orjson.dumps([_record(one) for one in findings]))
     return 1 if findings else 0
+
+
+def _print(findings: list[Finding], limit: int, folder: str) -> None:
+    """The first findings of each check, and how many others it has."""
+    totals = collections.Counter(finding.check for finding in findings)
+    printed: collections.Counter[Check] = collections.Counter()
+    for finding in findings:
+        if printed[finding.check] < limit:
+            sys.stdout.write(_line(finding, folder) + "\n")
+        printed[finding.check] += 1
+        if printed[finding.check] == totals[finding.check] > limit:
+            more = f"… and {totals[finding.check] - limit:,} more: give --limit 0, or --output findings.json"
+            sys.stdout.write(f"{finding.check}: {more}\n")
 
 
 def _record(finding: Finding) -> dict[str, Any]:

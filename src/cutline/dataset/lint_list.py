@@ -68,7 +68,7 @@ def lint_dataset(
     rows: RowNumbers | None = None,
     checks: Sequence[Check] = CHECKS,
     *,
-    most: int = MOST,
+    most: int | None = MOST,
     progress: Progress | None = None,
 ) -> LintList:
     """The findings in ``rows``, or in all; ``progress`` is called with the number of finished checks."""
