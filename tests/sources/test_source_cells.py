@@ -159,6 +159,23 @@ def test_base64_and_data_urls_are_pictures(tmp_path, jpeg):
     assert all("image" not in sample.metadata for sample in samples[:2])
 
 
+def test_a_data_url_may_stand_where_an_object_has_its_url_or_path(tmp_path, jpeg):
+    text = "data:image/jpeg;base64," + base64.b64encode(jpeg()).decode()
+    cells = [{"url": text}, {"path": text, "bytes": None}, {"image_url": {"url": text}}]
+    lines = "".join(json.dumps({"image": cell, "n": number}) + "\n" for number, cell in enumerate(cells))
+    put(tmp_path, "cells.jsonl", lines)
+    samples = list(open_source(tmp_path / "cells.jsonl").samples())
+    assert [sample.location.read() for sample in samples] == [jpeg()] * 3
+
+
+def test_a_header_in_one_piece_names_the_option_for_its_sign(tmp_path):
+    put(tmp_path, "carets.csv", "file_name^note\na.jpg^x\n")
+    with pytest.raises(ConfigError, match="--delimiter"):
+        open_source(tmp_path / "carets.csv")
+    found = open_source(tmp_path / "carets.csv", SourceOptions(delimiter="^")).samples()
+    assert [sample.key for sample in found] == ["a.jpg"]
+
+
 def test_delimiters_are_found_or_given_and_a_header_may_be_missing(tmp_path):
     for name, sign in (("s.csv", ";"), ("p.csv", "|"), ("t.csv", "\t"), ("c.tsv", ",")):
         put(tmp_path, name, f'image{sign}note\na.jpg{sign}"x, y; z"\n')

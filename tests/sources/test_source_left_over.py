@@ -77,6 +77,15 @@ def test_lists_of_urls_and_tables_without_endings_are_counted_and_named(tmp_path
     )
 
 
+def test_json_of_a_tar_that_cannot_be_read_is_counted_and_named(tmp_path, jpeg):
+    members = {"1.jpg": jpeg(), "1.json": b"{bad", "2.jpg": jpeg(), "2.json": b'{"a": 1}'}
+    members |= {"3.a.jpg": jpeg(), "3.b.jpg": jpeg(), "3.json": b"", "4.jpg": jpeg()}
+    put_tar(tmp_path, "x.tar", members)
+    keys, left_over = found(tmp_path / "x.tar", sample_pictures="each")
+    assert keys == ["1", "2", "3.a", "3.b", "4"]
+    assert left_over["unread-json"] == (2, (f"{tmp_path}/x.tar/1.json", f"{tmp_path}/x.tar/3.json"))
+
+
 UNFINISHED = ("a.jpg.part", "b.JPG.crdownload", "c.png.tmp", "sub/d.webp.download", "e.jpeg.partial")
 
 

@@ -18,6 +18,7 @@ from cutline.formatting import duration, money, most_common, plural, printable, 
 from cutline.installation import exact
 from cutline.job import Job
 from cutline.records import Slowdown
+from cutline.sources.names import is_archive
 from cutline.storage import is_remote, is_url, local_path
 from cutline.terminal import Console
 
@@ -206,7 +207,7 @@ def _misnamed(report: Report) -> Iterator[str]:
     """The file that the first missing picture may be, such as one in other letter case."""
     job, causes = report.job, report.causes.get("missing", ())
     place = local_path(job.input.image_root or job.input_path)
-    if causes and not is_remote(place):
+    if causes and not is_remote(place) and not is_archive(place):
         folder = place if Path(place).is_dir() else Path(place).parent
         if found := similar_path(Path(folder, causes[0].key)):
             yield printable(f"{causes[0].key} is missing{found}")

@@ -16,7 +16,9 @@ from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sidecars.table_text import MAX_TEXT, USUAL, beginning, text_encoding
 from cutline.sources.json_records import concatenated, records_of
+from cutline.sources.names import IMAGE_NAMES, URL_NAMES
 from cutline.sources.packed_files import DAMAGE, damaged_rest, open_packed
+from cutline.sources.picture_cells import holds_picture
 from cutline.sources.rows import BEGINNING, MAX_LINE_BYTES, BadRow, Place, Row, count_rows
 
 MAX_JSON_BYTES = 1024 * 1024 * 1024
@@ -83,10 +85,14 @@ def _columns(first: list[Row]) -> dict[str, str]:
     for row in first:
         for name, value in row.items() if isinstance(row, dict) else ():
             if columns.get(name, "other") == "other":
-                columns[name] = (
-                    "text" if isinstance(value, str) else "list" if isinstance(value, list) else "other"
-                )
+                columns[name] = _kind(name.lower(), value)
     return columns
+
+
+def _kind(name: str, value: Any) -> str:
+    if isinstance(value, str) or (name in {*IMAGE_NAMES, *URL_NAMES} and holds_picture(value)):
+        return "text"
+    return "list" if isinstance(value, list) else "other"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

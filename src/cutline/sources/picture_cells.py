@@ -39,8 +39,8 @@ def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
             fields = ", ".join(map(repr, list(cell)[:10]))
             raise TypeError(f"an object without bytes, path or url; its fields are {fields}")
         inner = bytes_and_name(data)[0] if data is not None else None
-        if isinstance(name, dict):
-            return bytes_and_name(name)
+        if isinstance(name, dict) or (inner is None and isinstance(name, str)):
+            return bytes_and_name(name)  # a data: URL may be the name
         return inner, name if isinstance(name, str) else None
     if isinstance(cell, bytes):
         return cell or None, None
@@ -58,6 +58,11 @@ def bytes_and_name(cell: Any) -> tuple[bytes | None, str | None]:
         return None, None
     kind = {bool: "true or false", int: "a number", float: "a number"}.get(type(cell))
     raise _other(kind or type(cell).__name__, cell)
+
+
+def holds_picture(cell: Any) -> bool:
+    """Whether a cell is an object with a picture's bytes, path or URL."""
+    return isinstance(cell, dict) and any(cell.get(name) for name in (*_BYTES, *_NAMES))
 
 
 def is_elsewhere(cell: Any) -> bool:

@@ -89,10 +89,13 @@ def find_columns(table: Table, options: SourceOptions) -> Columns:
         known = _named(table, (*IMAGE_NAMES, *URL_NAMES), {"text", "list", "other"})
         if known is not None:
             raise ConfigError(f"{table.path}: column {known!r} must hold one URL, path or picture a row")
-        raise ConfigError(
+        message = (
             f"{table.path}: no column is known to hold pictures or URLs; name it with --image-column or "
             f"--url-column, or add one with the pictures' paths. The columns are {_listed(table)}"
         )
+        if len(table.columns) == 1 and table_ending(table.path) in {"csv", "tsv"}:
+            message += "; --delimiter names the sign between them, where it is another"
+        raise ConfigError(message)
     return Columns(
         image=image, url=url, text=options.text_column or _named(table, TEXT_NAMES, {"text", "list"})
     )

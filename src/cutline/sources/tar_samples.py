@@ -67,6 +67,7 @@ class TarSample:
         self._bytes = 0
         self._refused: list[str] = []
         self._problem: Problem | None = None
+        self._has_noted_json = False
 
     @property
     def has_picture(self) -> bool:
@@ -124,6 +125,9 @@ class TarSample:
         self, key: str, picture: Location | None, members: dict[str, bytes], problem: Problem | None
     ) -> Sample:
         metadata = _metadata(members.get("json"))
+        if "json_error" in metadata and not self._has_noted_json:
+            self._has_noted_json = True  # several pictures may share it
+            self._choice.notes.note("unread-json", f"{self._shard}/{self.stem}.json")
         if self._refused and picture is not None:
             metadata["blocked_members"] = list(self._refused)
         texts = (first_text(metadata.get(name)) for name in ("caption", "text"))
