@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -364,6 +365,8 @@ def test_axe_finds_nothing_in_the_panels(page: Any, studio: Any) -> None:
 
 
 def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
+    for number in range(12):
+        expect(page.locator(".cell img").nth(number)).to_have_js_property("naturalWidth", 64)
     (studio.folder / "05.jpg").write_bytes(b"\xff\xd8\xffnot a picture")
     page.reload()
     page.wait_for_selector(".cell")
@@ -377,6 +380,9 @@ def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("path:06")
     expect(view).to_have_text("06.jpg does not exist any more")
+    shown = studio.call("POST", "rows", {"rows": [6]})[0]
+    assert shown["color"]  # of the thumbnail that was made before; it would stand behind the words
+    expect(page.locator(".cell .unshown")).not_to_have_attribute("style", re.compile("background"))
     (studio.folder / "07.jpg").write_bytes(b"\0 no picture at all")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("path:07")

@@ -194,7 +194,7 @@ function Choice() {
 function Texts() {
   const shown = found.value.get(place.value);
   if (!shown || !open.value) return html`<p class="note">Loading…</p>`;
-  return html`<p class="line-of"><span class="count">${(place.value + 1).toLocaleString("en")} of ${open.value.rows.toLocaleString("en")} · ${shown.key}</span>
+  return html`<p class="line-of"><span class="count">${(place.value + 1).toLocaleString("en")} of ${open.value.rows.toLocaleString("en")} · <bdi>${shown.key}</bdi></span>
       <span>${!open.value.blind && html`<button title="Words gained and lost" onClick=${countWords}>Words</button> `}<button disabled=${!place.value} onClick=${() => go(place.value - 1)}>Back</button> <button onClick=${() => go(open.value?.rows ?? 0)}>Who wins</button></span></p>
     <div class="stage"><${Picture} src=${`studio/pictures/${shown.row}`} alt=${shown.key} /></div>
     <ol class="texts" tabindex="-1" aria-label="Captions">

@@ -106,7 +106,7 @@ function Versions() {
           <div class="line-of"><p><${Difference} before=${one.edit ? versions[place + 1]?.caption : one.caption} after=${one.caption} /></p>
             ${one.caption !== caption && html`<button onClick=${() => restore(now.row, now.key, caption, one.caption)}>Restore</button>`}
           </div>
-          <p class="figures">${one.time && `${one.time} · `}${one.by}${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
+          <p class="figures">${one.time && `${one.time} · `}<bdi>${one.by}</bdi>${one.prompt_id && ` · ${one.prompt_id}`}${one.caption === caption ? " · now" : ""}${one.caption === null ? " · no caption" : ""}</p>
         </li>`,
       )}
       ${!versions.length && found.of === row && html`<li class="note">This caption has not been edited.</li>`}

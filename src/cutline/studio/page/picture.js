@@ -14,7 +14,7 @@ export function Picture({ src, alt, height, style, color, why }) {
     const element = image.current;
     return () => element?.removeAttribute("src"); // a request that still runs is dropped
   }, []);
-  const shown = { ...style, ...(height && { height: `${height}px` }), ...(color && loaded !== src && { backgroundColor: color }) };
+  const shown = { ...style, ...(height && { height: `${height}px` }), ...(color && loaded !== src && failed !== src && { backgroundColor: color }) };
   const fail = () => {
     setFailed(src);
     if (!why) return;
