@@ -27,6 +27,12 @@ def photos(pictures: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def bare(pictures: Path, tmp_path: Path) -> Path:
+    """Pictures without texts."""
+    return shutil.copytree(pictures, tmp_path / "photos")
+
+
 def texts(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.glob("*.txt")}
 
@@ -82,13 +88,60 @@ def test_an_edit_after_a_run_is_undone_first(here: Run, photos: Path) -> None:
 def test_a_run_that_replaces_nothing_leaves_no_edit(here: Run, photos: Path, tmp_path: Path) -> None:
     for file in photos.glob("*.txt"):
         file.unlink()
-    for prompt in ("short", "tags"):
-        ran = here(
-            "caption", "photos", *SIDECARS, "-m", "fake", "--prompt", prompt, "--on-change", "redo-all"
-        )
+    for _ in range(2):
+        ran = here("caption", "photos", *SIDECARS, "-m", "fake")
         assert (ran.code, "brings back" in ran.err) == (0, False)
     assert "no edits" in here("history", "photos").err
     assert not (tmp_path / "photos.cutline" / "history.sqlite").exists()
+
+
+@pytest.mark.parametrize("ending", [".txt", ".caption"])
+def test_what_a_run_replaced_of_its_own_comes_back(here: Run, bare: Path, ending: str) -> None:
+    command = ("caption", "photos", "--output-format", "sidecar", "--sidecar-ext", ending)
+    changes = (
+        ("-m", "pixels"),
+        ("-m", "fake", "--existing", "overwrite", "--on-change", "redo-all"),
+        ("-m", "fake", "--trigger", "sks", "--on-change", "keep"),
+        ("-m", "pixels", "--trigger", "sks", "--on-change", "redo-all"),
+        ("-m", "pixels", "--on-change", "keep"),  # as the first: what it wrote is there again
+    )
+    written = []
+    for change in changes:
+        ran = here(*command, *change)
+        assert (ran.code, "replaced: `cutline undo " in ran.err) == (0, bool(written)), ran.err
+        written.append({file.name: file.read_bytes() for file in bare.glob(f"*{ending}")})
+    for before in written[-2::-1]:
+        assert here("undo", "photos").code == 0
+        assert {file.name: file.read_bytes() for file in bare.glob(f"*{ending}")} == before
+    assert "nothing to undo" in here("undo", "photos").err
+
+
+def test_a_run_after_an_undo_says_what_it_replaces_and_pays_nothing(here: Run, bare: Path) -> None:
+    command = ("caption", "photos", "--output-format", "sidecar", "--on-change", "redo-all")
+    assert here(*command, "-m", "pixels").code == 0
+    assert here(*command, "-m", "fake").code == 0
+    written = texts(bare)
+    assert here("undo", "photos").code == 0
+    again = here(*command, "-m", "fake")
+    assert "nothing to caption" in again.err
+    assert f"{len(written)} texts replaced: `cutline undo " in again.err
+    assert texts(bare) == written
+
+
+def test_a_killed_run_that_had_replaced_all_names_the_undo(here: Run, bare: Path, tmp_path: Path) -> None:
+    command = ("caption", "photos", "--output-format", "sidecar", "--on-change", "redo-all")
+    assert here(*command, "-m", "fake").code == 0
+    (bare / "z.jpg").write_bytes((bare / "gold.jpg").read_bytes())
+    mine = texts(bare)
+    slow = (*command, "-m", "fake:latency=1,slots=1", "--prompt", "tags")
+    run = start_cutline(*slow, cwd=tmp_path)
+    wait_until(lambda: not set(texts(bare).items()) & set(mine.items()))
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    resumed = here(*slow)
+    assert f"{len(mine)} texts replaced: `cutline undo " in resumed.err
+    assert here("undo", "photos").code == 0
+    assert {name: text for name, text in texts(bare).items() if name in mine} == mine
 
 
 @pytest.mark.parametrize("form", ["texts", "folder"])
@@ -103,7 +156,8 @@ def test_what_an_export_replaced_comes_back(here: Run, photos: Path, tmp_path: P
     refused = here("export", "photos", "other", "--format", form)
     assert (refused.code, "--overwrite" in refused.err) == (2, True)
     assert texts(other) == mine
-    assert here("export", "photos", "other", "--format", form, "--overwrite").code == 0
+    done = here("export", "photos", "other", "--format", form, "--overwrite")
+    assert (done.code, f"{len(mine)} texts replaced: `cutline undo " in done.err) == (0, True), done.err
     assert texts(other) == {name: text.replace(b"\r\n", b"") for name, text in texts(photos).items()} | {
         "gold.txt": "new café".encode()
     }

@@ -9,8 +9,10 @@ from cyclopts import Parameter
 from cutline.cli.dataset_options import DEFAULTS, DatasetOptions, Input, Where, edit_progress
 from cutline.cli.edit import find_rows
 from cutline.dataset.export.records import ExportResult
+from cutline.dataset.opened_input import history_folder
 from cutline.files import name_to_text
 from cutline.formatting import plural, printable
+from cutline.sidecars.replaced import undo_lines
 from cutline.terminal import print_error, print_line
 
 _SHOWN = 5  # pictures
@@ -42,6 +44,8 @@ def export(
     with edit_progress(len(opened) if rows is None else len(rows)) as progress:
         result = opened.export(output, rows, format=form, overwrite=overwrite, empty=empty, progress=progress)
     print_line(_outcome(result))
+    for line in undo_lines(result.replaced, result.output, history_folder(str(result.output))):
+        print_line(line)
     for _, problem in result.failed[:_SHOWN]:
         print_error(problem)
     if result.stopped:

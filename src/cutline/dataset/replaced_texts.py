@@ -27,12 +27,14 @@ def note_runs(history: History, contents: Contents, state: Path) -> None:
         return
     with history.writing():
         texts = record.read()  # as another process may have had them meanwhile
+        last = {each.file: each.run for each in texts}
         for _, group in itertools.groupby(texts, key=lambda each: each.run):
             found = list(group)
             changes = [
                 Change(file=each.file, before=each.before, after=each.after)
                 for each in found
-                if not _holds(contents, each.file, each.before)  # else a killed run did not get there
+                # Else a killed run did not get there; a later run has only what the earlier one wrote.
+                if each.run != last[each.file] or not _holds(contents, each.file, each.before)
             ]
             if changes:
                 summary = f"a run replaced {plural(len(changes), 'text')}"

@@ -110,16 +110,24 @@ class SidecarOwnership:
     def forget(self, file: str) -> None:
         self._run("DELETE FROM files WHERE file = ?", file)
 
-    def keep(self, file: str, before: bytes, after: bytes, model: str) -> None:
-        """Record a text before it is replaced; of several in a run the first is what comes back.
+    def keep(self, file: str, before: bytes, after: bytes, model: str) -> bool:
+        """Record a text before it is replaced; returns whether it is the run's first of that file.
 
-        A run that continues a killed one is the same run.
+        Of several the first is what comes back. A run that continues a killed one is the same run.
         """
-        self._run(
+        now = time.time()
+        found = self._run(
             "INSERT INTO replaced SELECT user_version + 1, ?, ?, ?, ?, ? FROM pragma_user_version WHERE true"
-            " ON CONFLICT (run, file) DO UPDATE SET after = excluded.after, model = excluded.model",
-            *(file, before, after, model, time.time()),
+            " ON CONFLICT (run, file) DO UPDATE SET after = excluded.after, model = excluded.model"
+            " RETURNING time",
+            *(file, before, after, model, now),
         )
+        return bool(found[0] == now)
+
+    def replaced(self) -> int:
+        """The number of texts that this run has replaced, also before it was killed."""
+        query = "SELECT count(*) FROM replaced, pragma_user_version WHERE run = user_version + 1"
+        return int(self._run(query)[0])
 
     def end_run(self) -> None:
         """The run has ended; what the next one replaces is an edit of its own."""

@@ -78,6 +78,7 @@ class SidecarSink(Sink):
                 self._root.mkdir(parents=True, exist_ok=True)
             self._claim = FolderClaim(self._root, self._ending)
         self._ownership = SidecarOwnership(self._state / "sidecars.sqlite")
+        self._replaced = self._ownership.replaced()
         self._written = mark["written"] if mark else 0
         if mark is None:
             self._ownership.release_names()
@@ -273,9 +274,8 @@ class SidecarSink(Sink):
         digests = digest(data), digest(data if previous is None else previous)
         self._known.record(self._id(file), Written(last=digests[0], previous=digests[1], before=before))
         if content != data:
-            if content and before is not None:  # the first text was not ours
-                self._replaced += 1
-                self._known.keep(self._short(file), content, data, model)
+            if content:
+                self._replaced += self._known.keep(self._short(file), content, data, model)
             with file_errors(file):
                 self._put(file, data)
             if before is not None:

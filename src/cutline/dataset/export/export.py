@@ -44,7 +44,7 @@ class Export:
             overwrite=options.overwrite,
             is_export=exported_files(self.format, path),
         )
-        self._written = self._missing = 0
+        self._written = self._missing = self._replaced = 0
         self._failed: list[tuple[str, str]] = []
         self._there = PicturesThere(path) if self.format == "texts" else None
         self._unread: list[ExportItem] = []  # until the first picture is written
@@ -74,7 +74,7 @@ class Export:
             if self._written and not is_stopped:
                 if self._there is not None:
                     self._there.check()
-                self._place.publish(writer.finish())
+                self._replaced = self._place.publish(writer.finish())
         if len(self._unread) == len(self._failed) < _FIRST and not self._written:
             self._check_found()
         if not is_stopped and self._missing == total:
@@ -93,6 +93,7 @@ class Export:
             failed=tuple(self._failed),
             stopped=total - self._written - self._missing - len(self._failed),
             alone=tuple(self._there.alone) if self._there is not None else (),
+            replaced=self._replaced,
         )
 
     def _add(self, writer: Writer, item: ExportItem) -> None:

@@ -24,11 +24,11 @@ from cutline.locations.roots import is_within
 _SHOWN: Final = 5  # errors
 
 
-def merge_folder(made: Path, output: Path, protected: Sequence[str], *, overwrite: bool) -> None:
+def merge_folder(made: Path, output: Path, protected: Sequence[str], *, overwrite: bool) -> int:
     """Move the files of ``made`` to the same places in ``output``, where the same content stays as it is.
 
     Nothing is moved before all places were looked at. What was moved when the process dies is whole. Texts
-    that are replaced are an edit in the history of ``output``, which can be undone there.
+    that are replaced are an edit in the history of ``output``, which can be undone there; returns how many.
 
     Raises:
         OutputExists: a file is there with another content; ``overwrite`` replaces it.
@@ -63,6 +63,7 @@ def merge_folder(made: Path, output: Path, protected: Sequence[str], *, overwrit
             folders.add(place.parent)
     for folder in folders:
         sync_folder(folder)
+    return len(texts)
 
 
 def _replace(texts: Sequence[Path], made: Path, output: Path) -> None:

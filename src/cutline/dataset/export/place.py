@@ -78,18 +78,20 @@ class ExportPlace:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    def publish(self, made: Path) -> None:
-        """Move a finished file or folder from the working folder to its place."""
+    def publish(self, made: Path) -> int:
+        """Move a finished file or folder from the working folder to its place.
+
+        Returns the number of texts of others that were replaced, which can be undone.
+        """
         self._check_free()
         with write_errors(self.output):
             if self._is_export is None:
                 self.output.mkdir(exist_ok=True)
                 claim = FolderClaim(self.output, ".txt")
                 try:
-                    merge_folder(made, self.output, self._protected, overwrite=self._overwrite)
+                    return merge_folder(made, self.output, self._protected, overwrite=self._overwrite)
                 finally:
                     claim.release()
-                return
             if not self._is_folder:
                 sync_file(made)
             else:
@@ -99,6 +101,7 @@ class ExportPlace:
             else:
                 made.replace(self.output)
             sync_folder(self.output.parent)
+        return 0
 
     def _check_apart(self, protected: tuple[str, ...]) -> None:
         real = os.path.realpath(self.output)

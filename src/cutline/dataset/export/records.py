@@ -64,7 +64,8 @@ class ExportResult:
 
     ``missing`` have no caption. ``failed`` holds the pictures that could not be read, with the cause.
     ``stopped``: not reached before the export was stopped; ``output`` does not exist then. ``alone``: the
-    pictures that are not in the folder where their texts were written, beside other pictures.
+    pictures that are not in the folder where their texts were written, beside other pictures. ``replaced``:
+    the texts of others that were replaced, which ``cutline undo`` brings back.
     """
 
     output: Path
@@ -74,6 +75,7 @@ class ExportResult:
     failed: tuple[tuple[str, str], ...] = ()
     stopped: int = 0
     alone: tuple[str, ...] = ()
+    replaced: int = 0
 
     @property
     def is_complete(self) -> bool:
