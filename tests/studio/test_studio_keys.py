@@ -113,6 +113,34 @@ def test_keys_outside_of_text_do_what_they_should(page: Any, studio: Studio) -> 
     wait_until(lambda: studio.call("POST", "rows", {"rows": [1]})[0]["marks"] == ["flagged"])
 
 
+def test_what_keys_do_is_done_by_clicks_too(page: Any, studio: Studio) -> None:
+    def marks(*rows: int) -> list[list[str]]:
+        return [row["marks"] for row in studio.call("POST", "rows", {"rows": list(rows)})]
+
+    def command(text: str) -> None:
+        page.get_by_role("button", name="Commands").click()
+        page.get_by_role("option", name=text).click()
+
+    editor = page.get_by_role("region", name="Caption")
+    for name, mark in (("Done", "done"), ("Flag", "flagged")):
+        button = editor.get_by_role("button", name=name, exact=True)
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        assert marks(0)[0][-1:] == [mark]
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "false")
+    command("next picture without a caption")
+    at(page, "08.jpg")
+    page.locator(".cell").nth(1).click()
+    page.locator(".cell").nth(2).click(modifiers=["Control"])
+    command("invert what is picked")
+    command("mark as done, or not")
+    wait_until(lambda: marks(0, 1, 2) == [["done"], ["done"], []])
+    page.locator(".cell").nth(2).click()
+    editor.get_by_role("button", name="Done", exact=True).click()  # the picture that is shown
+    wait_until(lambda: marks(1, 2) == [["done"], ["done"]])
+
+
 def test_keys_while_typing_save_and_move_and_letters_do_nothing(page: Any, studio: Studio) -> None:
     press = page.keyboard.press
     field = page.get_by_role("textbox", name="Caption")

@@ -56,6 +56,12 @@ const last = (pick, change) => () => {
   void afterEdits(async () => (await saving, !isKnown && pick(await asked())) || change());
 };
 
+/** By the bar's button too it is about what is picked. */
+function commands() {
+  if (document.activeElement?.matches(".bar > button")) focusOn(".grid");
+  dialog.value = "commands";
+}
+
 function edit() {
   if (panel.value === "map") side.value = "picture";
   else panel.value = "";
@@ -118,6 +124,6 @@ for (const action of [
   { id: "open", keys: ["O"], text: "open another folder", run: () => (dialog.value = "folders") },
   { id: "size", keys: ["S"], text: "small, medium or large thumbnails", run: nextSize },
   { id: "help", keys: ["?"], text: "keys", run: () => (dialog.value = "help") },
-  { id: "commands", keys: ["Ctrl+K"], text: "list of commands", typing: true, run: () => (dialog.value = "commands") },
+  { id: "commands", keys: ["Ctrl+K"], text: "list of commands", typing: true, run: commands },
   { id: "back", keys: ["Escape"], text: "back to the grid", typing: true, run: back },
 ]) register({ group: "Page", ...action });

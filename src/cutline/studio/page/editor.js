@@ -198,7 +198,10 @@ export function Editor() {
     <${Facets} marks=${now.marks ?? []} proposal=${Boolean(now.proposal)} path=${now.key ?? ""} />
     <div class="status">
       <span class="line-of"><span class="path" title=${now.key}>${now.key}</span>
-        <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//></span>
+        <span class="buttons">
+          <${ActionButton} id="done" pressed=${Boolean(now.marks?.includes("done"))}>Done<//>
+          <${ActionButton} id="flag" pressed=${Boolean(now.marks?.includes("flagged"))}>Flag<//>
+          <${ActionButton} id="tags" pressed=${showsTags.value}>Tags<//></span></span>
       <${Counts} key=${`${row} counts`} text=${shown?.text ?? ""} />
       <span role="status" class=${shown?.status.kind}>${shown?.status.text}</span>
     </div>

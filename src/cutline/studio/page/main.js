@@ -66,6 +66,7 @@ export function Bar() {
     <${ActionButton} id="lint" pressed=${panel.value === "lint"}>Lint<//>
     <${ActionButton} id="compare" pressed=${panel.value === "compare"}>Compare<//>
     <${ActionButton} id="export" pressed=${panel.value === "export"}>Export<//>
+    <${ActionButton} id="commands" label="Commands">…<//>
     <${ActionButton} id="help">?<//>
     <div class="filter-line">
       <${Search} />
