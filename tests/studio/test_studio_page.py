@@ -368,6 +368,7 @@ def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
     for number in range(12):
         expect(page.locator(".cell img").nth(number)).to_have_js_property("naturalWidth", 64)
     (studio.folder / "05.jpg").write_bytes(b"\xff\xd8\xffnot a picture")
+    (studio.folder / "06.jpg").unlink()
     page.reload()
     page.wait_for_selector(".cell")
     page.keyboard.press("/")
@@ -376,7 +377,6 @@ def test_a_picture_that_cannot_be_shown_says_so(page: Any, studio: Any) -> None:
     expect(page.locator(".cell .unshown")).to_have_text("cannot be shown")
     view = page.locator(".editor .view .unshown")
     expect(view).to_have_text("cannot be shown: it is damaged")
-    (studio.folder / "06.jpg").unlink()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("path:06")
     expect(view).to_have_text("06.jpg does not exist any more")
