@@ -278,7 +278,17 @@ def test_captioners_chains_and_prompts_are_listed(photos: Path, tmp_path: Path) 
             "OPENAI_API_KEY" in models["openai:gpt-4o-mini"]["needs"] or models["openai:gpt-4o-mini"]["ready"]
         )
         assert listed["chains"] == ["two"]
-        assert "short" in {prompt["name"] for prompt in listed["prompts"]}
+        names = {prompt["name"] for prompt in listed["prompts"]}
+        assert "short" in names
+        assert models["llava"]["prompts"] == [prompt["name"] for prompt in listed["prompts"]]
+        assert (models["blip"]["prompts"], models["fake"]["prompts"]) == ([], None)
+        for name in names:
+            choice = {"model": "pixels", "prompt": name}
+            body = {"choice": choice, "policy": "append", "scope": {"rows": [0]}}
+            if name in models["pixels"]["prompts"]:
+                assert studio.job("POST", "generate", body)["captions"] == 1, name
+            else:
+                studio.call("POST", "generate", body, status=422)
         assert studio.job("POST", "generate", {"choice": {"chain": "two"}})["captions"] == 4
         assert (
             "no chain"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -162,6 +163,22 @@ def test_one_picture_is_captioned_and_tried_again(page: Any, studio: Studio) -> 
     history = page.get_by_role("list", name="Edits")
     expect(history.get_by_text("propose captions by fake").first).to_be_visible()
     expect(history.locator(".figures").first).to_contain_text("fake · short@")
+
+
+def test_prompts_are_those_of_the_captioner(page: Any) -> None:
+    page.keyboard.press("g")
+    panel = page.get_by_role("region", name="Generate captions")
+    captioner = panel.get_by_role("combobox", name="Captioner")
+    prompt = panel.get_by_role("combobox", name="Prompt")
+    captioner.select_option("fake")
+    prompt.select_option("art")
+    captioner.select_option("pixels")
+    expect(prompt).to_have_value("")
+    offered = prompt.get_by_role("option")
+    expect(offered.filter(has_text="alt-text")).to_have_count(1)
+    expect(offered.filter(has_text=re.compile("^(art|judge)$"))).to_have_count(0)
+    captioner.select_option("fake")
+    expect(offered.filter(has_text=re.compile("^(art|judge)$"))).to_have_text(["art"])
 
 
 def test_other_jobs_are_no_generation(page: Any, studio: Studio) -> None:

@@ -21,9 +21,8 @@ from cutline.engine.preview import Estimate, estimate
 from cutline.errors import ConfigError
 from cutline.job import Job
 from cutline.model_runtime import Runtime, started_runtime
-from cutline.prompts import sample_variables
-from cutline.records import Sample
 from cutline.service.errors import ServiceError
+from cutline.studio.generation.captioners import VARIABLES
 from cutline.studio.generation.choice import Choice, Policy
 from cutline.studio.generation.generation import Generation, GenerationResult
 from cutline.studio.generation.sink import HistorySink
@@ -33,7 +32,6 @@ from cutline.studio.settings import StudioSettings
 
 _FOLDER: Final = "generations"
 _AGAIN: Final = "-again"
-_VARIABLES: Final = frozenset(sample_variables(Sample(key="", location=None)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +160,8 @@ class Generations:
                 f"{self._session.name} follows no instructions, and uses only the form of a prompt: use "
                 "short, alt-text or tags, or no prompt"
             )
-        if unknown := sorted(self._session.variables - _VARIABLES):
-            known = ", ".join(sorted(_VARIABLES))
+        if unknown := sorted(self._session.variables - VARIABLES):
+            known = ", ".join(sorted(VARIABLES))
             raise ConfigError(
                 f"the prompt's variable {{{unknown[0]}}} is unknown: there are {known} "
                 f"(write literal braces twice: {{{{{unknown[0]}}}}})"

@@ -12,7 +12,8 @@ const KEPT = "cutline-generate"; // in the browser's storage: the choice, which 
 const PAUSE = 250; // ms
 
 /**
- * @typedef {{model: string, kind: string, about: string, ready: boolean, needs: string}} Captioner
+ * @typedef {{model: string, kind: string, about: string, ready: boolean, needs: string,
+ *   prompts: string[] | null}} Captioner
  * @typedef {{captioners: Captioner[], chains: string[], prompts: {name: string, about: string}[],
  *   endpoints: string[], any_endpoint: boolean}} Offer
  * @typedef {{model: string, chain: string, endpoint: string, prompt: string, text: string, parameters: string, trigger: string,
@@ -53,6 +54,20 @@ export function set(changes) {
   const { endpoint } = form.value; // one with a password is refused, and not kept
   localStorage.setItem(KEPT, JSON.stringify({ ...form.value, endpoint: endpoint.includes("@") ? "" : endpoint }));
   count();
+}
+
+/** The library's prompts that the chosen captioner supports. */
+export const prompts = computed(() => {
+  const { model, chain } = form.value;
+  const supported = chain ? null : offer.value?.captioners.find((one) => one.model === model)?.prompts;
+  return offer.value?.prompts.filter(({ name }) => !supported || supported.includes(name)) ?? [];
+});
+
+/** Choose another captioner, and no prompt where it lacks the present one. @param {Partial<Form>} changes */
+export function choose(changes) {
+  set(changes);
+  const { prompt } = form.value;
+  if (prompt && prompt !== "own" && !prompts.value.some(({ name }) => name === prompt)) set({ prompt: "" });
 }
 
 /** The choice as the server takes it. */

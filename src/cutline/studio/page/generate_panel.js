@@ -98,9 +98,9 @@ function Model() {
   const isOwn = Boolean(offer) && !chain && !chosen;
   const value = chain ? `chain ${chain}` : isOwn ? "own" : model;
   const choose = (/** @type {string} */ name) => {
-    if (name.startsWith("chain ")) gen.set({ chain: name.slice(6) });
-    else if (name === "own") gen.set({ chain: "", model: "" });
-    else gen.set({ chain: "", model: name, endpoint: "" });
+    if (name.startsWith("chain ")) gen.choose({ chain: name.slice(6) });
+    else if (name === "own") gen.choose({ chain: "", model: "" });
+    else gen.choose({ chain: "", model: name, endpoint: "" });
   };
   return html`<label>Captioner
       <select value=${value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
@@ -120,7 +120,7 @@ function Model() {
 
 function Prompt() {
   const { prompt, text } = gen.form.value;
-  const prompts = gen.offer.value?.prompts ?? [];
+  const prompts = gen.prompts.value;
   const about = prompts.find((one) => one.name === prompt)?.about ?? (prompt ? "" : "the captioner's own prompt");
   return html`<label>Prompt
       <select value=${prompt} onChange=${(/** @type {any} */ event) => gen.set({ prompt: event.target.value })}>

@@ -51,7 +51,8 @@ async def captioners(workspace: OpenWorkspace) -> Response:
     """The available ``captioners``, ``chains`` and ``prompts``.
 
     A captioner has ``model``, ``kind`` (``here``, ``local`` for those that need a model's weights,
-    ``hosted``), ``about``, ``ready`` and ``needs``, what is missing.
+    ``hosted``), ``about``, ``ready``, ``needs``, what is missing, and the ``prompts`` that it supports (null:
+    all).
     """
     return json_response(await asyncio.to_thread(captioners_json, workspace.settings))
 
