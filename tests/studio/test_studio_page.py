@@ -341,6 +341,10 @@ def test_what_is_filtered_is_exported_and_downloaded(page: Any, studio: Any) -> 
     panel.get_by_role("textbox", name="Name").fill("photos v1.5")
     panel.get_by_role("button", name="Export", exact=True).click()
     expect(panel.get_by_text(f"exported to {studio.folder.parent / 'photos v1.5.csv'}.")).to_be_visible()
+    panel.get_by_role("button", name="Export", exact=True).click()
+    expect(
+        panel.get_by_text("already exists: choose another, or replace it with “Replace an")
+    ).to_be_visible()
     panel.get_by_role("textbox", name="Name").fill("../../elsewhere.zip")
     panel.get_by_role("button", name="Export", exact=True).click()
     expect(panel.get_by_text("output must be a name")).to_be_visible()

@@ -5,7 +5,7 @@ import { html, signal, useLayoutEffect } from "./vendor/preact.js";
 import { send } from "./api.js";
 import { save } from "./draft.js";
 import { focusOn, guessScope, mainKey, Panel, scope, ScopeChoice, scopeOf, sizes } from "./panels.js";
-import { JobProgress, Outcome, run } from "./running.js";
+import { JobProgress, Outcome, outcome, run } from "./running.js";
 
 const FORMATS = /** @type {const} */ ([
   ["webdata-zip", "webdata.zip: pictures and one JSON of pairs"],
@@ -25,6 +25,7 @@ const format = signal("webdata-zip");
 const output = signal("");
 const empty = signal(false);
 const overwrite = signal(false);
+const OVERWRITE = "Replace an earlier export"; // what commands call --overwrite
 /** Endings of the formats that are files. @type {Record<string, string>} */
 const ENDINGS = { "webdata-zip": ".zip", zip: ".zip", kohya: ".json", jsonl: ".jsonl", json: ".json", csv: ".csv", tsv: ".tsv", parquet: ".parquet" };
 
@@ -60,6 +61,8 @@ async function start() {
   isStarting = true;
   made.value = null;
   const state = await run("studio/export", request(), (number) => (job.value = number));
+  const now = outcome.value;
+  if (now?.isBad) outcome.value = { ...now, text: now.text.replace("--overwrite", `“${OVERWRITE}”`) };
   if (state?.result?.is_file && state.result.written) made.value = state.job;
   job.value = null;
   isStarting = false;
@@ -90,7 +93,7 @@ export function ExportPanel() {
         <input type="checkbox" checked=${empty.value} onChange=${(/** @type {any} */ event) => (empty.value = event.target.checked)} /> Also pictures without a caption
       </label>
       <label class="tick">
-        <input type="checkbox" checked=${overwrite.value} onChange=${(/** @type {any} */ event) => (overwrite.value = event.target.checked)} /> Replace an earlier export
+        <input type="checkbox" checked=${overwrite.value} onChange=${(/** @type {any} */ event) => (overwrite.value = event.target.checked)} /> ${OVERWRITE}
       </label>
       <${ScopeChoice} />
     </div>
