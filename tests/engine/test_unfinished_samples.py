@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,33 @@ def test_failures_are_left_if_they_are_retried(photos, capsys):
     assert out.startswith(f"{20 - failed} pictures done already\n{failed} {noun}: ")
 
 
-def test_other_settings_are_refused_as_by_the_run(photos, capsys):
+def test_the_estimate_with_other_settings_is_that_of_redo_all_and_says_so(photos, capsys):
     run(capsys, "out.jsonl", "-q")
-    code, _, err = run(capsys, "out.jsonl", "--prompt", "detailed", "--estimate")
-    assert code == 2
+    before = digests(photos.parent)
+    code, out, err = run(capsys, "out.jsonl", "--prompt", "detailed", "--estimate")
+    assert (code, out.startswith("20 pictures: ")) == (0, True)
     assert "--on-change keep, redo-failed or redo-all" in err
+    assert err.endswith("; this estimate is for redo-all\n")
+    _, out, err = run(capsys, "out.jsonl", "--prompt", "detailed", "--on-change", "keep", "--estimate")
+    assert (out.startswith("20 pictures done already"), "redo-all" in err) == (True, False)
+    assert digests(photos.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "at_once"),
+    [
+        ("fake:latency=0.2,slots=2", [], 2),
+        ("fake:latency=0.2,slots=16", ["--max-concurrent-requests", "4"], 4),
+        ("fake:latency=0.2,slots=16", [], 8),
+    ],
+)
+def test_the_time_is_that_of_as_many_at_once_as_the_captioner_takes(photos, capsys, model, more, at_once):
+    code, out, err = run(capsys, "out.jsonl", *more, "--estimate", model=model)
+    assert code == 0, err
+    assert out.endswith(f"measured on 8 pictures, {at_once} requests at once\n")
+    seconds = re.search(r"about ([0-9.]+) s", out)
+    assert seconds is not None, out
+    assert float(seconds[1]) >= round(20 * 0.2 / at_once, 1)
 
 
 def test_texts_that_are_kept_are_not_left(photos, capsys):

@@ -109,6 +109,14 @@ class Chain:
         return sum(limits.values())
 
     @property
+    def at_once(self) -> int:
+        """As ``slots``, without the pictures that are only prepared meanwhile."""
+        limits: dict[Hashable, int] = {}
+        for captioner in self._captioners:
+            limits[captioner.limit_key] = max(limits.get(captioner.limit_key, 0), captioner.at_once)
+        return sum(limits.values())
+
+    @property
     def in_flight(self) -> int:
         """Requests in flight."""
         return sum({captioner.limit_key: captioner.in_flight for captioner in self._captioners}.values())

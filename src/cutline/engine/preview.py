@@ -27,7 +27,7 @@ from cutline.engine.stage_runner import StageRunner
 from cutline.engine.state import open_state
 from cutline.engine.stats import usages_of
 from cutline.engine.unfinished_samples import UnfinishedSamples
-from cutline.errors import ConfigError
+from cutline.errors import ConfigError, JobChanged
 from cutline.formatting import plural
 from cutline.interfaces import Source
 from cutline.job import Job
@@ -83,7 +83,7 @@ async def preview(
         source = await _selected(job, assembly.source_of(job), say)
         samples = await in_thread(_first_without_text, job, count, source, say)
         async with _captioning(job, key) as (chain, stages):
-            outcomes, _ = await _caption(job, chain, stages, samples, say)
+            outcomes, _, _ = await _caption(job, chain, stages, samples, say)
     return list(zip(samples, outcomes, strict=True))
 
 
@@ -132,16 +132,14 @@ async def estimate(
         listed = await _selected(job, source or assembly.source_of(job), say)
         async with _captioning(job, key, pool) as (chain, stages):
             if source is None:
-                left = await in_thread(_left_of_run, job, chain, stages, listed)
+                left = await in_thread(_left_of_run, job, chain, stages, listed, say)
             else:
                 left = await in_thread(_all_of, job, listed)
             if not left.first:
                 return _nothing(left)
             samples = left.first[:: max(1, len(left.first) // PROBES)][:PROBES]
-            start = time.perf_counter()
-            outcomes, prices = await _caption(job, chain, stages, samples, say)
-            wall = time.perf_counter() - start
-    return _scaled(job, chain, left, outcomes, prices, wall)
+            outcomes, prices, wall = await _caption(job, chain, stages, samples, say)
+            return _scaled(job, chain, left, outcomes, prices, wall)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +161,18 @@ def _all_of(job: Job, source: Source) -> _Left:
     return _Left(first=first, total=total)
 
 
-def _left_of_run(job: Job, chain: Chain, stages: StageRunner, source: Source) -> _Left:
-    """The samples without an outcome of earlier runs; all where there are none, without listing them."""
-    with contextlib.closing(UnfinishedSamples(job, chain, stages, source)) as remaining:
+def _left_of_run(job: Job, chain: Chain, stages: StageRunner, source: Source, say: Say) -> _Left:
+    """The samples without an outcome of earlier runs; all where there are none, without listing them.
+
+    Where the run would be refused, as its settings are others, those of ``--on-change redo-all``.
+    """
+    try:
+        unfinished = UnfinishedSamples(job, chain, stages, source)
+    except JobChanged as error:
+        job = dataclasses.replace(job, run=dataclasses.replace(job.run, on_change="redo-all"))
+        unfinished = UnfinishedSamples(job, chain, stages, source)
+        say(f"{error}; this estimate is for redo-all")
+    with contextlib.closing(unfinished) as remaining:
         if not remaining.decides:
             return _all_of(job, source)
         samples = remaining.left(assembly.samples_of(source, assembly.limit_of(job)))
@@ -190,6 +197,7 @@ def _scaled(
         causes = sorted({getattr(outcome, "message", "skipped") for outcome in outcomes})
         raise ConfigError(f"no probe got a caption, so nothing can be estimated: {'; '.join(causes)}")
     probes = len(outcomes)
+    concurrency = min(chain.at_once, probes)
     scale = (left.total if left.total is not None else 1000) / probes
     spending = Spending()
     for name, used in itertools.chain.from_iterable(map(usages_of, outcomes)):
@@ -200,9 +208,8 @@ def _scaled(
         probes=probes,
         failed=sum(isinstance(outcome, Failure) for outcome in outcomes),
         total=left.total,
-        seconds=_seconds(chain, captions, wall) * scale,
-        # The probes ran side by side, so their wall time is that of as many requests at once.
-        concurrency=min(job.run.max_concurrent_requests or probes, probes),
+        seconds=_seconds(chain, captions, wall, probes / concurrency) * scale,
+        concurrency=concurrency,
         usage=Usage(
             prompt_tokens=round(usage.prompt_tokens * scale),
             completion_tokens=round(usage.completion_tokens * scale),
@@ -231,10 +238,10 @@ async def _selected(job: Job, source: Source, say: Say) -> Source:
         return await select(job, rules, source, state.folder, progress=show)
 
 
-def _seconds(chain: Chain, captions: list[Caption], wall: float) -> float:
-    """The time of the probes side by side, without waits for retries, which are few in a long run."""
+def _seconds(chain: Chain, captions: list[Caption], wall: float, turns: float) -> float:
+    """The time of the probes in so many turns, without waits for retries, which are few in a long run."""
     mean = sum(chain.seconds(caption.steps) for caption in captions) / len(captions)
-    return min(wall, mean) if mean else wall
+    return min(wall, mean * turns) if mean else wall
 
 
 @contextlib.asynccontextmanager
@@ -252,17 +259,20 @@ async def _captioning(
 
 async def _caption(
     job: Job, chain: Chain, stages: StageRunner, samples: Sequence[Sample], say: Say
-) -> tuple[list[Outcome], Prices]:
+) -> tuple[list[Outcome], Prices, float]:
+    """The outcomes, the prices, and the seconds that the pictures took side by side."""
     retries = retries_of(job, chain, stages)
     pipeline = SamplePipeline(chain, assembly.rules_of(job), stages, retries=retries)
     try:
         await chain.open(say)
         await stages.open(say)
         prices = assembly.prices_for(job, chain)
+        start = time.perf_counter()
         results = await asyncio.gather(*(pipeline.caption(sample) for sample in samples))
+        wall = time.perf_counter() - start
     finally:
         await pipeline.aclose()
-    return [outcome for outcome, _ in results], prices
+    return [outcome for outcome, _ in results], prices, wall
 
 
 def _first(job: Job, count: int, source: Source) -> list[Sample]:
