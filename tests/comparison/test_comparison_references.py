@@ -139,3 +139,14 @@ def test_rows_that_cannot_be_read_end_nothing_but_themselves(folder, capsys):
     assert "good.jsonl: 1 row that cannot be read (row 2)" in noted
     assert "values that are not text in refs.json: 1 (x.jpg)" in noted
     assert compared("--references", "refs.json", "--allow-missing") == 0
+
+
+def test_a_column_of_zeros_has_no_bars(folder):
+    (folder / "refs.json").write_text(json.dumps({key: ["a photo of an old red cat"] for key in KEYS}))
+    assert compared("--references", "refs.json", output="c.html") == 0
+    page = (folder / "c.html").read_text()
+    table = page[page.index("<table") : page.index("</table>")]
+    zeros = [cell for cell in table.split("<td") if cell.startswith(">0.000")]
+    assert len(zeros) >= 2  # BLEU-4 is not quite 0
+    assert not any('class="bar"' in cell for cell in zeros)
+    assert 'class="bar"' in table

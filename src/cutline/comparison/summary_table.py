@@ -45,7 +45,8 @@ class _Column:
         value = self.value(figures)
         if value is None:
             return Cell(text=_NOTHING)
-        percent = round(100 * value / most) if self.bar and most and value else None
+        is_drawn = self.bar and value and self.text(most) != self.text(0)  # by no figure that is shown as 0
+        percent = round(100 * value / most) if is_drawn else None
         return Cell(
             text=self.text(value), small=self.small(figures), bad=self.bad and value > 0, percent=percent
         )
