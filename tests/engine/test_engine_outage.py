@@ -64,6 +64,7 @@ def test_an_endpoint_that_dies_and_returns(times, port, tmp_path):
 
 FORMS = {
     "web pages of a proxy": ({"502-page": 1}, {"max_retries": 1}, "slowed by 502"),
+    "pages that claim to be answers": ({"200-page": 1}, {"max_retries": 1}, "slowed by malformed"),
     "requests that hang": (
         {"hang": 1},
         {"max_retries": 1, "timeout": 1},

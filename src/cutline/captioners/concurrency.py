@@ -223,7 +223,8 @@ class Concurrency:
         )
         is_refusal = error.is_refusal and not is_late
         is_there = bool(throttle.latency) or error.kind != "unreachable"
-        is_away = is_there and (error.kind in _AWAY or error.status in _AWAY_STATUSES)
+        is_page = error.kind == "malformed" and bool(throttle.latency)  # it has sent others: now a proxy does
+        is_away = is_page or (is_there and (error.kind in _AWAY or error.status in _AWAY_STATUSES))
         if is_late:
             served = self._queue.since(request.start)
             # A plug-in whose call is given up, and not sent again, is here.
