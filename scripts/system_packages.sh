@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Python packages: a browser for the pages, a database for the queue, a proxy. Where that is not possible
+# Installs what the tests need beside Python packages: a browser for the pages, a database for the queue, a proxy, a compiler that checks types. Where that is not possible
 # (no root, no apt), the tests that need it are skipped and say so.
 set -euo pipefail
+if ! command -v tsc >/dev/null && command -v npm >/dev/null; then  # for the types of the studio's page
+  npm install --silent --global --ignore-scripts typescript@5.9.3 >/dev/null 2>&1 || echo "not installed: typescript"
+fi
 wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted+=(postgresql)
