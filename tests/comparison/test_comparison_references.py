@@ -118,8 +118,30 @@ def test_references_of_other_pictures_are_refused_before_anything_is_captioned(f
 
 def test_pictures_without_references_are_counted(folder, capsys):
     (folder / "refs.json").write_text(json.dumps({key: REFERENCES[key] for key in KEYS[:2]}))
-    assert compared("--references", "refs.json") == 0
-    assert "1 of 3 pictures have no references in refs.json" in capsys.readouterr().err
+    assert compared("--references", "refs.json") == 1
+    noted = capsys.readouterr().err
+    assert "pictures without a reference in refs.json: 1 (c.jpg)" in noted
+    assert "--allow-missing" in noted
+    assert compared("--references", "refs.json", "--allow-missing") == 0
+
+
+def test_references_without_a_caption_are_a_fault_as_in_eval(folder, capsys):
+    more = {f"more-{number}.jpg": ["a tree"] for number in range(3)}
+    (folder / "refs.json").write_text(json.dumps(REFERENCES | more))
+    told = "references without a caption: 3 (more-0.jpg, more-1.jpg, more-2.jpg)"
+    both = "the figures are those of the other pictures; --allow-missing if that is intended"
+    for command in (
+        lambda *allowed: main(["eval", "good.jsonl", "--references", "refs.json", *allowed]),
+        lambda *allowed: compared("--references", "refs.json", *allowed),
+    ):
+        assert command() == 1
+        noted = capsys.readouterr().err
+        assert (told in noted, both in noted) == (True, True)
+        assert command("--allow-missing") == 0
+        assert told in capsys.readouterr().err
+    # Of the first pictures only, the other references are of pictures that were not to be compared.
+    assert compared("--references", "refs.json", "--image-limit", "2") == 0
+    assert told not in capsys.readouterr().err
 
 
 def test_outputs_whose_ids_differ_are_matched_by_file_names(folder, capsys):

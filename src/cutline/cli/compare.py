@@ -15,7 +15,7 @@ from cutline.cli.caption import JobGroups, TableInput, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import log, signals
 from cutline.cli.streams import optional_output
-from cutline.cli.tables import new_table, table_console
+from cutline.cli.tables import lacking_line, new_table, table_console
 from cutline.comparison.candidate_runs import Cancellation, Hooks
 from cutline.comparison.judge import PREFERRED
 from cutline.comparison.results import Comparison
@@ -33,7 +33,7 @@ from cutline.options import (
     RunOptions,
     SamplePictures,  # noqa: F401 - the type of an inherited field
 )
-from cutline.terminal import Console, print_error
+from cutline.terminal import Console, print_error, print_line
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class ReportOptions(Verbosity):
     references: str | None = None
     """Reference captions by people, as for `cutline eval`: adds BLEU, ROUGE-L, METEOR and CIDEr-D."""
     allow_missing: bool = False
-    """Exit with 0 even if rows of outputs or references cannot be read."""
+    """Exit with 0 even if rows cannot be read, or pictures lack a caption or a reference."""
 
 
 def compare(
@@ -150,6 +150,8 @@ def _execute(plan: Plan, report: ReportOptions) -> int:
         return 4
     if not report.quiet:
         _print_result(ended)
+        if ended.comparison is not None and ended.is_lacking:
+            print_line(lacking_line(allowed=plan.allow_missing))
     return ended.exit_code
 
 

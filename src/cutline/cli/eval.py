@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cutline.cli.output_file import check_output, check_overwrite
 from cutline.cli.streams import optional_output
-from cutline.cli.tables import new_table, table_console
+from cutline.cli.tables import lacking_line, new_table, table_console
 from cutline.errors import ConfigError
 from cutline.evaluation.evaluation import EvaluationPlan, run_evaluation
 from cutline.evaluation.results import Evaluation, MetricScore
@@ -217,5 +217,4 @@ def _print_remarks(evaluation: Evaluation, *, allowed: bool) -> None:
     for problem in evaluation.problems:
         print_line(str(problem))
     if not evaluation.is_complete:
-        more = "" if allowed else "; --allow-missing if that is intended"
-        print_line(f"the figures are those of the other pictures{more}")
+        print_line(lacking_line(allowed=allowed))

@@ -15,7 +15,7 @@ from cutline.cli.caption import JobGroups, TableInput, option_group, without
 from cutline.cli.common_options import ServiceKey, Verbosity
 from cutline.cli.execute import run_displayed
 from cutline.cli.streams import optional_output
-from cutline.cli.tables import new_table, table_console
+from cutline.cli.tables import lacking_line, new_table, table_console
 from cutline.errors import ConfigError, SinkError
 from cutline.formatting import money, plural, printable
 from cutline.judgment.judgment import Judgment
@@ -193,8 +193,7 @@ def _print(judgment: Judgment, plan: Plan) -> None:
     for line in (*left_out(judgment), *judgment.notes):
         console.print(printable(line), markup=False)
     if not judgment.is_complete:
-        more = "" if plan.allow_missing else "; --allow-missing if that is intended"
-        console.print(f"the figures are those of the other pictures{more}", markup=False)
+        console.print(lacking_line(allowed=plan.allow_missing), markup=False)
     if judgment.earlier:
         console.print(answered(judgment, "caption" if plan.rubric else "game"), markup=False)
     if judgment.cost:

@@ -30,3 +30,9 @@ def table_console() -> Console:
     if not console.is_terminal:
         console.width = max(console.width, PIPED_WIDTH)
     return console
+
+
+def lacking_line(*, allowed: bool) -> str:
+    """What figures mean where some pictures, captions or references were left out."""
+    more = "" if allowed else "; --allow-missing if that is intended"
+    return f"the figures are those of the other pictures{more}"

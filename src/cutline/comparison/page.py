@@ -9,9 +9,11 @@ import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.results import MISSING, CandidateResult, ComparedPicture, Comparison
 from cutline.comparison.statistics import EXPORTED_ONLY
 from cutline.comparison.summary_table import summary_table
@@ -20,6 +22,17 @@ from cutline.formatting import plural, short_number
 from cutline.judgment.summary import judgment_lines
 from cutline.text.differences import differing, words
 from cutline.web.html import render, style
+
+
+def rendered(comparison: Comparison, output: str, *, blind: bool) -> bytes:
+    """The report in the format of the name ``output``; ``blind`` hides the names in a page behind a click."""
+    suffix = Path(output).suffix.lower()
+    if suffix == ".json":
+        return as_json(comparison)
+    if suffix == ".csv":
+        return as_csv(comparison)
+    comparison = blinded(comparison) if blind else comparison
+    return as_html(comparison, blind=blind, made=dt.datetime.now().astimezone()).encode()
 
 
 def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:

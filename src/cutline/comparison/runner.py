@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from cutline.comparison.candidate_runs import (
     check_candidates,
 )
 from cutline.comparison.candidates import Candidate, parse_candidates, parse_judge
-from cutline.comparison.exports import as_csv, as_json
 from cutline.comparison.judge import MEANING, PREFERRED, ComparisonJudge, with_judgment
-from cutline.comparison.page import as_html, blinded
+from cutline.comparison.page import rendered
 from cutline.comparison.results import Comparison
 from cutline.comparison.scores import PictureScorer, ScoredPicture
 from cutline.credentials import Secret
@@ -57,7 +55,7 @@ class Plan:
     ``blind`` hides the names behind a click, ``references`` is a file of what people wrote. The job's
     ``output_path`` is the report's, and the similarity model of its checks measures every candidate,
     whether or not they drop anything. ``judge`` is a model that judges their captions. With
-    ``allow_missing`` rows that cannot be read are no fault.
+    ``allow_missing`` rows that cannot be read, and pictures and references without each other, are no fault.
     """
 
     candidates: Sequence[str]
@@ -73,13 +71,15 @@ class Plan:
 class ComparisonRun:
     """``comparison`` is None when it was interrupted: then no report was written.
 
-    ``exit_code`` is the highest of the runs'; see docs/cli.md.
+    ``exit_code`` is the highest of the runs'; see docs/cli.md. ``is_lacking``: not all that was given could
+    be compared.
     """
 
     output: str
     state: str
     comparison: Comparison | None
     exit_code: int
+    is_lacking: bool = False
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -127,7 +127,7 @@ class ComparisonRunner:
             self._metrics.append(metric(measured_by, device=job.local.device))
         path = self.plan.references
         self._references = None if path is None else ReferenceScorer(path, self.hooks.message)
-        self._unread = False  # rows of outputs or references
+        self._is_lacking = False  # rows that cannot be read, pictures without references and the reverse
         self._folder = state_folder(self._output, job.run.state)
         self._judge = self._judge_of(parse_judge(judge, bare, self.plan.key)) if judge else None
         if is_state_of_run(str(self._folder)):
@@ -141,8 +141,10 @@ class ComparisonRunner:
         samples = await asyncio.to_thread(self._samples)
         keys = [stored_key(valid_unicode(sample.key)) for sample in samples]
         if self._references is not None:
-            self._references.match(keys, self.plan.job.input_path or self._candidates[0].output)
-            self._unread = not self._references.is_complete
+            place = self.plan.job.input_path or self._candidates[0].output
+            limit = assembly.limit_of(self.plan.job)
+            self._references.match(keys, place, is_part=limit is not None and len(keys) >= limit)
+            self._is_lacking = not self._references.is_complete
         earlier = await asyncio.to_thread(self._earlier, keys)
         with State(self._folder, self._output) as state:
             report = ReportFile(state, Path(self._output), what="a comparison")
@@ -156,9 +158,9 @@ class ComparisonRunner:
             comparison = await self._compared(samples, runs, answers, runner.remaining(self.plan.job.run))
             if comparison is None:
                 return self._ended(None)
-            report.write(await asyncio.to_thread(self._rendered, comparison))
+            report.write(await asyncio.to_thread(rendered, comparison, self._output, blind=self.plan.blind))
         exit_code = max((run.exit_code for run in runs), default=EXIT_OK)
-        if self._unread and not self.plan.allow_missing:
+        if self._is_lacking and not self.plan.allow_missing:
             exit_code = max(exit_code, EXIT_FAILURES)
         if comparison.judgment is not None:
             exit_code = max(exit_code, comparison.judgment.exit_code)
@@ -229,7 +231,11 @@ class ComparisonRunner:
         if comparison is None and isinstance(self.cancellation.reason, Interrupted):
             exit_code = 128 + self.cancellation.reason.signal
         return ComparisonRun(
-            output=self._output, state=str(self._folder), comparison=comparison, exit_code=exit_code
+            output=self._output,
+            state=str(self._folder),
+            comparison=comparison,
+            exit_code=exit_code,
+            is_lacking=self._is_lacking,
         )
 
     def _samples(self) -> list[Sample]:
@@ -270,7 +276,7 @@ class ComparisonRunner:
             if answers.note:
                 self.hooks.message(answers.note)
             if answers.damaged:
-                self._unread = True
+                self._is_lacking = True
                 self.hooks.message(f"{output}: {unreadable_rows(answers.damaged)}")
         return found
 
@@ -288,13 +294,3 @@ class ComparisonRunner:
         if self.source is None and not self.plan.job.input_path:
             return None
         return max(compared, count) if (count := self._opened().count()) is not None else None
-
-    def _rendered(self, comparison: Comparison) -> bytes:
-        suffix = Path(self._output).suffix.lower()
-        if suffix == ".json":
-            return as_json(comparison)
-        if suffix == ".csv":
-            return as_csv(comparison)
-        blind = self.plan.blind
-        comparison = blinded(comparison) if blind else comparison
-        return as_html(comparison, blind=blind, made=dt.datetime.now().astimezone()).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cutline.engine.picture_ids import match_ids
 from cutline.errors import ConfigError
@@ -62,10 +62,10 @@ def _others(
         notes.append(f"captions and {against.path} matched by {matched.by}")
     found = {key: texts[0] for key, other in matched.pairs.items() if (texts := against.by_id[other])}
     used = set(matched.pairs.values())
-    problems += _missing(
+    problems += problem_list(
         f"pictures without a caption in {against.path}", [key for key in ids if key not in found]
     )
-    problems += _missing(
+    problems += problem_list(
         f"pictures in {against.path} only", [key for key in against.by_id if key not in used]
     )
     return found
@@ -89,26 +89,32 @@ def _references(
         empty += [key] * (len(references.by_id[other]) - len(texts))
         if texts:
             found[key] = texts
-    problems += _missing("empty references, which are ignored", empty, serious=False)
-    problems += _missing("captions without a reference", [key for key in ids if key not in found])
-    used = set(matched.pairs.values())
-    without = [other for other in references.by_id if other not in used]
-    problems += _missing("references without a caption", without)
+    problems += problem_list("empty references, which are ignored", empty, serious=False)
+    problems += problem_list("captions without a reference", [key for key in ids if key not in found])
+    problems += without_caption(references, matched.pairs.values())
     return found
+
+
+def without_caption(references: Texts, used: Collection[str]) -> list[EvaluationProblem]:
+    """References other than those ``used``."""
+    known = set(used)
+    without = [other for other in references.by_id if other not in known]
+    return problem_list("references without a caption", without)
 
 
 def problems_of(texts: Texts) -> list[EvaluationProblem]:
     """The rows of a file that give no picture a text."""
     what = f"rows without an id in {texts.path}"
     return [
-        *_missing(f"rows that cannot be read in {texts.path}", texts.damaged),
-        *_missing(f"pictures without a caption in {texts.path}", texts.lacking),
-        *_missing(f"values that are not text in {texts.path}", texts.not_text),
-        *_missing(f"further captions of the same picture in {texts.path}", texts.repeated),
+        *problem_list(f"rows that cannot be read in {texts.path}", texts.damaged),
+        *problem_list(f"pictures without a caption in {texts.path}", texts.lacking),
+        *problem_list(f"values that are not text in {texts.path}", texts.not_text),
+        *problem_list(f"further captions of the same picture in {texts.path}", texts.repeated),
         *([EvaluationProblem(what=what, count=texts.nameless)] if texts.nameless else []),
     ]
 
 
-def _missing(what: str, keys: Sequence[str], *, serious: bool = True) -> list[EvaluationProblem]:
+def problem_list(what: str, keys: Sequence[str], *, serious: bool = True) -> list[EvaluationProblem]:
+    """The problem of the pictures ``keys``; none where there are none."""
     first = tuple(keys[:NAMED])
     return [EvaluationProblem(what=what, count=len(keys), first=first, serious=serious)] if keys else []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from cutline.engine.picture_ids import match_ids
 from cutline.evaluation.corpus_scores import compute_scores
 from cutline.evaluation.evaluation import length_mark, reference_metrics
-from cutline.evaluation.picture_texts import problems_of
+from cutline.evaluation.picture_texts import problem_list, problems_of, without_caption
 from cutline.evaluation.results import BY_NGRAMS
 from cutline.evaluation.texts import read_texts
 from cutline.metrics.coco_tokenizer import corpus_of
@@ -42,21 +42,25 @@ class ReferenceScorer:
         self._message = message
         self.meanings: dict[str, str] = {}
 
-    def match(self, keys: Sequence[str], source: str) -> None:
-        """Find the references of pictures; ConfigError if none has any."""
+    def match(self, keys: Sequence[str], source: str, *, is_part: bool) -> None:
+        """Find the references of pictures; ConfigError if none has any.
+
+        ``is_part``: there are more pictures, which references may be of.
+        """
         matched = match_ids(keys, self._texts.by_id, self._texts.file_names, (source, self._texts.path))
         for key, other in matched.pairs.items():
             if texts := [text for text in self._texts.by_id[other] if text.strip()]:
                 self._references[key] = texts
+        missing = [key for key in keys if key not in self._references]
+        self._problems += problem_list(f"pictures without a reference in {self._texts.path}", missing)
+        if not is_part:
+            self._problems += without_caption(self._texts, matched.pairs.values())
         for problem in self._problems:
             self._message(str(problem))
-        missing = len(keys) - len(self._references)
-        if missing:
-            self._message(f"{missing:,} of {len(keys):,} pictures have no references in {self._texts.path}")
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that the file holds is text of a picture."""
+        """Whether all that the file holds is text of a picture, and every picture has some."""
         return not any(problem.serious for problem in self._problems)
 
     def score(self, candidates: Sequence[Mapping[str, str]]) -> list[ReferenceScores]:
