@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_DELAY = 60.0
 CALLERS_PATIENCE = 5.0
 """Seconds after which a caller who waits for one caption learns that the endpoint is away."""
+CALLERS_TURN = 30.0
+"""Seconds after which that caller learns that the endpoint takes no more requests: less than proxies wait."""
 _LONGEST = 100 * 365 * 86400.0  # seconds; dates end soon after the year 9999
 _T = TypeVar("_T")
 

@@ -44,3 +44,15 @@ def test_a_caller_is_told_that_the_endpoint_is_gone_while_jobs_wait_for_it(endpo
         endpoint.start()
         assert service.ended(task)["captioned"] == 30
         assert client.post("/caption", json=one).status_code == 200
+
+
+def test_a_caller_is_told_that_the_endpoint_refuses_for_long(new_endpoint, tmp_path):
+    """And not left waiting for it, for as long as a run would."""
+    refusing = new_endpoint(fault={"429": 1}, retry_after=60)
+    arguments = ("--model", "endpoint:m", "--endpoint", refusing.url)
+    with Service(*arguments, cwd=tmp_path) as service:
+        one = {"image_base64": base64.b64encode(png(1)).decode()}
+        refused = service.client.post("/caption", json=one)
+        assert refused.status_code == 503
+        assert refused.json()["detail"] == "the model's server accepts no more requests now"
+        assert refusing.stats()["requests"] == 1

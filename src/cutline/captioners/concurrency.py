@@ -21,7 +21,7 @@ from cutline.captioners.server_queue import ServerQueue
 from cutline.captioners.throttle import Throttle
 from cutline.errors import Rejected, RequestError, Retryable
 from cutline.records import Slowdown
-from cutline.retry_policy import CALLERS_PATIENCE
+from cutline.retry_policy import CALLERS_PATIENCE, CALLERS_TURN
 from cutline.slots import LocalSlots, has_waiting_caller, pause
 
 _log = logging.getLogger(__name__)
@@ -143,10 +143,12 @@ class Concurrency:
         """As ``_take``; raises Rejected where the endpoint is away after the patience of a caller."""
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
+        start, is_limited = loop.time(), False
 
         def look() -> None:
-            nonlocal timer
-            if self.throttle.is_closed and not self.throttle.is_limited:
+            nonlocal timer, is_limited
+            is_limited = self.throttle.is_limited
+            if self.throttle.is_closed and not (is_limited and loop.time() - start < CALLERS_TURN):
                 limit.reschedule(loop.time())
             else:
                 timer = loop.call_later(CALLERS_PATIENCE, look)
@@ -156,9 +158,8 @@ class Concurrency:
             async with asyncio.timeout(None) as limit:
                 await self._take(halted)
         except TimeoutError:
-            raise Rejected(
-                "endpoint", f"nothing is sent while the endpoint is away ({self._cause})"
-            ) from None
+            kind, why = ("rate-limit", "refuses requests") if is_limited else ("endpoint", "is away")
+            raise Rejected(kind, f"nothing is sent while the endpoint {why} ({self._cause})") from None
         finally:
             timer.cancel()
 

@@ -20,7 +20,7 @@ from cutline.imaging import Picture
 from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
-from cutline.retry_policy import CALLERS_PATIENCE
+from cutline.retry_policy import CALLERS_PATIENCE, CALLERS_TURN
 from cutline.slots import has_waiting_caller, pause
 
 _log = logging.getLogger(__name__)
@@ -111,8 +111,9 @@ class Retry(Wrapper):
                 over = waited > self._options.patience or self._is_too_long(error)
                 if over or (failures > most and not (throttled or excused)):
                     raise await self._judged(error, attempts) from None
-                left = CALLERS_PATIENCE - waited if has_waiting_caller() and not throttled else math.inf
-                if left <= 0:
+                left = (CALLERS_TURN if throttled else CALLERS_PATIENCE) - waited
+                left = left if has_waiting_caller() else math.inf
+                if left <= 0 or (error.retry_after or 0.0) > left:
                     error.attempts = attempts
                     raise error from None
                 await self._wait(error, attempts, left)
