@@ -67,8 +67,9 @@ lock:
 demo: $(VENV)/installed
 	@rm -rf demo
 	@$(BIN)/python examples/make_pictures.py demo/pictures
-	@echo '$$ cutline caption pictures'
-	@cd demo && ../$(BIN)/cutline caption pictures
+	@echo '$$ $(BIN)/cutline caption demo/pictures demo/captions.jsonl'
+	@$(BIN)/cutline caption demo/pictures demo/captions.jsonl
+	@echo '. $(BIN)/activate makes $(BIN)/cutline the command cutline in this terminal'
 
 test: $(VENV)/installed-for-tests
 	@scripts/system_packages.sh

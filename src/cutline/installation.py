@@ -21,6 +21,18 @@ def exact(message: str) -> str:
     return message.replace(f"{INSTALL}{DISTRIBUTION}[", f"{_pip()} '{_distribution()}[")
 
 
+def program() -> str:
+    """The command that runs this program, also where its environment is not activated."""
+    import shutil
+
+    folder = Path(sys.executable).parent
+    found = shutil.which("cutline")
+    if found is not None and Path(found).resolve().parent == folder.resolve():  # as of pipx, by a link
+        return "cutline"
+    beside = shutil.which("cutline", path=str(folder))
+    return shlex.quote(beside) if beside is not None else f"{shlex.quote(sys.executable)} -m cutline"
+
+
 def _pip() -> str:
     python = shlex.quote(sys.executable)
     import shutil

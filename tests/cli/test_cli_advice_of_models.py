@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -41,7 +43,8 @@ def test_a_model_is_named_that_fits_the_machine(here: Machine, options: str) -> 
     assert options_for(here)[0] == options
 
 
-def test_the_command_holds_what_the_run_had() -> None:
+def test_the_command_holds_what_the_run_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     said = command_for(Job(input_path="my photos", output_path="-o.csv"), machine())
     assert said.startswith("`cutline caption 'my photos' ./-o.csv --model blip --preview 3` (")
     chosen = InputOptions(image_column="photo")
@@ -52,6 +55,24 @@ def test_the_command_holds_what_the_run_had() -> None:
         == shlex.split("&& cutline caption photos --model blip --preview 3")[-7:]
     )
     assert "pip install 'cutline[local]' && cutline caption photos" in said
+
+
+def test_the_command_works_where_it_is_read_also_without_an_active_environment(
+    here: Run, pictures: Path, tmp_path: Path
+) -> None:
+    path = "/usr/bin:/bin"
+    ran = here("caption", pictures, "o.jsonl", PATH=path)
+    line = ran.err.partition("try: `")[2].partition("`")[0].rpartition("&& ")[2]
+    command = re.sub(r"--model \S+", "--model fake", line.replace(" --start --pull", ""))
+    done = subprocess.run(
+        ["bash", "-c", command],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+    )
+    assert (done.returncode, "checksum" in done.stdout) == (0, True), (line, done.stderr)
 
 
 @pytest.fixture

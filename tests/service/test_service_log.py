@@ -31,6 +31,13 @@ def failed(service: Service) -> list[str]:
     return re.findall(r"(?:INFO|WARNING) cutline.service picture failed (.*)", service.log)
 
 
+def test_the_place_of_the_store_is_told_at_the_start(folder):
+    with Service("--model", "fake", cwd=folder) as service:
+        assert f"queue store={folder / 'cutline-jobs.db'}\n" in service.log
+    with Service("--model", "fake", "--store", "sqlite:///open/jobs.db", cwd=folder) as service:
+        assert f"queue store={folder / 'open' / 'jobs.db'}\n" in service.log
+
+
 def test_a_job_and_its_failures_are_told(folder):
     with Service("--model", "fake:rejected=0.5", "--image-root", "open", cwd=folder) as service:
         files = [("images", (f"private-{number}.png", png(number))) for number in range(12)]

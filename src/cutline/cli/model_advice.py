@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from cutline.formatting import printable
+from cutline.installation import program
 from cutline.job import Job
 from cutline.machine import Machine, model_advice
 
@@ -19,7 +20,7 @@ def command_for(job: Job, machine: Machine) -> str:
             path if path[:1] != "-" else f"./{path}" for path in (job.input_path, job.output_path) if path
         ]
         words = printable(shlex.join(paths))
-        command = f"`{install}cutline caption {words} {options} --preview 3`"
+        command = f"`{install}{program()} caption {words} {options} --preview 3`"
     else:
         before = f"`{install.removesuffix(' && ')}`, then " if install else ""
         command = f"{before}the same command with `{options} --preview 3`"

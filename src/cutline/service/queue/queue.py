@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from typing import Final
 
@@ -19,6 +20,7 @@ from cutline.service.queue.webhooks import Webhooks, check_address
 from cutline.service.queue.worker import Worker
 from cutline.service.settings import Settings
 
+_log = logging.getLogger(__name__)
 _DAY: Final = 86_400
 _STATUS_SECONDS: Final = 2.0
 
@@ -54,6 +56,7 @@ class Queue:
     async def open(self) -> None:
         """Start to work, first on what an earlier process left; raises ConfigError for the store."""
         await asyncio.to_thread(self._database.prepare)
+        _log.info("queue store=%s", self._database.place)
         self._worker.start()
         if self._webhooks is not None:
             self._sending = asyncio.create_task(self._webhooks.run())

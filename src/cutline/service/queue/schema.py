@@ -115,6 +115,11 @@ class Database:
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else 4, "store-writer")
         self._readers = ThreadPoolExecutor(4, "store-reader")
 
+    @property
+    def place(self) -> str:
+        """The absolute path of SQLite's file, or the address of a server without its password."""
+        return str(Path(self._file).absolute()) if self.is_sqlite else self._shown
+
     def prepare(self) -> None:
         """Create missing tables; blocks, and raises ConfigError for what cannot be opened or is not ours."""
         if self.is_sqlite:
