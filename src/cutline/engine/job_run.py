@@ -39,6 +39,7 @@ from cutline.errors import ConfigError, CutlineError, SinkError
 from cutline.interfaces import Sink, Source
 from cutline.job import Job
 from cutline.locations.fetched import FetchedPictures
+from cutline.sinks.sidecar import EDITED
 from cutline.sources.outputs import RunPaths
 from cutline.worker_threads import in_thread
 
@@ -246,8 +247,8 @@ class JobRun:
         stopped: CutlineError | None,
     ) -> Report:
         stats, known = self.stats, self.stats.known
-        # An earlier caption of a picture that a rule rejects now is not one whose picture is gone.
-        seen = stats.before.captions + stats.resumed.captions
+        # Pictures that a rule rejects now, or whose text was edited, are not gone.
+        seen = stats.before.captions + stats.resumed.captions + output.counts.reasons[EDITED]
         left_out = journal.captioned - self.rejected - seen - stats.changed
         return Report(
             job=self.job,
