@@ -25,20 +25,33 @@ _BODY_ERRORS: Final = {
     "503": "too many requests are waiting, or the model is not available; try again after Retry-After",
 }
 _KEY_ERRORS: Final = {"401": "no key was sent, or a wrong one"}
-_TEXT: Final = {"type": "string"}
-_OPTIONAL_TEXT: Final = {"type": ["string", "null"]}
 
 
 def _object(required: list[str], **properties: JSON) -> JSON:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def _text(description: str, *, optional: bool = False) -> JSON:
+    return {"type": ["string", "null"] if optional else "string", "description": description}
+
+
 _ERROR: Final = _object(
-    ["detail"], detail=_TEXT, kind={**_TEXT, "description": "why a picture has no caption"}
+    ["detail"],
+    detail=_text("What is wrong, and what to do."),
+    kind=_text("Why a picture has no caption: the kind of failure."),
 )
 _OPENAI_ERROR: Final = _object(
     ["error"],
-    error=_object(["message", "type"], message=_TEXT, type=_TEXT, param=_OPTIONAL_TEXT, code=_OPTIONAL_TEXT),
+    error={
+        **_object(
+            ["message", "type"],
+            message=_text("What is wrong, and what to do."),
+            type=_text("The kind of error."),
+            param=_text("The field that is wrong.", optional=True),
+            code=_text("A stable word for the error.", optional=True),
+        ),
+        "description": "As in OpenAI's API.",
+    },
 )
 
 

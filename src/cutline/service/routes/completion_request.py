@@ -17,6 +17,7 @@ from cutline.prompts.variables import escape
 from cutline.records import JSON
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.conversation import Conversation
+from cutline.service.described_model import DescribedModel
 from cutline.service.errors import ServiceError, field_message
 from cutline.service.pictures import Pictures
 from cutline.service.routes.messages import Message, conversation, invalid_value, text_of
@@ -69,28 +70,40 @@ MaxTokens: TypeAlias = Annotated[
 ]
 
 
-class _Lenient(BaseModel):
+class _Lenient(DescribedModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class StreamOptions(_Lenient):
     include_usage: bool = False
+    """Whether the last event has the tokens."""
 
 
 class ChatBody(_Lenient):
     """A chat completion with a picture; unknown fields are ignored."""
 
     model: str = Field(max_length=1_000)
+    """The model, or a chain, that `/v1/models` lists."""
     messages: list[Message] = Field(min_length=1, max_length=1_000)
+    """The conversation; the last message of the user has the picture, or follows it."""
     max_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
+    """The longest reply, in tokens."""
     max_completion_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
+    """The same by its newer name."""
     temperature: float | None = Field(None, **TEMPERATURE.constraints)
+    """Variety of the replies; 0 for none."""
     top_p: float | None = Field(None, **TOP_P.constraints)
+    """Of the likeliest next tokens, those with this probability together are considered."""
     seed: int | None = Field(None, **SEED.constraints)
+    """A number that makes replies repeatable where the model supports it."""
     stop: str | list[str] | None = None
+    """The reply ends before the first of these texts."""
     response_format: dict[str, Any] | None = None
+    """`json_schema` for a structured reply."""
     stream: bool | None = None
+    """Whether the reply comes as events."""
     stream_options: StreamOptions | None = None
+    """Options of these events."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

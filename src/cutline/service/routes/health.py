@@ -9,9 +9,10 @@ import tempfile
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import Field
 
 from cutline.records import JSON
+from cutline.service.described_model import DescribedModel
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import NO_SPACE
 from cutline.service.results import public_model_name
@@ -22,50 +23,67 @@ router = APIRouter(tags=["health"])
 MIN_FREE: Final = 10_000_000  # bytes, on the disk of temporary files
 
 
-class Health(BaseModel):
+class Health(DescribedModel):
     status: str = "healthy"
+    """Always `healthy`."""
 
 
-class Ready(BaseModel):
+class Ready(DescribedModel):
     status: str = "ready"
+    """Always `ready`."""
     model: str
+    """The model that is ready."""
 
 
-class Model(BaseModel):
+class Model(DescribedModel):
     """``slots``: pictures that it captions at once. ``instructable``: whether it follows a prompt.
 
     ``prompts``: those of the library that it supports; a model that is not instructable knows some as forms.
     """
 
     name: str
+    """The name of the model."""
     ready: bool
+    """Whether it is loaded."""
     slots: int
+    """Pictures that it captions at once."""
     instructable: bool
+    """Whether it follows a prompt of any words."""
     prompts: list[str]
+    """Prompts of the library that it supports."""
 
 
-class OfferedChain(BaseModel):
+class OfferedChain(DescribedModel):
     """A chain that requests may choose; ``steps`` names the model of each step."""
 
     name: str
+    """The name that requests give."""
     steps: dict[str, str]
+    """The model of each step, by name."""
 
 
-class Limits(BaseModel):
+class Limits(DescribedModel):
     """Limits: bytes of a request, and pictures of a batch or a job."""
 
     max_body: int
+    """Bytes of a request."""
     max_pictures: int
+    """Pictures of a batch or a job."""
 
 
-class Models(BaseModel):
+class Models(DescribedModel):
     """``object`` and ``data`` are those of ``/v1/models``: OpenAI's clients may lack the ``/v1``."""
 
     object: Literal["list"] = "list"
+    """As in OpenAI's API."""
     data: list[JSON]
+    """The models as in OpenAI's API."""
     models: list[Model]
-    chains: list[OfferedChain] = []
+    """The models of this service."""
+    chains: list[OfferedChain] = Field([])
+    """The chains that requests may choose."""
     limits: Limits
+    """What a request may hold."""
 
 
 @router.head("/health", include_in_schema=False)  # used by many probes

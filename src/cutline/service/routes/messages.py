@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from cutline.records import Sample
 from cutline.service.conversation import ChatTurn, Conversation
+from cutline.service.described_model import DescribedModel
 from cutline.service.errors import ServiceError
 from cutline.service.pictures import Pictures
 
@@ -18,13 +19,15 @@ _REPLY: Final = "Reply to the last message."
 _TOOLS: Final = frozenset({"tool", "function"})
 
 
-class Message(BaseModel):
+class Message(DescribedModel):
     """``content`` is a text, or a list of parts of type ``text`` and ``image_url``."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    """Whose message it is."""
     content: str | list[dict[str, Any]] | None = None
+    """A text, or a list of parts of type `text` and `image_url`."""
 
     @property
     def parts(self) -> list[dict[str, Any]]:

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from cutline.parameters import MAX_TOKENS, TEMPERATURE, TOP_P
 from cutline.records import JSON
 from cutline.service.captioning_service import CaptioningService
+from cutline.service.described_model import DescribedModel
 from cutline.service.http.bodies import check_values
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response
@@ -55,19 +56,27 @@ _CURES: Final = {
 }
 
 
-class ResponsesBody(BaseModel):
+class ResponsesBody(DescribedModel):
     """A response about a picture; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     model: str = Field(max_length=1_000)
+    """The model, or a chain, that `/v1/models` lists."""
     input: str | list[dict[str, Any]] = Field(max_length=1_000_000_000)
+    """A text, or the messages of the conversation with a picture."""
     instructions: str | None = None
+    """The system message."""
     max_output_tokens: MaxTokens = Field(None, **MAX_TOKENS.constraints)
+    """The longest reply, in tokens."""
     temperature: float | None = Field(None, **TEMPERATURE.constraints)
+    """Variety of the replies; 0 for none."""
     top_p: float | None = Field(None, **TOP_P.constraints)
+    """Of the likeliest next tokens, those with this probability together are considered."""
     text: dict[str, Any] | None = None
+    """`format` of type `json_schema` for a structured reply."""
     stream: bool | None = None
+    """Whether the reply comes as events."""
 
 
 _BODY: Final = {"required": True, "content": {"application/json": {"schema": inlined(ResponsesBody)}}}

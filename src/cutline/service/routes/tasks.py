@@ -16,12 +16,12 @@ from typing import Annotated, Final, Literal
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from cutline.locations.stored import InlineBytes, RemoteFile
 from cutline.records import JSON, Sample
 from cutline.service.captioning_service import CaptioningService
+from cutline.service.described_model import DescribedModel
 from cutline.service.errors import ServiceError
 from cutline.service.http.responses import json_response
 from cutline.service.queue.queue import Queue
@@ -39,47 +39,63 @@ _PAGE: Final = 1000  # results that are held at once
 _KEEPALIVE_SECONDS: Final = 15.0  # so that no proxy cuts a silent connection
 
 
-class Accepted(BaseModel):
+class Accepted(DescribedModel):
     message: str
+    """That the job is queued."""
     task_id: str
+    """The id of the job."""
 
 
-class TaskSummary(BaseModel):
+class TaskSummary(DescribedModel):
     """A job's progress. It has ``failed`` when none of its pictures got a caption.
 
     ``captioned``, ``failed``, ``remaining`` and ``cancelled`` make up ``total``.
     """
 
     task_id: str
+    """The id of the job."""
     status: Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+    """How far it is."""
     created_at: datetime
+    """When it was sent."""
     ended_at: datetime | None
+    """When it ended; null before."""
     total: int
+    """Pictures of the job."""
     captioned: int
+    """Pictures with a caption."""
     failed: int
+    """Pictures that failed."""
     remaining: int
+    """Pictures to do."""
     cancelled: int
+    """Pictures that were given up."""
 
 
 class IndexedCaption(Captioned):
     index: int
+    """The place of the picture in the request, from 0."""
 
 
 class IndexedFailure(NotCaptioned):
     index: int
+    """The place of the picture in the request, from 0."""
 
 
 class TaskState(TaskSummary):
     """``results`` has the pictures that are done, in the order in which they were sent."""
 
     results: list[IndexedCaption | IndexedFailure]
+    """The pictures that are done."""
 
 
-class TaskList(BaseModel):
+class TaskList(DescribedModel):
     """``next`` is the ``before`` of the next page, null on the last one."""
 
     tasks: list[TaskSummary]
+    """The jobs, the latest first."""
     next: str | None
+    """The `before` of the next page; null on the last one."""
 
 
 _KEY_HEADER: Final[JSON] = {
