@@ -186,3 +186,27 @@ def test_parts_of_dead_runs_go_and_those_of_others_stay(finished):
     assert cutline_here("caption", folder, output, "--model", "fake").returncode == 1
     assert [path for path in mine if path.exists()] == []
     assert [path for path in others if not path.exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("report.json", '{"mine": 1}'),
+        ("journal.jsonl", '{"my": "log"}\n'),
+        ("owner.json", "{}"),
+        ("lock", "x"),
+    ],
+)
+def test_a_folder_with_files_of_others_is_no_state(name, content, pictures, tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / name).write_text(content)
+    arguments = ("caption", pictures(2), tmp_path / "o.jsonl", "--model", "fake", "--state", folder)
+    done = cutline_here(*arguments)
+    assert done.returncode == 2
+    assert f"{name} in it would be replaced" in done.stderr
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {name: content}
+    (folder / name).rename(folder / "others.json")
+    assert cutline_here(*arguments).returncode == 0
+    (folder / "owner.json").write_bytes(bytes(80))
+    assert cutline_here(*arguments).returncode == 0, "what the journal can rebuild is rebuilt"

@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from cutline.errors import ConfigError
 from cutline.files import name_to_text
+from cutline.serialization import read_object
 from cutline.sources.outputs import (
     COMPARISON_RECORD,
     FILE_RECORD,
+    OWNER,
     SHARDS_RECORD,
+    STATE_ENDING,
     RunPaths,
     is_failures_list,
     is_rejected_list,
@@ -23,6 +27,7 @@ from cutline.sources.outputs import (
     state_of_output,
     states_beside,
 )
+from cutline.sources.unknown_files import first_bytes
 
 CURE: Final = "write to another output"
 PATTERN: Final = re.compile(r"[*?\[{]")
@@ -58,6 +63,26 @@ def _check_list(path: str, what: str, is_list: Callable[[str], bool]) -> None:
             f"{shown(path)} is where the list of {what} is written, and is not one: "
             "move it away, or write to another output"
         )
+
+
+def check_state_folder(paths: RunPaths) -> None:
+    """Refuse a folder for the state in which files of others have the names of those that a run writes."""
+    folder = paths.state.path
+    if paths.state.is_remote or folder.endswith(STATE_ENDING) or _begins_as_run(f"{folder}/journal.jsonl"):
+        return
+    owner = read_object(Path(folder, OWNER)) or {}
+    if {"process", "host"} <= owner.keys():
+        return
+    for name in sorted(_STATE_FILES):
+        if os.path.isfile(f"{folder}/{name}") and os.path.getsize(f"{folder}/{name}"):
+            raise ConfigError(
+                f"{shown(folder)} is no state of a run, and {name} in it would be replaced: give another "
+                "folder with --state"
+            )
+
+
+def _begins_as_run(journal: str) -> bool:
+    return first_bytes(journal).startswith(b'{"run":')
 
 
 def check_other_runs(paths: RunPaths) -> None:

@@ -19,6 +19,7 @@ from cutline.engine.conflicts import (
     check_links,
     check_other_runs,
     check_state,
+    check_state_folder,
     is_linked,
     shown,
 )
@@ -95,6 +96,7 @@ def refuse_overlap(paths: RunPaths, form: str, also_read: Sequence[str] = ()) ->
     _check_file(paths.rejected, "the list of rejected pictures", also_read, paths)
     check_links(paths)
     check_other_runs(paths)
+    check_state_folder(paths)
     check_state(paths, form)
 
 
