@@ -205,3 +205,16 @@ async def test_within_a_loop_the_same_are_taken(photo: Path) -> None:
         assert (await model.acaption(np.asarray(GOLD))).caption
         with pytest.raises(ConfigError, match=r"give \[picture\] for one"):
             await anext(model.amap(np.asarray(GOLD)))
+
+
+def test_a_folder_in_place_of_a_list_or_a_picture_names_what_takes_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    Image.new("RGB", (8, 8), "red").save("photos/a.png")
+    with cutline.load("fake") as model:
+        with pytest.raises(cutline.ConfigError, match=r"'photos/' is a folder: cutline\.caption\('photos/'"):
+            list(model.map("photos/"))
+        assert [row["image_id"] for row in cutline.caption("photos/", model=model)] == ["a.png"]
+        (found,) = model.map(["photos/"])
+        assert "photos/: a folder, not a picture: give its pictures" in found.error
+        assert "not a regular file" not in found.error

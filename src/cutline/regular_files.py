@@ -66,8 +66,9 @@ def open_regular(file: str, *, follow: bool = True, folder: int | None = None) -
     """Descriptor and size. Checks the type before opening, as opening a device can have effects."""
     name = file if folder is None else os.path.basename(file)  # noqa: PTH119 - names need not be Unicode
     try:
-        if not stat.S_ISREG(os.stat(name, follow_symlinks=follow, dir_fd=folder).st_mode):
-            raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+        mode = os.stat(name, follow_symlinks=follow, dir_fd=folder).st_mode
+        if not stat.S_ISREG(mode):
+            raise _not_regular(file, mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(name, flags | getattr(os, "O_CLOEXEC", 0), dir_fd=folder)
@@ -76,8 +77,15 @@ def open_regular(file: str, *, follow: bool = True, folder: int | None = None) -
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise PictureError("fetch", f"{name_to_text(file)}: not a regular file")
+        raise _not_regular(file, status.st_mode)
     return descriptor, status.st_size
+
+
+def _not_regular(file: str, mode: int) -> PictureError:
+    why = "not a regular file"
+    if stat.S_ISDIR(mode):
+        why = "a folder, not a picture: give its pictures, or the folder by itself as the input"
+    return PictureError("fetch", f"{name_to_text(file)}: {why}")
 
 
 def read_up_to(descriptor: int, size: int) -> bytes:

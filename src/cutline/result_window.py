@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sized
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from cutline.engine.progress import Progress, ProgressHook, Rate
@@ -94,6 +96,11 @@ def total_of(images: object) -> int | None:
 
 def listed(images: Iterable[Any]) -> Iterable[Any]:
     """The pictures of a list or a table; ConfigError for a single one."""
+    if isinstance(images, str | os.PathLike) and Path(images).is_dir():
+        raise ConfigError(
+            f"map takes a list, and {os.fspath(images)!r} is a folder: "
+            f"cutline.caption({os.fspath(images)!r}, model=model) captions its pictures"
+        )
     if is_one(images):
         raise ConfigError(f"map takes a list, not a {type(images).__name__}: give [picture] for one")
     return items_of(images)

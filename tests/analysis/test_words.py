@@ -176,7 +176,7 @@ def test_a_cloud_is_text_and_inert(folder: Path, tmp_path: Path) -> None:
     [
         (["--stop-words", "enn"], "did you mean en?"),
         (["--output", "words.png"], "change the extension"),
-        (["--where", "cat OR"], ">>>"),
+        (["--where", "cat OR"], "'OR' at character 5 of 'cat OR'"),
         (["--phrases", "4"], "--phrases"),
     ],
 )

@@ -265,7 +265,11 @@ def test_a_file_that_was_changed_keeps_an_undo_from_no_other_edit(folder: Path) 
         (("edit", "photos"), "no change given"),
         (("edit", "photos", "--word"), "need --replace OLD NEW: add it"),
         (("edit", "photos", "--replace", "(", "x", "--regex"), "the pattern '(' is not valid"),
-        (("edit", "photos", "--trim", "--where", "a (b"), "this bracket is not closed: a >>>(<<<b"),
+        (("find", "photos", "word>3"), "('word>' at character 1 of 'word>3')"),
+        (
+            ("edit", "photos", "--trim", "--where", "a (b"),
+            "this bracket is not closed ('(' at character 3 of 'a (b')",
+        ),
         (("edit", "missing", "--trim"), "missing does not exist"),
         (("find", "photos", "words>x"), "words needs a number"),
         (("undo", "photos", "--to", "7"), "there is no edit 7"),

@@ -100,7 +100,7 @@ def test_who_writes_another_language_learns_what_the_model_knows(cutline, folder
         (["--of", "images", "-m", "resnet50-v2", "--weights", "x.safetensors"], "does not exist"),
         (["--of", "images", "-m", "resnet50-v2", "--weights", "e.safetensors"], "cannot be read"),
         (["--device", "cuda:7"], "--device can be auto, cpu"),
-        (["--where", "("], ">>>"),
+        (["--where", "("], "'(' at character 1 of '('"),
     ],
 )
 def test_mistakes_end_in_one_line(cutline, tmp_path, words, message):

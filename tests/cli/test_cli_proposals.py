@@ -126,7 +126,7 @@ def test_what_was_stopped_is_continued_by_the_same_command(folder: Path, endpoin
         (("propose", "photos", "-m", "fake", "--by-person"), "--existing overwrite: add it"),
         (("propose", "photos", "-m", "fake", "--parameters", "x"), "write them as"),
         (("propose", "photos", "-m", "nobody:x"), "nobody"),
-        (("propose", "photos", "-m", "fake", "--where", "a ("), ">>>(<<<"),
+        (("propose", "photos", "-m", "fake", "--where", "a ("), "'(' at character 3"),
         (("proposals", "photos", "--accept", "--reject"), "exclude each other"),
         (("proposals", "photos", "--changed"), "--changed goes with --accept"),
         (("accept", "photos"), "did you mean `cutline proposals`?"),

@@ -28,13 +28,21 @@ def test_more_than_are_taken(service: Service, path: str) -> None:
 
 def test_two_where_one_is_taken(service: Service) -> None:
     answer = service.client.post("/caption", files=files("image", 2))
-    assert (answer.status_code, answer.json()) == (413, {"detail": "at most 1 picture per request"})
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"detail": "at most 1 picture per request; /batch-caption takes several"},
+    )
 
 
 def test_files_of_another_name_are_not_left_out_in_silence(service: Service) -> None:
     answer = service.client.post("/batch-caption", files=[*files("images", 1), *files("image", 1)])
     assert answer.status_code == 422
     assert answer.json()["detail"] == "there is no field image for files: send them as images"
+    answer = service.client.post("/caption", files=files("images", 1))
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "there is no field images for files: send them as image, or several as images to /batch-caption"
+    )
 
 
 @pytest.mark.parametrize("values", [["a", "a"], ["a", "b", "c"]])

@@ -240,6 +240,13 @@ def test_a_row_group_that_unpacks_to_gigabytes_is_refused_by_its_footer(tmp_path
         open_source(path)
 
 
+def test_the_folder_that_a_path_is_not_within_is_named_absolutely(tmp_path, jpeg, monkeypatch):
+    put(tmp_path, "photos/t.csv", "image\n/abs/x.jpg\n")
+    monkeypatch.chdir(tmp_path / "photos")
+    (sample,), _ = listed("t.csv")
+    assert f"is not within {tmp_path / 'photos'}; " in sample.problem.message
+
+
 def test_paths_of_windows_and_links_out_of_the_folder(tmp_path, jpeg):
     put(tmp_path, "blobs/1", jpeg())
     put(tmp_path, "snapshot/photos/a.jpg", jpeg())

@@ -191,8 +191,9 @@ def find_rows(dataset: Dataset, query: str) -> RowNumbers:
     try:
         return dataset.find(query)
     except QueryError as error:
-        before, at = query[: error.start], query[error.start : error.end]
-        raise ConfigError(f"{error}: {before}>>>{at}<<<{query[error.end :]}") from None
+        at = query[error.start : error.end]
+        where = f"{at!r} at character {error.start + 1}" if at.strip() else "at the end"
+        raise ConfigError(f"{error} ({where} of {query!r})") from None
 
 
 def nothing_found(dataset: Dataset, rows: RowNumbers | None) -> str:

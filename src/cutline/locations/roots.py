@@ -91,7 +91,7 @@ class ImageRoot:
 
     def _reason(self, name: str) -> str:
         """Why a path is not opened, and what allows it."""
-        folder = self._folder or "."
+        folder = self._folder if self._remote else name_to_text(os.path.abspath(self._folder or "."))
         if "\0" in name:
             return "is not a path, as it holds a null character"
         if is_remote(name):

@@ -10,10 +10,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from cutline.formatting import plural
 from cutline.records import Sample
 from cutline.service.errors import ServiceError
 from cutline.service.pictures import Pictures
 
+_FOR_SEVERAL: Final = "/batch-caption"
 _MAX_FIELDS: Final = 20
 _MAX_NAME: Final = 200
 _TOO_MANY: Final = "Too many files"  # the only thing by which Starlette's error can be recognized
@@ -35,7 +37,9 @@ async def opened_form(request: Request, max_files: int) -> AsyncIterator[FormDat
     except HTTPException as error:
         status, message = error.status_code, error.detail
         if message.startswith(_TOO_MANY):
-            status, message = 413, f"at most {max_files} picture{'s' * (max_files > 1)} per request"
+            status, message = 413, f"at most {plural(max_files, 'picture')} per request"
+            if max_files == 1:
+                message += f"; {_FOR_SEVERAL} takes several"
         raise ServiceError(status, message) from None
     try:
         yield form
@@ -47,7 +51,10 @@ async def uploads(form: FormData, field: str, pictures: Pictures) -> list[Sample
     """The files of that field, in their order; raises ServiceError 422 for a text, and for other files."""
     for name, value in form.multi_items():
         if isinstance(value, UploadFile) and name != field:
-            raise ServiceError(422, f"there is no field {name[:_MAX_NAME]} for files: send them as {field}")
+            several = f", or several as images to {_FOR_SEVERAL}" if field == "image" else ""
+            raise ServiceError(
+                422, f"there is no field {name[:_MAX_NAME]} for files: send them as {field}{several}"
+            )
     samples = []
     for value in form.getlist(field):
         if not isinstance(value, UploadFile):
