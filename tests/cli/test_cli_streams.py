@@ -266,3 +266,19 @@ def test_an_interrupt_while_an_object_is_destroyed_still_ends_the_command(tmp_pa
     )
     assert "went on" not in ran.stdout
     assert ran.returncode != 0
+
+
+def test_a_run_with_absolute_paths_ends_well_where_the_working_folder_is_gone(tmp_path: Path, pictures: Path):
+    output = tmp_path / "out.jsonl"
+    gone = f"mkdir gone; cd gone; rmdir ../gone; cutline caption {pictures} {output} --model fake"
+    done = shell(gone, tmp_path, PYTHONPATH=str(Path(cutline.__file__).parents[1]), PYTHONSAFEPATH="1")
+    assert done.returncode == 0, done.stderr
+    assert str(output) in done.stderr.decode()
+
+
+def test_a_limit_on_file_sizes_is_named_as_what_stops_the_journal(tmp_path: Path, pictures: Path):
+    done = shell(f"ulimit -f 1; cutline caption {pictures} out.jsonl --model fake", tmp_path)
+    assert done.returncode == 4
+    assert b"File too large; raise the limit on file sizes (ulimit -f)" in done.stderr
+    again = shell(f"cutline caption {pictures} out.jsonl --model fake", tmp_path)
+    assert again.returncode == 0, again.stderr

@@ -136,9 +136,13 @@ def failed_in_a_line(report: Report) -> str:
 
 def _relative(path: str) -> str:
     """A path within the working folder, relative to it."""
-    if is_url(path) or not Path(path).is_relative_to(Path.cwd()):
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:  # it was removed
         return path
-    return str(Path(path).relative_to(Path.cwd()))
+    return (
+        path if is_url(path) or not Path(path).is_relative_to(folder) else str(Path(path).relative_to(folder))
+    )
 
 
 def _result(report: Report) -> str:

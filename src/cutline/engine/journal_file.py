@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from cutline.errors import SinkError, SourceError
+from cutline.files import write_errors
 from cutline.records import JSON
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
@@ -71,20 +71,16 @@ class JournalFile:
     def append(self, line: bytes) -> int:
         """Append a line, durable if the process dies; returns its offset. Raises SinkError."""
         data, offset = line + b"\n", self._size
-        try:
-            written = os.write(self._file, data)
-            if written < len(data):  # the disk is full: take the half line back
-                os.truncate(self.path, offset)
-        except OSError as error:
-            reason = error.strerror
-        else:
-            if written == len(data):
-                self._size += written
-                return offset
-            reason = os.strerror(errno.ENOSPC)
-        raise SinkError(
-            f"cannot write the journal {self.path}: {reason}; free the disk and run the same command again"
-        )
+        with write_errors(self.path):
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._file, view) :]
+            except OSError:
+                os.truncate(self.path, offset)  # take the half line back
+                raise
+        self._size += len(data)
+        return offset
 
     def line(self, offset: int) -> JSON:
         """The line at an offset."""

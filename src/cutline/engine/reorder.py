@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import os
 import pickle
 import tempfile
 from pathlib import Path
@@ -95,8 +93,9 @@ class Reorder:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - see close
             offset = self._file.seek(0, 2)
-            if self._file.write(data) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            view = memoryview(data)
+            while view:  # the second write says why the first was short
+                view = view[self._file.write(view) :]
         self._spilled[index] = (offset, len(data))
         self._spilled_bytes += len(data)
 
