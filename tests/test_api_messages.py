@@ -118,6 +118,7 @@ async def test_messages_name_calls_in_place_of_commands(new_endpoint: Any, tmp_p
     options = {"model": "endpoint:m", "endpoint": broke.url}
     captions = await cutline.acaption(tmp_path, tmp_path / "o.jsonl", **options)
     messages = [str(captions.report.stopped)]
+    assert repr(captions) == "<0 captions, 0 failures, by endpoint:m, stopped>"
     with pytest.raises(EndpointUnusable) as caught:
         await cutline.acaption(tmp_path / "a.png", **options)
     messages.append(str(caught.value))

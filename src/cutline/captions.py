@@ -87,7 +87,8 @@ class Captions:
 
     def __repr__(self) -> str:
         counts = self.report.counts
-        return f"<{counts.captions} captions, {counts.failures} failures, by {self.report.model}>"
+        stopped = "" if self.report.stopped is None else ", stopped"
+        return f"<{counts.captions} captions, {counts.failures} failures, by {self.report.model}{stopped}>"
 
     def to_dict(self) -> dict[str, str]:
         """Captions by the picture's key."""

@@ -375,6 +375,15 @@ def test_json_on_lines_is_read_where_it_comes_unrequested(parts, content_type, s
     assert "the stream was cut" in cut_short.stderr
 
 
+def test_a_reply_that_was_cut_within_its_reasoning_has_nothing_to_keep(scripted, photos, tmp_path):
+    message = {"role": "assistant", "content": "", "reasoning_content": "Let me look at"}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}]}
+    scripted.post("/script", {"body": json.dumps(body)})
+    ran = caption(photos, tmp_path, "--endpoint", scripted.url)
+    assert "run again with a larger --max-tokens" in ran.stderr
+    assert "--truncated sentence" not in ran.stderr
+
+
 @pytest.mark.parametrize("fault", ["429", "503", "502"])
 async def test_an_endpoint_that_answers_nobody_ends_the_run_after_the_patience(fault, new_endpoint, photos):
     """Not each of the pictures, one patience after the other."""

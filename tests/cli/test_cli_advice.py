@@ -50,7 +50,6 @@ CASES = {
         fault={"length": 0.4}, says=("--truncated sentence",), cure=("--truncated", "sentence")
     ),
     "refused by the model": Case(fault={"refusal": 0.4}, says=(RETRY,), cure=("--retry-failed",)),
-    "malformed": Case(fault={"malformed": 0.4}, says=(RETRY,), cure=("--retry-failed",)),
     "all too large": Case(fault={"413": 1.0}, says=("lower --max-side",), cure=("--max-side", "64")),
     "no credit": Case(
         fault={"quota": 1.0}, says=("add credit or raise its limit, then run the same command",), cure=()

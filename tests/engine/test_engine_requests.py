@@ -194,6 +194,7 @@ def test_spent_credit_ends_the_run_with_the_cure(endpoint, pictures, tmp_path):
     done = cutline_here("caption", folder, output, *endpoint.arguments())
     assert done.returncode == 3
     assert "no credit left; add credit" in done.stderr
+    assert done.stderr.count("run the same command") == 1, "the cure is named once"
     assert endpoint.stats()["requests"] < 200
     assert report(output)["failures"] == 0, "a picture was blamed"
     endpoint.configure(fault={})

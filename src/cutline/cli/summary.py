@@ -99,7 +99,8 @@ def _continuation(report: Report) -> str:
     unusable = isinstance(report.stopped, EndpointUnusable) and report.stopped.status != 429
     fix = "fix this and " if unusable or isinstance(report.stopped, SourceError) else ""
     retry = " with --retry-failed" if unusable and set(report.fresh.kinds) - _FINAL else ""
-    return f": {fix}run the same command again{retry} to continue"
+    is_named = not retry and "run the same command" in str(report.stopped)
+    return "" if is_named else f": {fix}run the same command again{retry} to continue"
 
 
 def examples(report: Report) -> Iterator[str]:
@@ -184,8 +185,8 @@ def _checks(report: Report) -> Iterator[str]:
     yield f"for captions that failed {', '.join(names)}: {first}{changes}, with --on-change redo-failed"
 
 
-def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
-    """How to get the missing captions."""
+def _failed(kinds: Collection[str], job: Job, *, has_words: bool) -> Iterator[str]:
+    """How to get the missing captions; ``has_words``: there are some of a truncated one."""
     if "prompt-variable" in kinds:
         yield "for pictures without a variable: run again with another --prompt and --on-change redo-failed"
     if "blocked-address" in kinds and not job.input.allow_private_urls:
@@ -197,7 +198,7 @@ def _failed(kinds: Collection[str], job: Job) -> Iterator[str]:
         yield "for URLs that cannot be fetched: correct them in the input, and run the same command again"
     if "truncated" in kinds:
         yield "for truncated captions: run again with a larger --max-tokens and --on-change redo-failed"
-        if job.model.truncated == "fail":
+        if job.model.truncated == "fail" and has_words:
             yield "or keep what there is of them, without a new request: --truncated sentence"
     others = set(kinds) - {"prompt-variable", "truncated", "blocked-address", "bad-url"}
     if others and not job.run.retry_failed:
@@ -277,7 +278,8 @@ def _hints(report: Report) -> Iterator[str]:
     if report.stopped is None:
         yield from _checks(report)
         yield from _misnamed(report)
-        yield from _failed(counts.kinds.keys() - report.failed_checks.keys(), job)
+        has_words = any(row.get("reply") for row in report.failed if row.get("kind") == "truncated")
+        yield from _failed(counts.kinds.keys() - report.failed_checks.keys(), job, has_words=has_words)
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were skipped; caption them with --existing overwrite, append or prepend"
     first = report.fresh.captions and report.all_totals.captions == report.fresh.captions
