@@ -27,8 +27,8 @@ class Listening:
 class Silent:
     """Accepts connections and never answers."""
 
-    def __init__(self):
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.connections = []
         self._thread = threading.Thread(target=self._accept, daemon=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -54,3 +55,13 @@ def test_urls_that_hang_hold_up_no_direct_request(service):
         assert all(thread.is_alive() for thread in threads), "the first of them gave up, and made room"
     for thread in threads:
         thread.join()
+
+
+def test_a_download_that_takes_all_the_time_of_a_request_is_no_fault_of_the_model(tmp_path):
+    arguments = ("--model", "fake", "--allow-private-urls")
+    env = {"CUTLINE_REQUEST_SECONDS": "1"}
+    with Silent() as silent, Service(*arguments, cwd=tmp_path, env=env) as service:
+        answer = service.client.post("/caption", json={"image_url": f"http://{silent.host}/1.png"})
+        assert (answer.status_code, answer.json()["kind"]) == (422, "fetch")
+        assert "could not be fetched" in answer.json()["detail"]
+        assert re.search(rf"kind=fetch host={silent.host} cause=no time was left", service.log)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import re
+import socket
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -251,3 +253,28 @@ def test_receivers_that_hang_delay_no_other_and_each_answer_is_heeded(tmp_path):
         assert re.search(
             rf"webhook failed job={gone} attempt=1 cause=status 410 retry_seconds=None", service.log
         )
+
+
+def free_ports():
+    """Two free ports, of which one's digits begin with the other's."""
+    for short in range(2_000, 6_000):
+        with contextlib.suppress(OSError):
+            for port in (short, short * 10):
+                socket.create_server(("127.0.0.1", port)).close()
+            return short, short * 10
+    raise AssertionError("no free ports")
+
+
+def test_a_receiver_whose_address_begins_with_that_of_one_that_hangs(tmp_path):
+    short, long = free_ports()
+    with (
+        Silent(short) as silent,
+        Receiver(port=long) as receiver,
+        service_in(tmp_path, "--allow-private-webhooks") as service,
+    ):
+        for number in range(24):
+            submit(service, f"http://{silent.host}/{number}", count=1)
+        wait_until(lambda: len(silent.connections) == 4)
+        submit(service, receiver.url, count=1)
+        wait_until(lambda: receiver.told)
+        assert len(silent.connections) == 4, "it waited until one of them gave up"

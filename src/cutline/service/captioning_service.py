@@ -172,6 +172,7 @@ class CaptioningService:
         return options if tokens == options.max_tokens else options.model_copy(update={"max_tokens": tokens})
 
     async def _outcome(self, sample: Sample, pipeline: SamplePipeline, slots: CallersApart) -> Outcome:
+        local: Sample | None = None
         try:
             async with (
                 asyncio.timeout(self._settings.request_seconds),
@@ -183,6 +184,8 @@ class CaptioningService:
         except PictureError as error:
             return Failure(key=sample.key, kind=error.kind, message=str(error))
         except TimeoutError:
+            if local is None:
+                return Failure(key=sample.key, kind="fetch", message="no time was left for its download")
             return Failure(key=sample.key, kind="timeout", message="the model had no time for it")
 
     async def check_schema(self, options: CaptionOptions) -> None:

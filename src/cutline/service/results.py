@@ -26,6 +26,8 @@ _STATUS: Final = {
     "overloaded": 503,
     "malformed": 503,
     "captioner": 500,
+    "filter": 500,
+    "check": 500,
     "out-of-memory": 503,
 }
 """HTTP status by kind of failure; for the others the picture or the prompt is at fault: 422."""
@@ -43,6 +45,8 @@ _MESSAGES: Final = {
     "decode": "the picture is damaged",
     "captioner": "the model failed on this picture",
     "shape": "the model cannot take this shape: a side is too short, or far longer than the other",
+    "out-of-memory": "there is not enough memory for this picture now",
+    "filter": "a filter of pictures failed",
     "check": "a check of the caption failed",
     "text-only": "the model takes no pictures",
     "parameter": "the model's server refused a parameter of this request",

@@ -124,7 +124,8 @@ class Webhooks:
         due = sa.select(jobs).where(jobs.c.webhook_due <= self._database.now).order_by(jobs.c.webhook_due)
         counts = collections.Counter(self._sending.values())
         for origin in (origin for origin, count in counts.items() if count >= MAX_SENDING_EACH):
-            due = due.where(~jobs.c.webhook.startswith(origin, autoescape=True))
+            paths = (jobs.c.webhook.startswith(origin + end, autoescape=True) for end in "/?#")
+            due = due.where(jobs.c.webhook != origin, *(~path for path in paths))
         due = due.limit(MAX_SENDING_EACH)
         if not await self._database.read(lambda some: some.execute(due.limit(1)).first()):
             return []

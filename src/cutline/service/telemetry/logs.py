@@ -20,6 +20,7 @@ _log = logging.getLogger("cutline.service")
 _MIN_NAME: Final = 3  # characters that a message does not contain by chance
 _SOURCE_LINE: Final = re.compile(r" \([^()]*, line \d+\)$")
 _ADDRESS: Final = re.compile(r"\w+://\S+")
+_OWN: Final = frozenset({"captioner", "filter", "check", "out-of-memory"})  # faults of what the operator runs
 _DOWNLOADS: Final = frozenset({"fetch", "blocked-address", "bad-url"})
 _HOST: Final = re.compile(r"\w+://([\w.-]+(?::\d+)?|\[[\w.:%]+\](?::\d+)?)(?=[/?#:]|$)")
 _BYTES: Final = re.compile(r"""\bb'[^']*'?|\bb"[^"]*"?|[\w+/=-]{80,}""")
@@ -92,7 +93,8 @@ class OutcomeLog:
         """Count it, and log a failure; ``place`` is the picture's job and its index there.
 
         Names of pictures are logged at ``debug`` only, queries of URLs never. The cause is logged where
-        clients get a general message: for a captioner that broke, and for a download.
+        clients get a general message: for a captioner, filter or check that broke, and for a
+        download.
         """
         self._metrics.record(outcome)
         if not isinstance(outcome, Failure):
@@ -104,7 +106,7 @@ class OutcomeLog:
             key = outcome.key
             name = without_credentials(key).partition("?")[0] if is_url(key) else key
             fields.append(f"picture={printable(name)}")
-        if outcome.kind == "captioner":
+        if outcome.kind in _OWN:
             fields.append(f"cause={_captioner_cause(outcome)}")
         elif outcome.kind in _DOWNLOADS:
             fields.append(_download_cause(outcome))
@@ -113,7 +115,7 @@ class OutcomeLog:
 
 
 def _captioner_cause(failure: Failure) -> str:
-    """The captioner's exception, without the picture's name and without what may be its bytes."""
+    """The exception, without the picture's name and without what may be its bytes."""
     found = _SOURCE_LINE.search(failure.message)
     source_line = found[0] if found is not None else ""
     message = failure.message.removesuffix(source_line)
