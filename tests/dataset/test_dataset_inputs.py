@@ -253,6 +253,17 @@ def test_bytes_in_parquet_and_base64(folder: Path) -> None:
             assert dataset.export(folder / f"{name}.zip").written == 3
 
 
+def test_objects_with_nothing_but_bytes_are_pictures(tmp_path: Path) -> None:
+    values = [{"bytes": picture(number)} for number in range(3)]
+    pq.write_table(pa.table({"image": values}), tmp_path / "objects.parquet")
+    with open_dataset(tmp_path / "objects.parquet") as dataset:
+        assert [dataset.location(row).read() for row in range(3)] == [value["bytes"] for value in values]
+    ran = cutline_here("caption", tmp_path / "objects.parquet", tmp_path / "out.jsonl", "--model", "fake")
+    assert ran.returncode == 0, ran.stderr
+    with open_dataset(tmp_path / "out.jsonl") as dataset:
+        assert dataset.export(tmp_path / "copies", format="folder").written == 3
+
+
 @pytest.mark.parametrize("columns", [("img", "n"), ("img",)])
 def test_a_table_of_bytes_without_names_or_texts_opens(tmp_path: Path, columns: tuple[str, ...]) -> None:
     values = {"img": [picture(number) for number in range(3)], "n": [1, 2, 3]}

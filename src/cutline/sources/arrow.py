@@ -279,7 +279,7 @@ def _kind(type_: pa.DataType) -> str:
         type_ = type_.value_type
     if types.is_struct(type_):
         fields = {type_.field(index).name for index in range(type_.num_fields)}
-        return "picture" if {"bytes", "path"} <= fields else "other"
+        return "picture" if {"bytes", "path"} <= fields or fields == {"bytes"} else "other"
     binary = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
     if any(is_binary(type_) for is_binary in binary):
         return "bytes"

@@ -16,7 +16,7 @@ from cutline.errors import ConfigError, SourceError
 from cutline.formatting import one_line
 from cutline.sidecars.table_text import MAX_TEXT, USUAL, beginning, text_encoding
 from cutline.sources.json_records import concatenated, records_of
-from cutline.sources.names import IMAGE_NAMES, URL_NAMES
+from cutline.sources.names import IMAGE_NAMES
 from cutline.sources.packed_files import DAMAGE, damaged_rest, open_packed
 from cutline.sources.picture_cells import holds_picture
 from cutline.sources.rows import BEGINNING, MAX_LINE_BYTES, BadRow, Place, Row, count_rows
@@ -90,7 +90,7 @@ def _columns(first: list[Row]) -> dict[str, str]:
 
 
 def _kind(name: str, value: Any) -> str:
-    if isinstance(value, str) or (name in {*IMAGE_NAMES, *URL_NAMES} and holds_picture(value)):
+    if isinstance(value, str) or (name in IMAGE_NAMES and holds_picture(value)):
         return "text"
     return "list" if isinstance(value, list) else "other"
 

@@ -59,7 +59,7 @@ def _picture_names(table: Table, column: str) -> list[str] | None:
     with open_binary(table.path) as file:
         metadata = pyarrow.parquet.ParquetFile(file).metadata
         is_full = _has_values(metadata, f"{column}.bytes" if fields else column)
-    return ([f"{column}.path"] if fields else []) if is_full else None
+    return ([f"{column}.path"] if "path" in fields else []) if is_full else None
 
 
 def _has_values(metadata: Any, column: str) -> bool:
