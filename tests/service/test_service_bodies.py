@@ -258,3 +258,22 @@ def test_nothing_is_left_behind(service):
     assert not any(file.path.startswith("/tmp/") and "serve" not in file.path and "pytest" not in file.path
                    for file in process.open_files())  # fmt: skip
     assert "Traceback" not in service.log
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_from_files_of_powershell(service, encoding):
+    """Which begin with a byte-order mark."""
+    encoded = base64.b64encode(png(7)).decode()
+    headers = {"Content-Type": "application/json"}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+    inputs = [
+        {"role": "user", "content": [{"type": "input_image", "image_url": picture["image_url"]["url"]}]}
+    ]
+    for path, body in (
+        ("/caption", {"image_base64": encoded}),
+        ("/batch-caption", {"images_base64": [encoded]}),
+        ("/v1/chat/completions", {"model": "pixels", "messages": [{"role": "user", "content": [picture]}]}),
+        ("/v1/responses", {"model": "pixels", "input": inputs}),
+    ):
+        answer = service.client.post(path, content=json.dumps(body).encode(encoding), headers=headers)
+        assert answer.status_code == 200, answer.text

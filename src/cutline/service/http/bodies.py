@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from cutline.service.admission import Admission
@@ -16,19 +18,32 @@ MIN_SPEED: Final = 20_000  # bytes per second that a longer one must have
 _DRAIN_SECONDS: Final = 3.0  # for the rest of a refused body, so that its sender gets the response
 _MAX_VALUES: Final = 10_000
 _CLOSE: Final = {"Connection": "close"}
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte-order marks that PowerShell's files begin with."""
 
 
 def too_large(limit: int) -> ServiceError:
     return ServiceError(413, f"at most {limit} bytes per request", kind="too-large", headers=_CLOSE)
 
 
-def check_values(data: bytes, pictures: int) -> None:
-    """Refuse JSON with so many small values that parsing it would block all clients.
+async def json_body(request: Request) -> bytes:
+    """The body as UTF-8 without a byte-order mark.
 
-    ``pictures`` are allowed besides, and what is in them does not count. Raises ServiceError 413.
+    Raises ServiceError 413 for so many small values that parsing them would block all clients; as many
+    pictures as a batch may have are allowed besides, and what is in them does not count.
     """
-    if _values(data) > _MAX_VALUES + pictures:
+    data = await request.body()
+    if _values(data) > _MAX_VALUES + request.app.state.settings.max_pictures:
         raise ServiceError(413, "the JSON holds too many values")
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            text = data.removeprefix(mark)
+            return text if encoding == "utf-8" else text.decode(encoding, "replace").encode()
+    return data
 
 
 def _values(data: bytes) -> int:
@@ -41,7 +56,7 @@ class Body:
     def __init__(
         self, receive: Receive, admission: Admission, *, limit: int, empty: bool, pictures: int | None = None
     ) -> None:
-        """``pictures``: as for ``check_values``, which a body of JSON is checked by while it comes."""
+        """``pictures``: as for ``json_body``, which a body of JSON is checked by while it comes."""
         self._pictures, self._values = pictures, 0
         self._receive, self._admission, self._limit = receive, admission, limit
         self._started = time.monotonic()

@@ -18,7 +18,7 @@ from cutline.records import Caption, Outcome, Sample
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError
-from cutline.service.http.bodies import check_values
+from cutline.service.http.bodies import json_body
 from cutline.service.http.forms import is_form, opened_form, uploads
 from cutline.service.http.responses import json_response
 from cutline.service.pictures import Pictures
@@ -143,8 +143,7 @@ def _samples(pictures: Pictures, body: ManyPictures, limit: int) -> list[Sample]
 
 async def read_json(kind: type[Body], request: Request) -> Body:
     """The JSON body of a request; raises as ``parse``, and ServiceError 413 for too many values."""
-    data = await request.body()
-    check_values(data, request.app.state.settings.max_pictures)
+    data = await json_body(request)
     return await asyncio.to_thread(parse, kind, data) if len(data) > LARGE else parse(kind, data)
 
 

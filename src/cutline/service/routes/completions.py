@@ -24,7 +24,7 @@ from cutline.records import JSON, Caption, Failure, Outcome
 from cutline.service.caption_options import CaptionOptions
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.errors import ServiceError, with_field_names
-from cutline.service.http.bodies import check_values
+from cutline.service.http.bodies import json_body
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response, openai_error, service_error
 from cutline.service.results import failure_error, failure_kind, public_model_name
@@ -117,8 +117,7 @@ async def model_of_that_name(request: Request, model: str) -> JSON:
 
 
 async def _parse(request: Request) -> CompletionRequest:
-    body, state = await request.body(), request.app.state
-    check_values(body, state.settings.max_pictures)
+    body, state = await json_body(request), request.app.state
     if len(body) < LARGE:
         return parse_request(body, state.pictures)
     return await asyncio.to_thread(parse_request, body, state.pictures)

@@ -20,7 +20,7 @@ from cutline.parameters import MAX_TOKENS, TEMPERATURE, TOP_P
 from cutline.records import JSON
 from cutline.service.captioning_service import CaptioningService
 from cutline.service.described_model import DescribedModel
-from cutline.service.http.bodies import check_values
+from cutline.service.http.bodies import json_body
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response
 from cutline.service.pictures import Pictures
@@ -140,8 +140,7 @@ class ModelResponse:
 async def create_response(request: Request) -> Response:
     """As a chat completion, with OpenAI's newer fields: ``input``, ``instructions``, ``text.format``."""
     service: CaptioningService = request.app.state.service
-    body, state = await request.body(), request.app.state
-    check_values(body, state.settings.max_pictures)
+    body, state = await json_body(request), request.app.state
     if len(body) < LARGE:
         parsed = _parse(body, state.pictures)
     else:
