@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 import pytest
+from PIL import Image
 from program import COLOURS, Run, rows, run
 
-from processes import PATIENCE, start_cutline, wait_until
+from processes import PATIENCE, rest_of, start_cutline, stop, wait_until
 
 BROKEN = "fake:error=0.5,empty=0.5"
 
@@ -241,3 +242,39 @@ def test_the_embedded_captioner_is_explained_once(cutline: Run, pictures: Path) 
     command = ("caption", str(pictures), "out.jsonl", "--model", "pixels:no-ocr")
     assert "embedded captioner" in cutline(*command).err
     assert "embedded captioner" not in cutline(*command, "--prompt", "short", "--on-change", "redo-all").err
+
+
+def test_the_table_says_how_many_captions_it_does_not_show(cutline: Run, tmp_path: Path) -> None:
+    scenes(tmp_path / "many", 12)
+    ran = cutline("caption", "many", "--model", "fake")
+    assert ran.out.count("checksum") == 8
+    assert ran.out.endswith("and 4 more\n")
+    scenes(tmp_path / "few", 8)
+    few = cutline("caption", "few", "--model", "fake", "--on-change", "redo-all")
+    assert (few.out.count("checksum"), " more" in few.out) == (8, False)
+
+
+def test_an_interrupted_run_gives_no_advice(tmp_path: Path) -> None:
+    scenes(tmp_path / "many", 600)
+    process = start_cutline("caption", "many", "out.jsonl", cwd=tmp_path)
+    journal = tmp_path / "out.jsonl.cutline" / "journal.jsonl"
+    wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 20)
+    stop(process, signal.SIGINT)
+    told = rest_of(process)
+    assert process.wait(PATIENCE) == 130
+    assert "interrupted" in told
+    assert "embedded captioner" not in told
+
+
+def test_the_report_of_pixels_shows_no_prompt(cutline: Run, pictures: Path, tmp_path: Path) -> None:
+    for model, shown in (("pixels", False), ("fake", True)):
+        assert cutline("caption", pictures, f"{model}.jsonl", "--model", model).code == 0
+        report = json.loads((tmp_path / f"{model}.jsonl.cutline" / "report.json").read_text())
+        assert bool(report["prompt_texts"]) == shown
+
+
+def scenes(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        color = (number % 256, number // 3 % 256, 90)
+        Image.new("RGB", (640, 480), color).save(folder / f"{number:03}.jpg")

@@ -54,6 +54,8 @@ def first_rows(report: Report) -> None:
     if report.first:
         shorten = functools.partial(textwrap.shorten, width=width, placeholder=" …")
         print_captions((key, Text(shorten(text))) for key, text in report.first[:count])
+        if (more := report.counts.captions - min(count, len(report.first))) > 0:
+            console.print(f"and {more:,} more", style="dim", highlight=False)
 
 
 def print_captions(rows: Iterable[tuple[str, Text]]) -> None:
@@ -283,11 +285,9 @@ def _hints(report: Report) -> Iterator[str]:
     if counts.reasons.get("captioned already") and job.output.existing is None:
         yield "pictures with captions were skipped; caption them with --existing overwrite, append or prepend"
     first = report.fresh.captions and report.all_totals.captions == report.fresh.captions
-    if first and report.model.partition(":")[0] == "pixels":
+    if first and report.model.partition(":")[0] == "pixels" and not isinstance(report.stopped, Interrupted):
         form = ", and uses only the form of a prompt, such as short or tags" if job.prompts.prompt else ""
-        objects = "recognizes no objects"
-        if "objects" in report.model:
-            objects = "names an object only where it is sure"
+        objects = "names only sure objects" if "objects" in report.model else "recognizes no objects"
         yield (
             "these captions are from the embedded captioner `pixels`: it measures light, colour and layout "
             f"and {objects}{form}; `cutline models` lists models that see what is shown"

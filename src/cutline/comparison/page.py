@@ -41,7 +41,7 @@ def as_html(comparison: Comparison, *, blind: bool, made: dt.datetime) -> str:
     pictures = [_picture(picture, comparison.candidates, blind=blind) for picture in comparison.pictures]
     return render(
         "comparison.html",
-        title=f"{len(names)} captioners, {plural(len(pictures), 'picture')}",
+        title=f"{len(names)} contestants, {plural(len(pictures), 'picture')}",
         style=style("comparison.css"),
         input=comparison.input,
         total=comparison.total,

@@ -257,7 +257,11 @@ class JobRun:
             state=str(folder),
             model=self.chain.name,
             prompts=tuple(step.prompt.id for step in self.chain.steps),
-            prompt_texts={step.prompt.id: step.prompt.to_json() for step in self.chain.steps},
+            prompt_texts={
+                step.prompt.id: step.prompt.to_json()
+                for step in self.chain.steps
+                if step.captioner.profile.instructable
+            },
             counts=output.counts,
             known=known,
             causes=stats.causes.by_kind(),

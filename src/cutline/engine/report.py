@@ -53,8 +53,8 @@ class Report:
     dollars is of all runs, None without known prices. ``warnings`` are lines about the input and the output,
     such as text files in another encoding; ``left_over`` are the ignored contents of the input, and
     ``on_missing`` decides whether they are an error. ``prompt_texts`` are the prompts by id, with their
-    variables. ``slowdown`` is the cost of refusals by endpoints. ``totals`` are of this run, which ended at
-    ``end``, ``all_totals`` of all runs.
+    variables, of models that follow prompts. ``slowdown`` is the cost of refusals by endpoints. ``totals``
+    are of this run, which ended at ``end``, ``all_totals`` of all runs.
     """
 
     job: Job
