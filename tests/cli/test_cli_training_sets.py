@@ -84,3 +84,12 @@ def test_what_stood_around_a_removed_text_goes_with_it(
     file.write_text(text)
     assert here("edit", "photos", "--replace", old, "").code == 0
     assert file.read_text() == left
+
+
+def test_an_export_to_json_says_which_json_it_is(here: Run, photos: Path, tmp_path: Path) -> None:
+    told = "it is a list of rows; --format kohya writes the JSON of sd-scripts"
+    assert told in here("export", "photos", "--output", "kohya.json").err
+    for form in ("json", "kohya"):
+        done = here("export", "photos", f"{form}-2.json", "--format", form)
+        assert (done.code, told in done.err) == (0, False)
+    assert told not in here("export", "photos", "rows.csv").err

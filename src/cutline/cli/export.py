@@ -44,6 +44,8 @@ def export(
     with edit_progress(len(opened) if rows is None else len(rows)) as progress:
         result = opened.export(output, rows, format=form, overwrite=overwrite, empty=empty, progress=progress)
     print_line(_outcome(result))
+    if form is None and result.format == "json" and result.is_complete:
+        print_line("it is a list of rows; --format kohya writes the JSON of sd-scripts")
     for line in undo_lines(result.replaced, result.output, history_folder(str(result.output))):
         print_line(line)
     for _, problem in result.failed[:_SHOWN]:
