@@ -402,6 +402,45 @@ def test_an_answer_that_was_cut_says_so(through, upstream):
     assert choice["message"]["content"] == "A red disc on a"
 
 
+@pytest.mark.parametrize(
+    ("upstreams", "ours"), [("MAX_TOKENS", "length"), ("safety", "content_filter"), ("end_turn", "stop")]
+)
+def test_finish_reasons_of_other_services_are_translated(through, upstream, upstreams, ours):
+    choice = {"message": {"content": "A red disc on a"}, "finish_reason": upstreams}
+    upstream.post("/script", {"body": json.dumps({"choices": [choice]})})
+    assert ask_through(through).json()["choices"][0]["finish_reason"] == ours
+
+
+REFUSED = {"message": {"content": None, "refusal": "I cannot describe people."}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize("options", [{}, {"response_format": SCHEMA}])
+def test_a_refusal_apart_from_the_content_reaches_the_client(through, upstream, options):
+    upstream.post("/script", {"body": json.dumps({"choices": [REFUSED]})})
+    message = ask_through(through, **options).json()["choices"][0]["message"]
+    assert (message["content"], message["refusal"]) == (None, "I cannot describe people.")
+    upstream.post("/script", {"body": json.dumps({"choices": [REFUSED]})})
+    with openai.OpenAI(base_url=f"{through.url}/v1", api_key="any", max_retries=0) as client:
+        name = client.models.list().data[0].id
+        stream = client.chat.completions.create(model=name, messages=asked(), stream=True)
+        pieces = [chunk.choices[0].delta.refusal or "" for chunk in stream]
+    assert "".join(pieces) == "I cannot describe people."
+
+
+@with_responses
+def test_a_refusal_in_a_response(through, upstream):
+    content = [{"type": "input_image", "image_url": data_url()}, {"type": "input_text", "text": USUAL}]
+    with openai.OpenAI(base_url=f"{through.url}/v1", api_key="any", max_retries=0) as client:
+        asking = {"model": client.models.list().data[0].id, "input": [{"role": "user", "content": content}]}
+        upstream.post("/script", {"body": json.dumps({"choices": [REFUSED]})})
+        assert client.responses.create(**asking).output[0].content[0].refusal == "I cannot describe people."
+        upstream.post("/script", {"body": json.dumps({"choices": [REFUSED]})})
+        with client.responses.stream(**asking) as stream:
+            deltas = [event.delta for event in stream if event.type == "response.refusal.delta"]
+            assert "".join(deltas) == "I cannot describe people."
+            assert stream.get_final_response().output[0].content[0].type == "refusal"
+
+
 def test_a_tool_that_must_be_called_gets_its_arguments(through, upstream):
     """As clients that return typed objects request them."""
     upstream.post("/script", {"content": 'Sure: {"short": "A disc."}'})

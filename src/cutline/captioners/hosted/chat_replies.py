@@ -19,6 +19,8 @@ from cutline.records import JSON, Reply, Usage
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thoughts")
 _FINISH_FIELDS = ("finish_reason", "native_finish_reason", "stop_reason")
 _ERROR_FIELDS = ("error", "errors", "detail", "message", "msg")
+REFUSED = "the model refused: "
+"""Begins the message of a failure that has a model's own words for why it declines."""
 _TEXT_PARTS = frozenset({"text", "output_text", "final"})
 
 
@@ -127,7 +129,7 @@ def _refusal_of(message: JSON) -> str:
 def _reply_problem(message: JSON, text: str, kind: FinishKind, finish: str) -> ReplyError | None:
     """Why the answer is not a caption, if it is none."""
     if refusal := _refusal_of(message):
-        return ReplyError("refused", f"the model refused: {refusal}")
+        return ReplyError("refused", f"{REFUSED}{refusal}")
     if kind == "refused":
         reason = "" if finish == "content_filter" else f" ({one_line(finish, 40)})"
         return ReplyError("refused", f"the endpoint's content filter stopped the answer{reason}")

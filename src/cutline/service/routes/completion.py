@@ -20,7 +20,10 @@ _WORDS: Final = re.compile(r"\s*\S+\s*")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """The model's reply as a chat completion; with ``tool`` the text is the arguments of its call."""
+    """The model's reply as a chat completion; with ``tool`` the text is the arguments of its call.
+
+    ``refusal`` is what it declines with, where that does not stand in the text.
+    """
 
     id: str
     created: int
@@ -29,6 +32,7 @@ class Completion:
     finish_reason: str
     usage: Usage
     tool: Tool | None = None
+    refusal: str = ""
 
     @property
     def ended(self) -> str:
@@ -44,7 +48,9 @@ class Completion:
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
     def to_json(self) -> JSON:
-        message: JSON = {"role": "assistant", "content": self.text, "refusal": None}
+        message: JSON = {"role": "assistant", "content": self.text, "refusal": self.refusal or None}
+        if self.refusal:
+            message["content"] = self.text or None
         if self.tool is not None:
             message |= {"content": None, "tool_calls": [self.tool.call(self.text)]}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.ended}
@@ -66,6 +72,8 @@ async def chunks_of(completion: Completion, *, include_usage: bool) -> AsyncIter
         yield event({"role": "assistant", "content": ""})
         for piece in words(completion.text):
             yield event({"content": piece})
+        for piece in words(completion.refusal):
+            yield event({"refusal": piece})
     yield event({}, completion.ended)
     if include_usage:
         yield event_of({**head, "choices": [], "usage": completion.usage_json()})

@@ -10,15 +10,17 @@ import functools
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from cutline.captioners.hosted.chat_replies import REFUSED
 from cutline.errors import ConfigError
 from cutline.prompts.replies import without_reasoning
+from cutline.prompts.reply_forms import finish_kind
 from cutline.prompts.structured import find_object
 from cutline.records import JSON, Caption, Failure, Outcome
 from cutline.service.caption_options import CaptionOptions
@@ -27,7 +29,7 @@ from cutline.service.errors import ServiceError, with_field_names
 from cutline.service.http.bodies import json_body
 from cutline.service.http.openapi import inlined
 from cutline.service.http.responses import json_response, openai_error, service_error
-from cutline.service.results import failure_error, failure_kind, public_model_name
+from cutline.service.results import failure_error, failure_kind, failure_message, public_model_name
 from cutline.service.routes.captions import LARGE, while_connected
 from cutline.service.routes.completion import Completion, chunks_of, event_of
 from cutline.service.routes.completion_request import ChatBody, CompletionRequest, parse_request
@@ -47,7 +49,7 @@ _BAD_REQUEST_CODES: Final = {
     "prompt-too-long": "context_length_exceeded",
 }
 """Kinds of failure for which these clients expect status 400, with the code that they know."""
-_FINISH_REASONS: Final = frozenset({"stop", "length", "content_filter"})
+_FINISH_REASONS: Final[Mapping[str, str]] = {"truncated": "length", "refused": "content_filter"}
 _BODY: Final = {"required": True, "content": {"application/json": {"schema": inlined(ChatBody)}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request is not supported, or the picture cannot be used"},
@@ -185,6 +187,9 @@ def _completion(outcome: Outcome, service: CaptioningService, request: Completio
         fields = find_object(without_reasoning(reply.text), schema)
     if reply is None or (schema is not None and is_wrong and fields is None):
         raise _failure_error(outcome)
+    refusal = ""
+    if isinstance(outcome, Failure) and outcome.kind == "refused" and not reply.text:
+        refusal = failure_message(outcome).removeprefix(REFUSED)
     text, is_cut = _stopped(reply.text if fields is None else orjson.dumps(fields).decode(), request.stop)
     return Completion(
         id=f"chatcmpl-{secrets.token_hex(12)}",
@@ -193,7 +198,8 @@ def _completion(outcome: Outcome, service: CaptioningService, request: Completio
         text=text,
         finish_reason="stop" if is_cut else _finish_reason(reply.finish_reason),
         usage=reply.usage,
-        tool=request.tool,
+        tool=None if refusal else request.tool,
+        refusal=refusal,
     )
 
 
@@ -207,8 +213,8 @@ def _stopped(text: str, stop: tuple[str, ...]) -> tuple[str, bool]:
 
 
 def _finish_reason(reason: str | None) -> str:
-    """In the words that typed clients parse: others name their own."""
-    return reason if reason in _FINISH_REASONS else "stop"
+    """In the words that typed clients parse: others name their own, such as ``MAX_TOKENS``."""
+    return _FINISH_REASONS.get(finish_kind(reason or ""), "stop")
 
 
 def _failure_error(outcome: Outcome) -> ServiceError:

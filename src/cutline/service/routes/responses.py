@@ -92,6 +92,8 @@ class ModelResponse:
 
     @property
     def part(self) -> JSON:
+        if self.completion.refusal and not self.completion.text:
+            return {"type": "refusal", "refusal": self.completion.refusal}
         return {"type": "output_text", "text": self.completion.text, "annotations": [], "logprobs": []}
 
     def item(self, status: str, content: list[JSON]) -> JSON:
@@ -224,19 +226,19 @@ async def _events(response: ModelResponse) -> AsyncIterator[bytes]:
     """The events of a stream, as OpenAI's client collects them."""
     place = {"item_id": response.item_id, "output_index": 0, "content_index": 0}
     started = response.to_json(status="in_progress")
-    empty = {**response.part, "text": ""}
+    part = response.part
+    kind = part["type"]
+    field = "refusal" if kind == "refusal" else "text"
+    more: JSON = {} if kind == "refusal" else {"logprobs": []}
     final = response.to_json()
     events: list[tuple[str, JSON]] = [
         ("response.created", {"response": started}),
         ("response.in_progress", {"response": started}),
         ("response.output_item.added", {"output_index": 0, "item": response.item("in_progress", [])}),
-        ("response.content_part.added", {**place, "part": empty}),
-        *(
-            ("response.output_text.delta", {**place, "delta": piece, "logprobs": []})
-            for piece in words(response.completion.text)
-        ),
-        ("response.output_text.done", {**place, "text": response.completion.text, "logprobs": []}),
-        ("response.content_part.done", {**place, "part": response.part}),
+        ("response.content_part.added", {**place, "part": {**part, field: ""}}),
+        *((f"response.{kind}.delta", {**place, "delta": piece, **more}) for piece in words(part[field])),
+        (f"response.{kind}.done", {**place, field: part[field], **more}),
+        ("response.content_part.done", {**place, "part": part}),
         ("response.output_item.done", {"output_index": 0, "item": final["output"][0]}),
         (f"response.{final['status']}", {"response": final}),
     ]
