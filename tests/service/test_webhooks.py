@@ -274,7 +274,7 @@ def test_a_receiver_whose_address_begins_with_that_of_one_that_hangs(tmp_path):
     ):
         for number in range(24):
             submit(service, f"http://{silent.host}/{number}", count=1)
-        wait_until(lambda: len(silent.connections) == 4)
+        wait_until(lambda: len(silent.connections) >= 4)
         submit(service, receiver.url, count=1)
         wait_until(lambda: receiver.told)
-        assert len(silent.connections) == 4, "it waited until one of them gave up"
+        assert len(silent.connections) < 16, "it waited until those of the other had given up"
