@@ -13,6 +13,7 @@ from cutline.errors import RunStopped
 
 _FAVOURED: Final = 4  # slots in a row for callers who wait, until one of the others gets one
 _HAS_CALLER: Final = contextvars.ContextVar("has_caller", default=False)
+_SHOWS_PROGRESS: Final = contextvars.ContextVar("shows_progress", default=True)
 
 _Waiting: TypeAlias = collections.deque[tuple[asyncio.Future[None], asyncio.Event]]
 
@@ -29,6 +30,20 @@ def waiting_caller() -> Iterator[None]:
 
 def has_waiting_caller() -> bool:
     return _HAS_CALLER.get()
+
+
+@contextlib.contextmanager
+def no_progress() -> Iterator[None]:
+    """Nothing shows what is waited for within: an endpoint that never answered fails after the retries."""
+    token = _SHOWS_PROGRESS.set(False)
+    try:
+        yield
+    finally:
+        _SHOWS_PROGRESS.reset(token)
+
+
+def shows_progress() -> bool:
+    return _SHOWS_PROGRESS.get()
 
 
 class Slots(Protocol):

@@ -108,5 +108,18 @@ def test_an_endpoint_that_still_loads_its_model(fault, new_endpoint, pictures, t
     assert len(rows_so_far(output)) == 40
 
 
+@pytest.mark.parametrize("action", [("--preview", "8"), ("--estimate",)])
+def test_a_preview_and_an_estimate_wait_for_no_endpoint_that_never_answered(
+    action, new_endpoint, pictures, tmp_path
+):
+    """They show no progress, so that a wait of minutes would look like a hang."""
+    away = new_endpoint(latency=0.05, fault={"502-page": 1})
+    arguments = away.arguments(max_concurrent_requests=8, retry_delay=0.1, max_retries=1)
+    run = start_cutline("caption", pictures(8), tmp_path / "captions.jsonl", *arguments, *action)
+    _, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode in {1, 2}, err
+    assert away.stats()["requests"] == 16
+
+
 def rows_so_far(output):
     return output.read_text().splitlines() if output.exists() else []

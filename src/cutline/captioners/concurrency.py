@@ -22,7 +22,7 @@ from cutline.captioners.throttle import Throttle
 from cutline.errors import Rejected, RequestError, Retryable
 from cutline.records import Slowdown
 from cutline.retry_policy import CALLERS_PATIENCE, CALLERS_TURN
-from cutline.slots import LocalSlots, has_waiting_caller, pause
+from cutline.slots import LocalSlots, has_waiting_caller, pause, shows_progress
 
 _log = logging.getLogger(__name__)
 _AWAY = frozenset({"unreachable", "connection"})
@@ -223,7 +223,7 @@ class Concurrency:
             error.status in _LATE_STATUSES and 0 < throttle.latency < now - request.start
         )
         is_refusal = error.is_refusal and not is_late
-        is_there = bool(throttle.latency) or error.kind != "unreachable"
+        is_there = bool(throttle.latency) or (error.kind != "unreachable" and shows_progress())
         is_page = error.kind == "malformed" and bool(throttle.latency)  # it has sent others: now a proxy does
         is_away = is_page or (is_there and (error.kind in _AWAY or error.status in _AWAY_STATUSES))
         if is_late:

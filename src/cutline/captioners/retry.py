@@ -21,7 +21,7 @@ from cutline.interfaces import Captioner
 from cutline.prompts import Prompt
 from cutline.records import Reply
 from cutline.retry_policy import CALLERS_PATIENCE, CALLERS_TURN
-from cutline.slots import has_waiting_caller, pause
+from cutline.slots import has_waiting_caller, pause, shows_progress
 
 _log = logging.getLogger(__name__)
 _UNUSABLE = frozenset({401, 403, 404, 405, 407, 410, 501, 505, 511})
@@ -181,7 +181,8 @@ class Retry(Wrapper):
 
     def _is_away(self, error: Retryable) -> bool:
         """Whether the endpoint answers nobody, but is there: it may still load its model, behind a proxy."""
-        return error.is_outage and (error.kind != "unreachable" or self._state.proven.is_set())
+        may_load = error.kind != "unreachable" and shows_progress()
+        return error.is_outage and (may_load or self._state.proven.is_set())
 
     def _final(self, error: RequestError, attempts: int) -> Exception:
         error.attempts = attempts

@@ -26,7 +26,7 @@ from cutline.records import (
     Sample,
 )
 from cutline.results import CaptionOptions
-from cutline.slots import and_preparing
+from cutline.slots import and_preparing, no_progress
 
 MAX_PIPELINES = 64
 
@@ -93,7 +93,8 @@ class ModelSession:
             raise self._closed()
         pipeline = self._tasks[task] = self._pipeline(options)
         try:
-            outcome, _ = await pipeline.caption(sample)
+            with no_progress():
+                outcome, _ = await pipeline.caption(sample)
         except asyncio.CancelledError:
             if self._is_closed:
                 raise self._closed() from None

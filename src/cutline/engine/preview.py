@@ -32,6 +32,7 @@ from cutline.formatting import plural
 from cutline.interfaces import Source
 from cutline.job import Job
 from cutline.records import Caption, Failure, Outcome, Sample, Usage
+from cutline.slots import no_progress
 from cutline.worker_threads import in_thread, worker_threads
 
 Say: TypeAlias = Callable[[str], None]
@@ -268,7 +269,8 @@ async def _caption(
         await stages.open(say)
         prices = assembly.prices_for(job, chain)
         start = time.perf_counter()
-        results = await asyncio.gather(*(pipeline.caption(sample) for sample in samples))
+        with no_progress():
+            results = await asyncio.gather(*(pipeline.caption(sample) for sample in samples))
         wall = time.perf_counter() - start
     finally:
         await pipeline.aclose()
