@@ -109,6 +109,7 @@ _URL = r"(?i)(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s'\"<>]+"
 _USER = r"(?<=://)(?:[^/?#\s]*@|[^/?#\s:@\[]+:(?!\d*(?:[/?#]|$))\S*@)"
 # Also of a URL within a parameter, where the marks are percent-encoded.
 _PARAMETER = r"(?i)((?:[?&;#]|%3F|%26)((?:[^=&;#?%]|%(?!3D|3F|26))*)(?:=|%3D))((?:[^&;#%]|%(?!26|3F))+)"
+_BEFORE_SECRETS = "?&;#@%"  # one is in every URL with a password or parameter
 _SENSITIVE = (
     "(?i)sig|token|secret|key|credential|pass|pwd|auth|policy|hmac|hash|md5|jwt|code|session|ticket|"
     "^(?:hm|sas|pw|otp)$"
@@ -124,7 +125,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def without_signatures(text: str) -> str:
     """``text`` without the signatures, keys and passwords in its URLs, which open what they point to."""
-    if "://" not in text:
+    if "://" not in text or not any(map(text.__contains__, _BEFORE_SECRETS)):
         return text
     user, parameter = _compiled(_USER), _compiled(_PARAMETER)
     return _compiled(_URL).sub(lambda url: parameter.sub(_hidden, user.sub("", url[0])), text)

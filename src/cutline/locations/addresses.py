@@ -133,9 +133,10 @@ def shown(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return "the URL"
-    place, *hidden = re.split(r"[?#]", rest, maxsplit=1)
+    place = rest.partition("?")[0].partition("#")[0]
+    more = "?…" if len(place) < len(rest) else ""
     authority, slash, path = place.partition("/")
-    text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{'?…' if hidden else ''}"[:500]
+    text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{more}"[:500]
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
