@@ -97,6 +97,18 @@ def test_what_a_plugin_does_to_the_process_is_undone(place, code, plugin, photos
     assert "None" in code or "3 captions" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads share their working folder elsewhere")
+def test_a_call_that_changes_the_working_folder_changes_no_other_threads(plugin, photos, tmp_path):
+    """Pictures are opened by relative paths while it runs."""
+    model = MODEL.format(attribute="threads = 4", body="pass")
+    model = model.replace("if image_name", "os.chdir('/'); time.sleep(0.02)\n        if image_name")
+    plugin(f"import os, time\n{model}")
+    photos(60)
+    arguments = ("caption", "photos", "out.jsonl", "--model", "guarded", "--plugin", "my_models.py")
+    done = program(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_modules_beside_it_are_as_the_file_itself(plugin, photos, tmp_path):
     package = tmp_path / "kept_models"
     package.mkdir()

@@ -106,7 +106,8 @@ def test_reading_what_is_no_regular_file_is_refused_at_once(tmp_path, name, monk
     Path("folder").mkdir()
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind("socket")
-        with pytest.raises(PictureError, match="regular file") as caught:
+        what = "a folder" if name == "folder" else "regular file"
+        with pytest.raises(PictureError, match=what) as caught:
             LocalFile(name).read()
     assert caught.value.kind == "fetch"
 

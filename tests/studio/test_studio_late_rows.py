@@ -153,7 +153,7 @@ def test_what_is_typed_for_a_proposal_is_not_that_of_another_folder(
     expect(field).to_have_count(0)
     page.locator(".grid").focus()
     page.keyboard.press("a")
-    expect(page.locator(".outcome")).to_contain_text("1 picture changed")
+    expect(page.locator(".outcome")).to_contain_text("1 proposal accepted")
     assert "first folder" not in (other / "00.txt").read_text()
 
 

@@ -181,7 +181,7 @@ class Retry(Wrapper):
 
     def _is_away(self, error: Retryable) -> bool:
         """Whether the endpoint answers nobody, but is there: it may still load its model, behind a proxy."""
-        may_load = error.kind != "unreachable" and shows_progress()
+        may_load = error.kind not in {"unreachable", "timeout"} and shows_progress()
         return error.is_outage and (may_load or self._state.proven.is_set())
 
     def _final(self, error: RequestError, attempts: int) -> Exception:

@@ -21,6 +21,7 @@ from cutline.errors import ConfigError
 IMPORT_SECONDS: Final = 120.0
 VARIABLE: Final = "CUTLINE_PLUGIN_SECONDS"
 _STREAMS: Final = (0, 1, 2)
+_CLONE_FS: Final = 0x200  # of Linux: what threads share of the file system, such as the working folder
 _files: set[str] = set()
 _descriptors: frozenset[int] = frozenset()
 _process = _folder = 0
@@ -157,13 +158,25 @@ def _guard(name: str, is_refused: Callable[..., bool]) -> None:
 
 
 def _follow(name: str) -> None:
-    """Note where the program goes, which ``restore`` leaves alone; a plug-in's file is not the program."""
+    """Note where the program goes, which ``restore`` leaves alone; a plug-in's file goes there alone."""
     original = getattr(os, name)
 
     @functools.wraps(original)
     def followed(*arguments: Any, **options: Any) -> None:
+        is_of_plugin = _is_of_plugin()
+        if is_of_plugin:
+            _own_folder()
         original(*arguments, **options)
-        if not _is_of_plugin():
+        if not is_of_plugin:
             _keep_folder()
 
     setattr(os, name, followed)
+
+
+def _own_folder() -> None:
+    """Give this thread a working folder of its own, where the system can: others open pictures meanwhile."""
+    import ctypes
+
+    if threading.current_thread() is not threading.main_thread():
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).unshare(_CLONE_FS)

@@ -123,14 +123,17 @@ export async function load() {
   }
 }
 
-let isStarting = false;
+/** Whether a generation is being started, or its result taken. */
+export const isStarting = signal(false);
 
 /** @param {string} path @param {() => Promise<any>} request */
 async function run(path, request) {
-  if (isStarting) return;
-  isStarting = true;
+  if (isStarting.value) return;
+  isStarting.value = true;
   await begin(path, request);
-  isStarting = false;
+  isStarting.value = false;
+  await load();
+  count();
 }
 
 /** @param {string} path @param {() => Promise<any>} request */
@@ -150,8 +153,6 @@ async function begin(path, request) {
   } catch (error) {
     problem.value = /** @type {Error} */ (error).message;
   }
-  await load();
-  count();
 }
 
 export const start = () => !running.value && run("studio/generate", request);

@@ -175,7 +175,7 @@ function Start() {
   if (job) return html`<${Progress} job=${job} />`;
   const size = gen.counts.value?.pictures ?? 0;
   return html`<${Counts} /><footer>
-    <button class="main" disabled=${size < 1} title=${mainKey()} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
+    <button class="main" disabled=${size < 1 || gen.isStarting.value} title=${mainKey()} onClick=${gen.start}>${gen.form.value.write ? "Caption" : "Propose captions for"} ${number(size)}</button>
     <button disabled=${size < 1 || gen.isMeasuring.value} title="captions up to 8 pictures to measure time, tokens and cost" onClick=${() => gen.estimate(true)}>
       ${gen.isMeasuring.value ? "Measuring …" : "Estimate"}</button>
     ${gen.last.value && html`<span role="status">${gen.told(gen.last.value)}</span>`}
