@@ -22,6 +22,7 @@ IMPORT_SECONDS: Final = 120.0
 VARIABLE: Final = "CUTLINE_PLUGIN_SECONDS"
 _STREAMS: Final = (0, 1, 2)
 _CLONE_FS: Final = 0x200  # of Linux: what threads share of the file system, such as the working folder
+_fchdir: Final = getattr(os, "fchdir", lambda _: None)  # before it notes that the program goes somewhere
 _files: set[str] = set()
 _descriptors: frozenset[int] = frozenset()
 _process = _folder = 0
@@ -69,7 +70,7 @@ def restore() -> None:
         return
     with contextlib.suppress(OSError):
         if not os.path.samestat(os.stat("."), os.fstat(_folder)):  # noqa: PTH116 - a descriptor
-            os.fchdir(_folder)
+            _fchdir(_folder)
     for number in _STREAMS:
         try:
             os.fstat(number)
