@@ -87,8 +87,7 @@ def read_texts(path: str, role: Role) -> Texts:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     if names is None:
         raise ConfigError(
-            f"{path} is not a table of {role}: give a folder, or a file in {', '.join(_TABLES)}, "
-            ".json or .zip"
+            f"{path} is not a table of {role}: give a folder, or {', '.join(_TABLES)}, .json or .zip"
         )
     collected.chosen.check()
     texts = collected.texts(given, names)
