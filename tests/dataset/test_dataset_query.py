@@ -232,6 +232,9 @@ def test_saved_filters_stand_for_their_queries(own: Dataset) -> None:
         ("in:las|", ["in:lasso-1"]),
         ('in:"m|', ['in:"my set"']),
         ("cluster:|", []),
+        ("re:/a do|", []),
+        ("re:/a (do|/", []),
+        ("re:/a/ nig|", ["re:/a/ tag:night"]),
     ],
 )
 def test_fields_and_values_are_completed(own: Dataset, typed: str, completed: list[str]) -> None:

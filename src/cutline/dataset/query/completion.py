@@ -12,6 +12,7 @@ from cutline.dataset.query.fields import FIELDS, VALUES
 
 _TERM: Final = regex.compile(r'-?(?:([a-z]+):)?(?:"(?:\\"|[^"])*"?|[^\s()"])*', regex.IGNORECASE)
 _BARE: Final = regex.compile(r"[^\s()\"]+")
+_IN_REGEX: Final = regex.compile(r"(?<![^\s(-])re:/(?:\\.|[^\\/])*+(?:/[a-z]*)?$", regex.IGNORECASE)
 _FEW: Final = 4  # tags that a word without a field may mean
 
 
@@ -54,7 +55,9 @@ class Completion:
 
 
 def complete(query: str, place: int, words: Vocabulary, limit: int = 10) -> list[Completion]:
-    """The completions, the best first; none if nothing matches."""
+    """The completions, the best first; none if nothing matches, and within a regular expression."""
+    if _IN_REGEX.search(query[:place]):
+        return []
     found = next(one for one in _TERM.finditer(query[:place]) if one.end() == len(query[:place]))
     term = found[0]
     minus = "-" if term.startswith("-") else ""
