@@ -18,32 +18,31 @@ _SHOWS_PROGRESS: Final = contextvars.ContextVar("shows_progress", default=True)
 _Waiting: TypeAlias = collections.deque[tuple[asyncio.Future[None], asyncio.Event]]
 
 
-@contextlib.contextmanager
-def waiting_caller() -> Iterator[None]:
+def waiting_caller() -> contextlib.AbstractContextManager[None]:
     """What runs within is for one caller, who waits for it: it gets slots before what may take its time."""
-    token = _HAS_CALLER.set(True)
-    try:
-        yield
-    finally:
-        _HAS_CALLER.reset(token)
+    return _within(_HAS_CALLER, value=True)
 
 
 def has_waiting_caller() -> bool:
     return _HAS_CALLER.get()
 
 
-@contextlib.contextmanager
-def no_progress() -> Iterator[None]:
+def no_progress() -> contextlib.AbstractContextManager[None]:
     """Nothing shows what is waited for within: an endpoint that never answered fails after the retries."""
-    token = _SHOWS_PROGRESS.set(False)
-    try:
-        yield
-    finally:
-        _SHOWS_PROGRESS.reset(token)
+    return _within(_SHOWS_PROGRESS, value=False)
 
 
 def shows_progress() -> bool:
     return _SHOWS_PROGRESS.get()
+
+
+@contextlib.contextmanager
+def _within(variable: contextvars.ContextVar[bool], *, value: bool) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 class Slots(Protocol):
