@@ -74,9 +74,7 @@ def check_ending(output: str, form: str) -> None:
         f"end its name in {' or '.join(own)}" if own else "it is a folder, so give a name without an ending"
     )
     also = ", or leave --output-format out" if extension in _EXTENSIONS else ""
-    raise ConfigError(
-        f"the output {output} ends in {extension}, and --output-format {form} is not that: {cure}{also}"
-    )
+    raise ConfigError(f"the name of the output {output} does not fit --output-format {form}: {cure}{also}")
 
 
 def open_sink(output: str, output_format: str | None, state: Path, options: SinkOptions) -> Sink:
