@@ -43,7 +43,8 @@ const Down = () => isDown.value && !dataset.value?.failed && html`<span role="al
 function FindAgain() {
   const [gone, more] = [left.value.size, joined.value].map((count) => count && count.toLocaleString("en"));
   if (!gone && !more) return null;
-  const parts = [gone && `${gone} no longer match`, more && `${more} more match${more === "1" ? "es" : ""}`];
+  const match = (/** @type {string | number} */ count) => (count === "1" ? "matches" : "match");
+  const parts = [gone && `${gone} no longer ${match(gone)}`, more && `${more} more ${match(more)}`];
   return html`<button title="the pictures stay as they are until the filter runs again" onClick=${() => search(query.value)}>${parts.filter(Boolean).join(", ")}: find again</button>`;
 }
 
